@@ -1,0 +1,84 @@
+# One command per wish. `make run` and `make test` install what they need.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+WEB := siyu/web
+
+.PHONY: run setup test check fix openapi web domain lock pictures bench clean system
+
+run: setup web                ## start the demo and print its addresses
+	$(BIN)/siyu demo
+
+setup: .stamp-python
+
+.stamp-python: requirements.lock pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install -q --no-deps --no-build-isolation -e .
+	@touch $@
+
+# --- front ends: built when their sources changed -------------------------------------------------
+web: $(WEB)/console/index.html $(WEB)/h5/index.html
+
+web/console/node_modules/.stamp: web/console/package-lock.json
+	cd web/console && npm ci --no-audit --no-fund --loglevel=error && touch node_modules/.stamp
+
+web/shop/node_modules/.stamp: web/shop/package-lock.json
+	cd web/shop && npm ci --no-audit --no-fund --loglevel=error && touch node_modules/.stamp
+
+$(WEB)/console/index.html: web/console/node_modules/.stamp $(shell find web/console -path web/console/node_modules -prune -o -path web/console/dist -prune -o -type f -print 2>/dev/null)
+	cd web/console && npm run build
+	rm -rf $(WEB)/console && mkdir -p $(WEB) && cp -r web/console/dist $(WEB)/console
+
+$(WEB)/h5/index.html: web/shop/node_modules/.stamp $(shell find web/shop -path web/shop/node_modules -prune -o -path web/shop/dist -prune -o -type f -print 2>/dev/null)
+	cd web/shop && npm run build
+	rm -rf $(WEB)/h5 $(WEB)/mp-weixin && mkdir -p $(WEB)
+	cp -r web/shop/dist/h5 $(WEB)/h5 && cp -r web/shop/dist/mp-weixin $(WEB)/mp-weixin
+
+# --- tests and checks -----------------------------------------------------------------------------
+system:                       ## Chromium and Chinese fonts from Debian
+	@command -v chromium >/dev/null && fc-list 2>/dev/null | grep -q "Noto Sans CJK" || \
+	  { export DEBIAN_FRONTEND=noninteractive; apt-get update -qq && apt-get install -y -qq chromium fonts-noto-cjk fontconfig >/dev/null; }
+
+test: setup system web web/mp-check/node_modules/.stamp tests/wechat/node/node_modules/.stamp   ## run everything
+	$(BIN)/pytest -n 2 --dist loadgroup --durations 15
+	cd web/console && npm test
+	cd web/mp-check && npm test
+
+web/mp-check/node_modules/.stamp: web/mp-check/package-lock.json
+	cd web/mp-check && npm ci --no-audit --no-fund --loglevel=error && touch node_modules/.stamp
+
+tests/wechat/node/node_modules/.stamp: tests/wechat/node/package-lock.json
+	cd tests/wechat/node && npm ci --no-audit --no-fund --loglevel=error && touch node_modules/.stamp
+
+check: setup web/console/node_modules/.stamp web/shop/node_modules/.stamp   ## format, lint, types, contracts, generated files
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python tools/check_locks.py
+	$(BIN)/python -m siyu.app.openapi --check
+	cd web/console && npm run check
+	cd web/shop && npm run check
+
+fix:                          ## format and repair what can be repaired
+	$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+
+openapi:                      ## write the API documents and the clients generated from them
+	$(BIN)/python -m siyu.app.openapi
+	cd web/console && npm run gen:api
+	cd web/shop && npm run gen:api
+
+domain:                       ## make domain NAME=growth/lottery: the files of a new domain
+	$(BIN)/python tools/new_domain.py $(NAME)
+
+pictures:                     ## the pictures of the READMEs, from the running demo
+	$(BIN)/python tools/pictures.py
+
+lock:                         ## pin everything again, with hashes
+	$(BIN)/pip-compile -q --generate-hashes --strip-extras --allow-unsafe --no-emit-index-url --no-emit-trusted-host \
+	  --no-emit-find-links --no-header --extra demo --extra dev --output-file requirements.lock pyproject.toml
+
+clean:
+	rm -rf $(VENV) .stamp-* $(WEB) web/*/node_modules web/*/dist tests/wechat/node/node_modules

@@ -1,0 +1,558 @@
+"""Figures beside their limit, measured in one run on one cluster.
+
+`checkout`: orders of five lines through HTTP, as a share of what `pgbench` does with the very same
+statements: those of one recorded request, in the same order, prepared, over as many connections.
+`race`: 500 pieces and 1,000 buyers. Both work in a database of their own on the embedded cluster
+of this installation, which is dropped afterwards.
+"""
+
+import asyncio
+import contextlib
+import io
+import json
+import os
+import re
+import secrets
+import select
+import socket
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import httpx
+import msgspec
+from PIL import Image
+
+from siyu.app import processes
+from siyu.commerce.catalog import service as catalog
+from siyu.commerce.catalog.contracts import ProductDraft, SkuDraft
+from siyu.kernel import config, db, migrate, postgres
+from siyu.kernel.audit import System
+from siyu.kernel.auth import MemberIdentity, member_token
+from siyu.kernel.db import reading, system_transaction, transaction
+from siyu.kernel.ids import ShopId
+from siyu.merchant.shops import service as shops
+from siyu.people.members import service as members
+from siyu.people.members.contracts import AddressText, Platform
+
+BUYERS = 32
+LINES = 5
+ROUNDS = 5
+ROUND_SECONDS = 4.0
+PROCESSES = 2
+CONNECTIONS = 8
+"""Per web process; `pgbench` gets as many in all."""
+PRICE_FEN = 1990
+RACE_PIECES, RACE_BUYERS, RACE_AT_ONCE = 500, 1000, 64
+
+
+class CheckoutFigures(msgspec.Struct, frozen=True):
+    """Orders per second through HTTP (`rate`) and by pgbench (`limit`), medians of the rounds."""
+
+    rate: float
+    limit: float
+    share: float
+    p99_ms: float
+    goal_share: float
+    rounds: list[list[float]]
+
+
+class RaceFigures(msgspec.Struct, frozen=True):
+    """`control_oversold`: what read-check-write without a guard sells beyond the stock."""
+
+    sold: int
+    oversold: int
+    control_oversold: int
+    rate: float
+
+
+class Buyer(msgspec.Struct, frozen=True):
+    """A member, and what to send in their name."""
+
+    member: MemberIdentity
+    address_id: UUID
+
+
+class Bench(msgspec.Struct):
+    """A shop on a database of its own, served by web processes."""
+
+    cluster: postgres.Cluster
+    database: str
+    shop_id: ShopId
+    port: int
+
+
+def run(figures: Callable[[], Awaitable[Any]]) -> Any:
+    """Run one of the measurements below."""
+    return asyncio.run(figures())  # type: ignore[arg-type]
+
+
+# --- the shop that is measured ------------------------------------------------------------------
+
+
+@contextlib.asynccontextmanager
+async def _served() -> AsyncIterator[Bench]:
+    installed = config.settings()
+    name = f"bench_{os.getpid()}"
+    async with contextlib.AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="siyu-bench-")))
+        cluster = await stack.enter_async_context(
+            postgres.embedded(installed.data_dir / "postgres")
+        )
+        await cluster.create_database(name)
+        stack.push_async_callback(cluster.drop_database, name)
+        owner = await asyncpg.connect(cluster.owner_url(name))
+        await migrate.apply_schemas(owner)
+        await owner.close()
+        config.use(msgspec.structs.replace(installed, data_dir=folder))
+        stack.callback(config.use, installed)
+        database = await db.Database.connect(cluster.url(name), size=4)
+        stack.push_async_callback(database.close)
+        db.use(database)
+        stack.callback(db.use, None)
+        async with system_transaction() as tx:
+            shop = await shops.create_shop(tx, System(), code="bench", name="Bench")
+        port = _free_port()
+        environ = {
+            "SIYU_DATABASE_URL": cluster.url(name),
+            "SIYU_DATA_DIR": str(folder),
+            "SIYU_PORT": str(port),
+            "SIYU_WEB_PROCESSES": str(PROCESSES),
+            "SIYU_POOL_SIZE": str(CONNECTIONS),
+            "SIYU_LOG_LEVEL": "warning",
+        }
+        web = processes.Processes(folder / "logs", environ)
+        web.start("web", "web")
+        stack.push_async_callback(web.stop)
+        await processes.wait_for(f"http://127.0.0.1:{port}/health")
+        yield Bench(cluster, name, ShopId(shop.shop_id), port)
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+async def _stock(shop_id: ShopId, count: int, pieces: int) -> list[UUID]:
+    """SKUs on the shelf, all at PRICE_FEN."""
+    picture = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(picture, "PNG")
+    prepared = await catalog.prepare_image(picture.getvalue())
+    found: list[UUID] = []
+    async with transaction(shop_id) as tx:
+        image = await catalog.keep_image(tx, prepared)
+        for number in range(count):
+            draft = ProductDraft(
+                title=f"云雾绿茶 {number}",
+                image_urls=[image.url],
+                skus=[SkuDraft(price_fen=PRICE_FEN, stock=pieces)],
+            )
+            product_id = await catalog.create_product(tx, System(), draft)
+            await catalog.set_shelf(tx, System(), product_id, True)
+        rows = await tx.connection.fetch("select sku_id from catalog.skus order by sku_id")
+        found += [row["sku_id"] for row in rows]
+    return found
+
+
+async def _buyers(shop_id: ShopId, count: int) -> list[Buyer]:
+    address = AddressText(
+        receiver="王小明",
+        phone="13812345678",
+        province="福建省",
+        city="泉州市",
+        district="安溪县",
+        detail="龙涓乡茶叶街 18 号 🍵",
+    )
+    found = []
+    async with transaction(shop_id) as tx:
+        for number in range(count):
+            logged_in = await members.record_login(
+                tx, "bench", str(number), union_id=None, platform=Platform.MINI_PROGRAM
+            )
+            known = logged_in.member
+            kept = await members.add_address(tx, known.member_id, address, True)
+            member = MemberIdentity(shop_id, known.member_id, known.person_no)
+            found.append(Buyer(member, kept.address_id))
+    return found
+
+
+def _request(bench: Bench, buyer: Buyer, sku_ids: list[UUID]) -> tuple[bytes, bytes]:
+    """An order as bytes, in two parts: the idempotency key goes between them."""
+    body = msgspec.json.encode(
+        {
+            "source": "lines",
+            "lines": [{"sku_id": sku_id, "quantity": 1} for sku_id in sku_ids],
+            "address_id": buyer.address_id,
+            "remark": "",
+            "expected_total_fen": PRICE_FEN * len(sku_ids),
+            "platform": "mp-weixin",
+        }
+    )
+    head = (
+        f"POST /shop/v1/orders HTTP/1.1\r\nHost: 127.0.0.1:{bench.port}\r\n"
+        f"Authorization: Bearer {member_token(buyer.member)}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\nIdempotency-Key: "
+    )
+    return head.encode(), b"\r\n\r\n" + body
+
+
+# --- load: a process of its own, so light that it does not measure itself -----------------------
+
+
+async def _load(
+    port: int, requests: list[tuple[bytes, bytes]], *, seconds: float | None, at_once: int
+) -> dict[str, Any]:
+    """Send each connection's request again and again for `seconds`, or each request once (None)."""
+    task = {
+        "port": port,
+        "requests": [[head.hex(), tail.hex()] for head, tail in requests],
+        "seconds": seconds,
+        "at_once": at_once,
+    }
+    child = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "siyu.app.bench",
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    out, _ = await child.communicate(json.dumps(task).encode())
+    assert child.returncode == 0, "the load generator failed"
+    return dict(json.loads(out))
+
+
+def _generate(task: dict[str, Any]) -> dict[str, Any]:
+    """One epoll loop over keep-alive connections: statuses, latencies in ms, seconds taken."""
+    requests = [(bytes.fromhex(head), bytes.fromhex(tail)) for head, tail in task["requests"]]
+    poll = select.epoll()
+    began_at: dict[int, float] = {}
+    sockets: dict[int, socket.socket] = {}
+    parts: dict[int, bytes] = {}
+    statuses: dict[str, int] = {}
+    latencies: list[float] = []
+    waiting = list(range(len(requests) - 1, -1, -1))
+    own: dict[int, int] = {}
+    start = time.perf_counter()
+    until = start + (task["seconds"] or 3600)
+
+    def send(handle: int) -> bool:
+        if task["seconds"] is None:
+            if not waiting:
+                return False
+            own[handle] = waiting.pop()
+        elif time.perf_counter() > until:
+            return False
+        head, tail = requests[own[handle]]
+        parts[handle] = b""
+        began_at[handle] = time.perf_counter()
+        sockets[handle].sendall(head + secrets.token_hex(16).encode() + tail)
+        return True
+
+    open_count = 0
+    for number in range(task["at_once"]):
+        connection = socket.create_connection(("127.0.0.1", task["port"]))
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        handle = connection.fileno()
+        sockets[handle], own[handle] = connection, number % len(requests)
+        poll.register(handle, select.EPOLLIN)
+        open_count += send(handle)
+    while open_count:
+        for handle, _ in poll.poll(5):
+            data = parts[handle] = parts[handle] + sockets[handle].recv(65536)
+            head_end = data.find(b"\r\n\r\n")
+            if head_end < 0 or len(data) < head_end + 4 + _content_length(data[:head_end]):
+                assert data, "the server hung up"
+                continue
+            status = data[9:12].decode()
+            statuses[status] = statuses.get(status, 0) + 1
+            latencies.append((time.perf_counter() - began_at[handle]) * 1000)
+            if not send(handle):
+                open_count -= 1
+    return {
+        "statuses": statuses,
+        "latencies": latencies,
+        "seconds": time.perf_counter() - start,
+    }
+
+
+def _content_length(head: bytes) -> int:
+    lowered = head.lower()
+    at = lowered.index(b"content-length: ") + 16
+    return int(lowered[at : (lowered + b"\r\n").index(b"\r\n", at)])
+
+
+# --- checkout beside pgbench --------------------------------------------------------------------
+
+
+async def checkout() -> CheckoutFigures:
+    """Median rates of interleaved rounds, after one round of each to warm up."""
+    async with _served() as bench:
+        sku_ids = await _stock(bench.shop_id, BUYERS * LINES, 1_000_000)
+        buyers = await _buyers(bench.shop_id, BUYERS)
+        baskets = [sku_ids[i * LINES : (i + 1) * LINES] for i in range(BUYERS)]
+        requests = [
+            _request(bench, buyer, basket) for buyer, basket in zip(buyers, baskets, strict=True)
+        ]
+        script = await _record(bench, requests)
+        rounds: list[list[float]] = []
+        p99s: list[float] = []
+        for number in range(ROUNDS + 1):
+            sent = await _load(bench.port, requests, seconds=ROUND_SECONDS, at_once=BUYERS)
+            assert set(sent["statuses"]) == {"200"}, sent["statuses"]
+            limit = await _pgbench(bench, script, number)
+            if number:
+                rounds.append([len(sent["latencies"]) / sent["seconds"], limit])
+                p99s.append(statistics.quantiles(sent["latencies"], n=100)[98])
+    rate, limit = (statistics.median(one[i] for one in rounds) for i in (0, 1))
+    return CheckoutFigures(
+        rate=round(rate, 1),
+        limit=round(limit, 1),
+        share=round(rate / limit, 3),
+        p99_ms=round(statistics.median(p99s), 1),
+        goal_share=0.40,
+        rounds=[[round(figure, 1) for figure in one] for one in rounds],
+    )
+
+
+async def _record(bench: Bench, requests: list[tuple[bytes, bytes]]) -> str:
+    """The statements of one order as a pgbench script; each buyer's arguments go into a table.
+
+    Every buyer orders twice through the app in this process. What differs between the two (ids,
+    numbers, keys) is made anew by pgbench in each transaction; all else is an argument, loaded
+    once per connection.
+    """
+    from siyu.app.http import create_litestar
+
+    logged: list[Any] = []
+    single = await db.Database.connect(bench.cluster.url(bench.database), size=1)
+    shared = db.database()
+    db.use(single)
+    async with single.pool.acquire() as connection:
+        connection.add_query_logger(logged.append)
+    runs: list[list[Any]] = []
+    transport = httpx.ASGITransport(app=create_litestar())
+    async with httpx.AsyncClient(transport=transport, base_url="http://bench") as client:
+        # The very first order also asks about types; it is not one of the two.
+        for head, tail in [requests[0], *requests]:
+            lines = [line.split(": ", 1) for line in head.decode().split("\r\n")[2:-1]]
+            for _ in range(2):
+                headers = {**dict(lines), "Idempotency-Key": secrets.token_hex(16)}
+                answer = await client.post("/shop/v1/orders", content=tail[4:], headers=headers)
+                assert answer.status_code == 200, answer.text
+                await asyncio.sleep(0)
+                runs.append([(query.query, query.args or ()) for query in logged])
+                logged.clear()
+    del runs[:2]
+    assert all([sql for sql, _ in run] == [sql for sql, _ in runs[0]] for run in runs)
+    async with single.pool.acquire() as connection:
+        types = [await _types(connection, sql) for sql, _ in runs[0]]
+    await single.close()
+    db.use(shared)
+    script = Script(types)
+    for first, second in zip(runs[::2], runs[1::2], strict=True):
+        script.add(first, second)
+    await _store_arguments(bench, script)
+    return script.text()
+
+
+async def _types(connection: Any, sql: str) -> list[str]:
+    """The types PostgreSQL gave the parameters of a statement."""
+    if "$1" not in sql:
+        return []
+    prepared = await connection.prepare(sql)
+    return [
+        f"{kind.name[:-2]}[]" if kind.kind == "array" else kind.name
+        for kind in prepared.get_parameters()
+    ]
+
+
+class Script:
+    """Recorded statements turned into a pgbench script."""
+
+    def __init__(self, types: list[list[str]]) -> None:
+        self._types = types
+        self._statements: list[str] = []
+        self.columns: list[str] = []
+        self.rows: list[list[str]] = []
+
+    def add(self, first: list[Any], second: list[Any]) -> None:
+        """Take the arguments of a buyer, from two orders of theirs."""
+        made: dict[str, str] = {}
+        names: list[str] = []
+        row: list[str] = []
+        statements: list[str] = []
+        for place, ((sql, args), (_, others)) in enumerate(zip(first, second, strict=True)):
+            values: list[str] = []
+            for no, (value, other) in enumerate(zip(args, others, strict=True)):
+                kind = self._types[place][no]
+                fresh = _fresh(value, other, made)
+                if fresh is not None:
+                    values.append(f"({fresh})::{kind}")
+                elif value is None:
+                    values.append(f"null::{kind}")
+                else:
+                    names.append(f"a{place}_{no}")
+                    row.append(_literal(value))
+                    values.append(f":{names[-1]}::{kind}")
+            statements.append(re.sub(r"\$(\d+)", lambda m, v=values: v[int(m[1]) - 1], sql))
+        self._statements = self._statements or statements
+        self.columns = self.columns or names
+        assert (self._statements, self.columns) == (statements, names), "orders differ in shape"
+        self.rows.append(row)
+
+    def text(self) -> str:
+        """One transaction. Ids grow with time, as ours do, so that indexes are filled alike."""
+        body: list[str] = []
+        for sql in self._statements:
+            parts = sql.strip().split("; ")
+            lines = [re.sub(r"\s+", " ", part).strip() + ";" for part in parts]
+            # What travels together in the app travels together here.
+            body += ["\\startpipeline", *lines, "\\endpipeline"] if len(lines) > 1 else lines
+        return "\n".join(
+            [
+                "\\if :seen = 0",
+                "\\set seen 1",
+                f"select {', '.join(self.columns)} from bench.arguments where buyer = :client_id",
+                "\\gset",
+                "\\endif",
+                "\\set n :n + 1",
+                "\\set hi :base + :n * 65536 + :client_id",
+                *(f"\\set lo{i} random(1, 9000000000000000000)" for i in range(_MOST_IDS)),
+                *body,
+                "",
+            ]
+        )
+
+
+_MOST_IDS = 9
+
+
+def _fresh(value: Any, other: Any, made: dict[str, str]) -> str | None:
+    """How pgbench makes a value that is new in each order; None when it may stay as recorded."""
+    if isinstance(value, list | tuple) and len(value) == 1:
+        inner = _fresh(value[0], other[0], made)
+        return None if inner is None else f"array[{inner}]"
+    if value == other or not isinstance(value, UUID | str | int):
+        return None
+    key = str(value)
+    if key not in made:
+        low = f":lo{len(made)}"
+        assert len(made) < _MOST_IDS
+        digits = f"lpad(to_hex(:hi::bigint), 16, '0') || lpad(to_hex({low}::bigint), 16, '0')"
+        if isinstance(value, UUID):
+            made[key] = f"({digits})::uuid"
+        else:
+            made[key] = low if isinstance(value, int) else f"substr({digits}, 1, {len(value)})"
+    return made[key]
+
+
+def _literal(value: Any) -> str:
+    """A value as PostgreSQL reads it from text."""
+    match value:
+        case bool():
+            return "t" if value else "f"
+        case bytes():
+            return "\\x" + value.hex()
+        case list() | tuple():
+            if value and isinstance(value[0], msgspec.Struct | dict):
+                value = [msgspec.json.encode(item).decode() for item in value]
+            return "{" + ",".join(_element(item) for item in value) + "}"
+        case msgspec.Struct() | dict():
+            return msgspec.json.encode(value).decode()
+    return str(value)
+
+
+def _element(value: Any) -> str:
+    if value is None:
+        return "null"
+    return '"' + _literal(value).replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+async def _store_arguments(bench: Bench, script: Script) -> None:
+    owner = await asyncpg.connect(bench.cluster.owner_url(bench.database))
+    columns = ", ".join(f"{name} text" for name in script.columns)
+    await owner.execute(f"create schema bench; create table bench.arguments (buyer int, {columns})")
+    await owner.execute("grant usage on schema bench to siyu_app")
+    await owner.execute("grant select on bench.arguments to siyu_app")
+    records = [(number, *row) for number, row in enumerate(script.rows)]
+    await owner.copy_records_to_table("arguments", schema_name="bench", records=records)
+    await owner.close()
+
+
+async def _pgbench(bench: Bench, script: str, number: int) -> float:
+    """Transactions per second of the script over as many connections as the app has."""
+    clients = PROCESSES * CONNECTIONS
+    file = config.settings().data_dir / "checkout.pgbench"
+    file.write_text(script)
+    child = await asyncio.create_subprocess_exec(
+        str(bench.cluster.binaries / "pgbench"),
+        *("-n", "-M", "prepared", "-f", str(file), "-T", str(round(ROUND_SECONDS))),
+        *("-c", str(clients), "-j", "1", "-D", "seen=0", "-D", "n=0"),
+        *("-D", f"base={(number + 1) << 48}", bench.cluster.url(bench.database)),
+        env={**os.environ, "PGOPTIONS": "-c role=siyu_app -c timezone=UTC"},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    out, _ = await child.communicate()
+    found = re.search(rb"tps = ([0-9.]+)", out)
+    assert found and child.returncode == 0, out.decode()
+    return float(found[1])
+
+
+# --- race ---------------------------------------------------------------------------------------
+
+
+async def race() -> RaceFigures:
+    """Sell 500 pieces to 1,000 buyers, 64 at once; then let an unguarded sale try the same."""
+    async with _served() as bench:
+        (sku_id,) = await _stock(bench.shop_id, 1, RACE_PIECES)
+        buyers = await _buyers(bench.shop_id, RACE_BUYERS)
+        requests = [_request(bench, buyer, [sku_id]) for buyer in buyers]
+        sent = await _load(bench.port, requests, seconds=None, at_once=RACE_AT_ONCE)
+        assert set(sent["statuses"]) <= {"200", "409"}, sent["statuses"]
+        async with reading(bench.shop_id) as tx:
+            sold = await tx.value("select coalesce(sum(quantity), 0) from ordering.order_lines")
+        assert sold == sent["statuses"]["200"], "what was answered is not what was sold"
+        return RaceFigures(
+            sold=sold,
+            oversold=max(0, sold - RACE_PIECES),
+            control_oversold=await _sell_without_guard(bench) - RACE_PIECES,
+            rate=round(len(requests) / sent["seconds"], 1),
+        )
+
+
+async def _sell_without_guard(bench: Bench) -> int:
+    """Read, check, write, as it must not be done: shows that the race is real."""
+    owner = await asyncpg.connect(bench.cluster.owner_url(bench.database))
+    await owner.execute("create schema control; create table control.stock (available int)")
+    await owner.execute("create table control.sales (buyer int)")
+    await owner.execute("insert into control.stock values ($1)", RACE_PIECES)
+    await owner.close()
+    left = iter(range(RACE_BUYERS))
+
+    async def shopper(pool: Any) -> None:
+        for buyer in left:
+            async with pool.acquire() as connection, connection.transaction():
+                available = await connection.fetchval("select available from control.stock")
+                if available > 0:
+                    await connection.execute("insert into control.sales values ($1)", buyer)
+                    await connection.execute(
+                        "update control.stock set available = $1", available - 1
+                    )
+
+    async with asyncpg.create_pool(
+        bench.cluster.owner_url(bench.database), min_size=0, max_size=RACE_AT_ONCE // 2
+    ) as pool:
+        await asyncio.gather(*(shopper(pool) for _ in range(RACE_AT_ONCE)))
+        return int(await pool.fetchval("select count(*) from control.sales"))
+
+
+if __name__ == "__main__":
+    print(json.dumps(_generate(json.load(sys.stdin))))

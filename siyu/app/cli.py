@@ -1,0 +1,291 @@
+"""The `siyu` command."""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from siyu import __version__
+from siyu.app import processes
+from siyu.kernel import config
+from siyu.kernel.errors import SiyuError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+shop_app = typer.Typer(no_args_is_help=True)
+staff_app = typer.Typer(no_args_is_help=True)
+import_app = typer.Typer(no_args_is_help=True)
+bench_app = typer.Typer(no_args_is_help=True)
+warehouse_app = typer.Typer(no_args_is_help=True)
+mini_program_app = typer.Typer(no_args_is_help=True)
+app.add_typer(shop_app, name="shop", help="Shops of this installation.")
+app.add_typer(staff_app, name="staff", help="People who may use the console.")
+app.add_typer(import_app, name="import", help="Bring history in.")
+app.add_typer(bench_app, name="bench", help="Figures beside their limit, measured in one run.")
+app.add_typer(warehouse_app, name="warehouse", help="The event warehouse.")
+app.add_typer(mini_program_app, name="mini-program", help="The shop's mini-program.")
+
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document, for programs.")]
+ShopCode = Annotated[str, typer.Option("--shop", help="The shop's code.")]
+
+
+def show(value: Any, as_json: bool = True) -> None:
+    """Print a result as JSON."""
+    plain = msgspec.to_builtins(value)
+    print(json.dumps(plain, ensure_ascii=False, indent=None if as_json else 2))
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    print(__version__)
+
+
+@app.command()
+def serve() -> None:
+    """Web and worker in one process tree, for one small server."""
+    settings = config.settings()
+    asyncio.run(processes.serve(settings, f"siyu: {settings.public_url}/console/"))
+
+
+@app.command()
+def web() -> None:
+    """The web process alone."""
+    import uvicorn
+
+    settings = config.settings()
+    uvicorn.run(
+        "siyu.app.http:create_app",
+        factory=True,
+        host=settings.host,
+        port=settings.port,
+        workers=settings.web_processes,
+        loop="uvloop",
+        http="httptools",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=10,
+        backlog=2048,
+    )
+
+
+@app.command()
+def worker() -> None:
+    """The worker process alone: jobs, reactions to events, scheduled work."""
+    from siyu.app import worker as worker_process
+
+    asyncio.run(worker_process.run(config.settings()))
+
+
+@app.command()
+def sandbox(
+    port: Annotated[int | None, typer.Option(help="Port of the local WeChat.")] = None,
+) -> None:
+    """A local WeChat for development, with a phone at /phone/."""
+    from siyu.sandbox import app as local_wechat
+
+    settings = config.settings()
+    port = port or settings.sandbox_port
+    local_wechat.serve(
+        local_wechat.SandboxSettings(
+            data_dir=settings.data_dir,
+            public_url=settings.sandbox_url or f"http://{settings.sandbox_host}:{port}",
+            time_factor=60,
+        ),
+        settings.sandbox_host,
+        port,
+    )
+
+
+@app.command()
+def demo(
+    smoke: Annotated[bool, typer.Option(help="One purchase end to end, printed as JSON.")] = False,
+) -> None:
+    """A running shop with pictures, history and customers, on a local WeChat."""
+    from siyu.app import demo as demo_shop
+
+    asyncio.run(demo_shop.smoke() if smoke else demo_shop.run())
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database up to date."""
+    from siyu.kernel import migrate as steps
+
+    async def work() -> None:
+        async with processes.ready_database(config.settings()):
+            show({"steps": steps.step_names()})
+
+    asyncio.run(work())
+
+
+@app.command()
+def doctor(shop: Annotated[str | None, typer.Option(help="The shop's code.")] = None) -> None:
+    """Test every setting and name the next step; fails when something is broken."""
+    from siyu.app import doctor as checks
+
+    async def work() -> bool:
+        async with processes.connected(config.settings()):
+            report = await checks.check(shop)
+            for item in report.items:
+                mark = {"ok": "✓", "warn": "!", "fail": "✗", "skip": "–"}[item.state]
+                print(f"{mark} {item.title}: {item.found}")
+                if item.next_step:
+                    print(f"    → {item.next_step}")
+            return any(item.state == "fail" for item in report.items)
+
+    raise typer.Exit(asyncio.run(work()))
+
+
+@shop_app.command("create")
+def create_shop(
+    code: Annotated[str, typer.Argument(help="Short name in addresses, such as `tea`.")],
+    name: Annotated[str, typer.Argument(help="The name customers see.")],
+    currency: str = "CNY",
+    time_zone: str = "Asia/Shanghai",
+) -> None:
+    """Open a shop."""
+    from siyu.kernel.audit import System
+    from siyu.kernel.db import system_transaction
+    from siyu.merchant.shops import service as shops
+
+    async def work() -> None:
+        async with processes.connected(config.settings()), system_transaction() as tx:
+            made = await shops.create_shop(
+                tx, System(), code=code, name=name, currency=currency, time_zone=time_zone
+            )
+            show(made)
+
+    asyncio.run(work())
+
+
+@staff_app.command("create")
+def create_staff(
+    login_name: str,
+    name: str,
+    shop: ShopCode,
+    role: Annotated[str, typer.Option(help="owner, manager, clerk or analyst.")] = "owner",
+) -> None:
+    """Let somebody into the console; asks for the password."""
+    from siyu.kernel.audit import System
+    from siyu.kernel.db import system_transaction
+    from siyu.kernel.errors import NotFound
+    from siyu.merchant.shops import service as shops
+    from siyu.merchant.staff import service as staff
+    from siyu.merchant.staff.contracts import Role
+
+    password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+
+    async def work() -> None:
+        async with processes.connected(config.settings()):
+            found = await shops.resolve_shop(shop)
+            if found is None:
+                raise NotFound
+            hashed = await staff.hash_password(password, login_name)
+            async with system_transaction(found.shop_id) as tx:
+                staff_id = await staff.add_staff(
+                    tx,
+                    System(),
+                    login_name=login_name,
+                    name=name,
+                    password_hash=hashed,
+                    role=Role(role),
+                )
+            show({"staff_id": staff_id})
+
+    asyncio.run(work())
+
+
+@import_app.command("orders")
+def import_orders(
+    files: Annotated[list[Path], typer.Argument(help="CSV, XLSX or .gz: lines, items, customers.")],
+    shop: ShopCode,
+    preset: Annotated[str | None, typer.Option(help="A saved column mapping.")] = None,
+    column: Annotated[
+        list[str] | None, typer.Option(help="Mapping such as quantity=Qty; repeat as needed.")
+    ] = None,
+    save_preset: Annotated[str | None, typer.Option(help="Keep the mapping by this name.")] = None,
+    dry_run: Annotated[bool, typer.Option(help="Check everything, write nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Import orders of another system: repeatable, every bad row reported with its reason."""
+    from siyu.commerce.ordering.service import import_history
+
+    async def work() -> Any:
+        async with processes.connected(config.settings()):
+            return await import_history.import_files(
+                shop,
+                files,
+                preset=preset,
+                columns=dict(pair.split("=", 1) for pair in column or []),
+                save_preset=save_preset,
+                dry_run=dry_run,
+                progress=not as_json,
+            )
+
+    show(asyncio.run(work()), as_json)
+
+
+@bench_app.command("checkout")
+def bench_checkout(as_json: AsJson = False) -> None:
+    """Checkouts of 5 lines through HTTP, as a share of pgbench running the same statements."""
+    from siyu.app import bench
+
+    show(bench.run(bench.checkout), as_json)
+
+
+@bench_app.command("race")
+def bench_race(as_json: AsJson = False) -> None:
+    """500 pieces, 1,000 buyers: sold exactly 500, while a naive control oversells."""
+    from siyu.app import bench
+
+    show(bench.run(bench.race), as_json)
+
+
+@warehouse_app.command("verify")
+def verify_warehouse() -> None:
+    """Check that files, tail and batches agree; fails when they do not."""
+    _warehouse("verify")
+
+
+@warehouse_app.command("compact")
+def compact_warehouse() -> None:
+    """Seal the tail and write it to files now."""
+    _warehouse("compact")
+
+
+@warehouse_app.command("rebuild")
+def rebuild_warehouse() -> None:
+    """Write all files again from what they hold, in the present layout."""
+    _warehouse("rebuild")
+
+
+def _warehouse(verb: str) -> None:
+    from siyu.warehouse.compaction import service as warehouse
+
+    async def work() -> Any:
+        async with processes.connected(config.settings()):
+            return await getattr(warehouse, verb)()
+
+    show(asyncio.run(work()))
+
+
+@mini_program_app.command("export")
+def export_mini_program(target: Path, shop: ShopCode) -> None:
+    """Copy the built mini-program, with the shop's appid and address written in, for DevTools."""
+    from siyu.app import mini_program
+
+    asyncio.run(mini_program.export(target, shop))
+
+
+def main() -> None:
+    """Entry point: refusals become one clear line and exit code 1."""
+    try:
+        app()
+    except (config.ConfigError, SiyuError) as error:
+        sentence = error.message("zh-CN") if isinstance(error, SiyuError) else str(error)
+        print(f"siyu: {sentence}", file=sys.stderr)
+        raise SystemExit(1) from None

@@ -1,0 +1,127 @@
+"""The web process: every lane of every domain, mounted under its prefix.
+
+`create_app()` is what uvicorn runs. The order below is the order of the tower.
+"""
+
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+from litestar import Litestar, Response, Router
+from litestar.response import Redirect
+
+import siyu
+from siyu.app import doctor, processes
+from siyu.commerce.catalog import http_admin as catalog_admin
+from siyu.commerce.catalog import http_shop as catalog_shop
+from siyu.commerce.inventory import http_admin as inventory_admin
+from siyu.commerce.ordering import http_admin as ordering_admin
+from siyu.commerce.ordering import http_shop as ordering_shop
+from siyu.insight.behaviour import http_shop as behaviour_shop
+from siyu.insight.metrics import http_admin as metrics_admin
+from siyu.kernel import audit, config, db, logs, metrics, static
+from siyu.kernel import http_admin as kernel_admin
+from siyu.kernel.auth import ShopIdentity, StaffIdentity
+from siyu.kernel.http import PUBLIC, build_app, get, with_patch
+from siyu.kernel.observe import observed
+from siyu.merchant.shops import http_admin as shops_admin
+from siyu.merchant.shops import service as shops
+from siyu.merchant.staff import http_admin as staff_admin
+from siyu.merchant.staff import service as staff
+from siyu.money.payments import http_admin as payments_admin
+from siyu.money.payments import http_callback as payments_callback
+from siyu.people.consents import http_admin as consents_admin
+from siyu.people.consents import http_shop as consents_shop
+from siyu.people.members import http_admin as members_admin
+from siyu.people.members import http_shop as members_shop
+
+WEB = Path(siyu.__file__).parent / "web"
+
+SHOP = [members_shop, consents_shop, catalog_shop, ordering_shop]
+ADMIN = [
+    kernel_admin,
+    audit,
+    shops_admin,
+    staff_admin,
+    doctor,
+    members_admin,
+    consents_admin,
+    payments_admin,
+    catalog_admin,
+    inventory_admin,
+    ordering_admin,
+    metrics_admin,
+]
+CALLBACKS = [payments_callback]
+
+
+class _Hooks:
+    async def resolve_shop(self, code: str) -> ShopIdentity | None:
+        return await shops.resolve_shop(code)
+
+    async def load_staff(self, token: str, shop_code: str | None) -> StaffIdentity | None:
+        return await staff.load_staff(token, shop_code)
+
+
+@get("/", access=PUBLIC, include_in_schema=False)
+async def start_page() -> Redirect:
+    """The bare address leads to the console."""
+    return Redirect("/console/")
+
+
+@get("/health", access=PUBLIC, include_in_schema=False)
+async def health() -> Response[dict[str, str]]:
+    """200 while the database answers, 503 otherwise."""
+    async with db.system_transaction() as tx:
+        await tx.value("select 1")
+    return Response({"status": "ok", "version": siyu.__version__})
+
+
+@get("/metrics", access=PUBLIC, include_in_schema=False, media_type="text/plain")
+async def show_metrics() -> bytes:
+    """Prometheus text: counts and times, no personal data."""
+    return metrics.render()
+
+
+def _frame_ancestors() -> str:
+    sandbox = config.settings().sandbox_url
+    return f"'self' {sandbox}" if sandbox else "'self'"
+
+
+def _lane(prefix: str, modules: list[Any]) -> Router:
+    handlers = [handler for module in modules for handler in module.routes]
+    return Router(prefix, route_handlers=handlers)
+
+
+def create_litestar(**options: Any) -> Litestar:
+    """All lanes as one Litestar app; the database is the caller's affair."""
+    return build_app(
+        [
+            start_page,
+            health,
+            show_metrics,
+            _lane("/shop/v1", SHOP),
+            _lane("/admin/v1", ADMIN),
+            _lane("/callback", CALLBACKS),
+            Router("/collect/v1", route_handlers=behaviour_shop.collect_routes),
+            static.site("/console", WEB / "console", lambda: "'none'"),
+            static.site("/h5", WEB / "h5", _frame_ancestors),
+            static.media("/media", lambda: config.settings().media_dir),
+        ],
+        _Hooks(),
+        max_body_kb=config.settings().max_body_kb,
+        **options,
+    )
+
+
+@contextlib.asynccontextmanager
+async def _connected(_: Litestar) -> AsyncIterator[None]:
+    async with processes.program_database(config.settings()):
+        yield
+
+
+def create_app() -> Any:
+    """The ASGI app of a web process: connects at start, observed from the outside."""
+    logs.set_up(config.settings().log_level)
+    return observed(with_patch(create_litestar(lifespan=[_connected])))

@@ -1,0 +1,163 @@
+"""The process tree of one small server: web, worker and, for the demo, the sandbox.
+
+The parent starts the others, writes their output to `data_dir/logs`, starts again what died (with
+a growing pause) and stops all of them when it is told to. A child also stops when its parent is
+gone, so that nothing is left running.
+"""
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+
+from siyu.kernel import config, db, migrate, postgres, worker
+from siyu.warehouse.tail import service as tail
+from siyu.wechat.transport import service as transport
+
+STOP_SECONDS = 15
+
+
+def _die_with_parent() -> None:
+    """Linux: ask for SIGTERM when the parent dies, even by `kill -9`."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+
+
+class Processes:
+    """A set of named child processes, kept alive until `stop`."""
+
+    def __init__(self, log_dir: Path, environ: dict[str, str]) -> None:
+        self._log_dir = log_dir
+        self._environ = {**os.environ, **environ}
+        self._keepers: dict[str, asyncio.Task[None]] = {}
+        self._children: dict[str, asyncio.subprocess.Process] = {}
+        log_dir.mkdir(parents=True, exist_ok=True)
+
+    def start(self, name: str, *command: str) -> None:
+        """Start `siyu COMMAND…` and keep it running."""
+        self._keepers[name] = asyncio.create_task(self._keep(name, command))
+
+    async def _keep(self, name: str, command: tuple[str, ...]) -> None:
+        pause = 0.5
+        while True:
+            began = time.monotonic()
+            with (self._log_dir / f"{name}.log").open("ab") as log:
+                child = await asyncio.create_subprocess_exec(
+                    sys.executable,
+                    "-m",
+                    "siyu",
+                    *command,
+                    stdout=log,
+                    stderr=log,
+                    stdin=asyncio.subprocess.DEVNULL,
+                    env=self._environ,
+                    start_new_session=True,
+                    preexec_fn=_die_with_parent,
+                )
+            self._children[name] = child
+            await child.wait()
+            pause = 0.5 if time.monotonic() - began > 30 else min(pause * 2, 30)
+            await asyncio.sleep(pause)
+
+    async def stop(self) -> None:
+        """End all children: politely first, for sure after 15 seconds."""
+        for keeper in self._keepers.values():
+            keeper.cancel()
+        running = [child for child in self._children.values() if child.returncode is None]
+        for child in running:
+            with contextlib.suppress(ProcessLookupError):
+                child.terminate()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(
+                asyncio.gather(*(child.wait() for child in running)), STOP_SECONDS
+            )
+        for child in running:
+            if child.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    child.kill()
+
+
+async def wait_for(url: str, seconds: float = 60) -> None:
+    """Wait until an address answers without a server error."""
+    deadline = time.monotonic() + seconds
+    async with httpx.AsyncClient(timeout=2) as client:
+        while True:
+            with contextlib.suppress(httpx.HTTPError):
+                if (await client.get(url)).status_code < 500:
+                    return
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{url} did not answer within {seconds:.0f} s; see the logs")
+            await asyncio.sleep(0.1)
+
+
+@contextlib.asynccontextmanager
+async def ready_database(settings: config.Settings) -> AsyncIterator[str]:
+    """The program's database, started when embedded and brought up to date; yields its URL."""
+    async with contextlib.AsyncExitStack() as stack:
+        if settings.database_url is None:
+            cluster = await stack.enter_async_context(
+                postgres.embedded(settings.data_dir / "postgres")
+            )
+            await cluster.create_database("siyu")
+            url, owner_url = cluster.url("siyu"), cluster.owner_url("siyu")
+        else:
+            url = settings.database_url
+            owner_url = settings.database_owner_url or url
+        await migrate.migrate(owner_url)
+        yield url
+
+
+@contextlib.asynccontextmanager
+async def program_database(
+    settings: config.Settings, size: int | None = None
+) -> AsyncIterator[None]:
+    """This process's pool, on the database that `ready_database` brought up to date."""
+    async with contextlib.AsyncExitStack() as stack:
+        url = settings.database_url
+        if url is None:
+            home = settings.data_dir / "postgres"
+            url = (await stack.enter_async_context(postgres.embedded(home))).url("siyu")
+        database = await db.Database.connect(url, size)
+        stack.push_async_callback(database.close)
+        stack.push_async_callback(transport.close)
+        stack.push_async_callback(tail.close)
+        db.use(database)
+        db.on_commit(worker.ring)
+        yield
+
+
+@contextlib.asynccontextmanager
+async def connected(settings: config.Settings) -> AsyncIterator[None]:
+    """`ready_database` with this process's pool opened on it, for commands."""
+    async with ready_database(settings), program_database(settings, size=4):
+        yield
+
+
+async def until_stopped() -> None:
+    """Wait for Ctrl-C or SIGTERM."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for kind in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(kind, stopped.set)
+    await stopped.wait()
+
+
+async def serve(settings: config.Settings, announce: str) -> None:
+    """Web and worker in one process tree, until stopped."""
+    async with ready_database(settings):
+        processes = Processes(settings.data_dir / "logs", {})
+        processes.start("web", "web")
+        processes.start("worker", "worker")
+        try:
+            await wait_for(f"http://{settings.host}:{settings.port}/health")
+            print(announce, flush=True)
+            await until_stopped()
+        finally:
+            await processes.stop()

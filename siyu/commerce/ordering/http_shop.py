@@ -1,0 +1,454 @@
+"""Cart, checkout and orders of the customer."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+import msgspec
+from litestar import Request
+
+from siyu.commerce.ordering import queries, rules, service
+from siyu.commerce.ordering.contracts import (
+    MAX_LINES,
+    MAX_QUANTITY,
+    CancelReason,
+    LineAsked,
+    Order,
+    OrderLine,
+    OrderNotFound,
+    OrderStatus,
+    Platform,
+    TimelineEntry,
+)
+from siyu.commerce.ordering.service.checkout import open_address
+from siyu.commerce.promotions.contracts import TraceEntry
+from siyu.kernel.auth import MemberIdentity
+from siyu.kernel.db import reading, transaction
+from siyu.kernel.http import MEMBER, OnceKey, Page, decode_cursor, delete, get, patch, post
+from siyu.kernel.i18n import language_of
+from siyu.kernel.idempotency import Replayed
+from siyu.kernel.money import MAX_FEN
+from siyu.merchant.shops import service as shops
+from siyu.money.payments import service as payments
+from siyu.money.payments.contracts import (
+    AttemptState,
+    Channel,
+    ClosingResult,
+    PaymentId,
+    StartedPayment,
+)
+from siyu.people.members import service as members
+from siyu.people.members.contracts import Address, AddressText
+
+Quantity = Annotated[int, msgspec.Meta(ge=1, le=MAX_QUANTITY)]
+
+
+class _Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Unknown fields are refused: a client cannot send a price (F064)."""
+
+
+class LineBody(_Body, frozen=True):
+    """A SKU, 1..999 times."""
+
+    sku_id: UUID
+    quantity: Quantity
+
+
+Lines = Annotated[list[LineBody], msgspec.Meta(max_length=MAX_LINES)]
+
+
+class CartLineChange(_Body, frozen=True):
+    """What is null stays."""
+
+    quantity: Quantity | None = None
+    selected: bool | None = None
+
+
+class CartSelection(_Body, frozen=True):
+    """All lines, or none."""
+
+    selected: bool
+
+
+class QuoteBody(_Body, frozen=True):
+    """`source` cart with no lines: whatever is selected in the cart."""
+
+    source: Literal["cart", "lines"]
+    lines: Lines
+    address_id: UUID | None
+
+
+class PlaceOrderBody(_Body, frozen=True):
+    """`lines` are those of the confirmed quote; with source cart they leave the cart."""
+
+    source: Literal["cart", "lines"]
+    lines: Annotated[list[LineBody], msgspec.Meta(min_length=1, max_length=MAX_LINES)]
+    address_id: UUID | None
+    remark: Annotated[str, msgspec.Meta(max_length=200)]
+    expected_total_fen: Annotated[int, msgspec.Meta(ge=0, le=MAX_FEN)]
+    platform: Platform
+
+
+class CancelBody(_Body, frozen=True):
+    """`reason` is the customer's own words; only kept for the conversation, not for decisions."""
+
+    reason: Annotated[str, msgspec.Meta(max_length=200)] = ""
+
+
+class PayBody(_Body, frozen=True):
+    """jsapi: inside WeChat; native: a code to scan."""
+
+    channel: Literal["jsapi", "native"]
+
+
+class QuoteLineView(msgspec.Struct, frozen=True):
+    """A priced line; `total_fen` bears its share of reductions."""
+
+    sku_id: UUID
+    title: str
+    option_values: list[str]
+    image_url: str | None
+    quantity: int
+    list_price_fen: int
+    unit_price_fen: int
+    total_fen: int
+
+
+class QuoteView(msgspec.Struct, frozen=True):
+    """The trace sums to `total_fen`."""
+
+    lines: list[QuoteLineView]
+    items_fen: int
+    discount_fen: int
+    shipping_fen: int
+    total_fen: int
+    needs_address: bool
+    address: Address | None
+    trace: list[TraceEntry]
+
+
+class OrderLineView(msgspec.Struct, frozen=True):
+    """A line as it was bought."""
+
+    line_no: int
+    sku_id: UUID
+    product_id: UUID
+    title: str
+    option_values: list[str]
+    image_url: str | None
+    quantity: int
+    unit_price_fen: int
+    total_fen: int
+
+
+class TimelineView(msgspec.Struct, frozen=True):
+    """`label` is in the language of the request."""
+
+    at: datetime
+    event: str
+    label: str
+
+
+class OrderSummary(msgspec.Struct, frozen=True):
+    """An order in a list."""
+
+    order_id: UUID
+    order_no: str
+    status: OrderStatus
+    items_fen: int
+    discount_fen: int
+    shipping_fen: int
+    total_fen: int
+    paid_fen: int
+    placed_at: datetime
+    pay_before: datetime | None
+    paid_at: datetime | None
+    remark: str
+    lines: list[OrderLineView]
+
+
+class OrderView(OrderSummary, frozen=True):
+    """An order with where it goes and what happened to it."""
+
+    address: AddressText | None
+    timeline: list[TimelineView]
+
+
+class PaymentView(msgspec.Struct, frozen=True):
+    """What the client needs to open the pay sheet, or nothing more when `state` is paid."""
+
+    payment_id: UUID
+    state: AttemptState
+    jsapi: Any
+    code_url: str | None
+
+
+class SyncView(msgspec.Struct, frozen=True):
+    """`payment_state` is null when no payment was begun."""
+
+    order_status: OrderStatus
+    payment_state: AttemptState | None
+
+
+_LINE_FIELDS = OrderLineView.__struct_fields__
+_SUMMARY_FIELDS = OrderSummary.__struct_fields__[:-1]
+
+
+def _summary(order: Order, lines: list[OrderLine]) -> dict[str, Any]:
+    values = {field: getattr(order, field) for field in _SUMMARY_FIELDS}
+    values["lines"] = [
+        OrderLineView(*[getattr(line, field) for field in _LINE_FIELDS]) for line in lines
+    ]
+    return values
+
+
+def _view(
+    order: Order,
+    lines: list[OrderLine],
+    address: AddressText | None,
+    timeline: list[TimelineEntry],
+    request: Request[Any, Any, Any],
+) -> OrderView:
+    chinese = language_of(request.headers.get("accept-language")) == "zh-CN"
+    return OrderView(
+        **_summary(order, lines),
+        address=address,
+        timeline=[
+            TimelineView(entry.at, entry.event, rules.LABELS[entry.event][0 if chinese else 1])
+            for entry in timeline
+        ],
+    )
+
+
+def _asked(lines: list[LineBody]) -> list[LineAsked]:
+    return [LineAsked(line.sku_id, line.quantity) for line in lines]
+
+
+# --- cart -------------------------------------------------------------------------------------
+
+
+@get("/cart", access=MEMBER)
+async def show_cart(member: MemberIdentity) -> service.CartView:
+    """The cart at today's prices and stock."""
+    async with reading(member.shop_id) as tx:
+        return await service.load_cart(tx, member.member_id)
+
+
+@post("/cart/lines", access=MEMBER)
+async def add_cart_line(data: LineBody, member: MemberIdentity) -> service.CartView:
+    """Put a SKU into the cart, or more of it."""
+    async with transaction(member.shop_id) as tx:
+        await service.add_to_cart(tx, member.member_id, LineAsked(data.sku_id, data.quantity))
+        return await service.load_cart(tx, member.member_id)
+
+
+@patch("/cart/lines/{sku_id:uuid}", access=MEMBER)
+async def change_cart_line(
+    sku_id: UUID, data: CartLineChange, member: MemberIdentity
+) -> service.CartView:
+    """Change how many, or whether the line is selected."""
+    async with transaction(member.shop_id) as tx:
+        await service.change_cart_line(tx, member.member_id, sku_id, data.quantity, data.selected)
+        return await service.load_cart(tx, member.member_id)
+
+
+@delete("/cart/lines/{sku_id:uuid}", access=MEMBER, status_code=200)
+async def remove_cart_line(sku_id: UUID, member: MemberIdentity) -> service.CartView:
+    """Take a SKU out of the cart."""
+    async with transaction(member.shop_id) as tx:
+        await service.remove_from_cart(tx, member.member_id, sku_id)
+        return await service.load_cart(tx, member.member_id)
+
+
+@post("/cart/select", access=MEMBER)
+async def select_cart(data: CartSelection, member: MemberIdentity) -> service.CartView:
+    """Select all lines, or none."""
+    async with transaction(member.shop_id) as tx:
+        await service.select_cart(tx, member.member_id, data.selected)
+        return await service.load_cart(tx, member.member_id)
+
+
+# --- checkout ---------------------------------------------------------------------------------
+
+
+@post("/checkout/quote", access=MEMBER)
+async def quote_checkout(data: QuoteBody, member: MemberIdentity) -> QuoteView:
+    """What a basket costs now, explained to the fen."""
+    lines = _asked(data.lines)
+    async with reading(member.shop_id) as tx:
+        if data.source == "cart" and not lines:
+            cart = await queries.list_cart(tx, member.member_id)
+            lines = [LineAsked(line.sku_id, line.quantity) for line in cart if line.selected]
+        basket = await service.load_basket(tx, member.member_id, lines, data.address_id)
+    quote = basket.quote
+    return QuoteView(
+        lines=[
+            QuoteLineView(
+                sku_id=sku.sku_id,
+                title=sku.title,
+                option_values=sku.option_values,
+                image_url=sku.image_url,
+                quantity=line.quantity,
+                list_price_fen=line.list_price_fen,
+                unit_price_fen=line.unit_price_fen,
+                total_fen=line.total_fen,
+            )
+            for sku, line in zip(basket.skus, quote.lines, strict=True)
+        ],
+        items_fen=quote.items_fen,
+        discount_fen=quote.discount_fen,
+        shipping_fen=quote.shipping_fen,
+        total_fen=quote.total_fen,
+        needs_address=basket.needs_address,
+        address=basket.address,
+        trace=quote.trace,
+    )
+
+
+@post("/orders", access=MEMBER)
+async def place_order(
+    data: PlaceOrderBody, member: MemberIdentity, once: OnceKey, request: Request[Any, Any, Any]
+) -> OrderView:
+    """Order what was confirmed. The total is compared, never taken: 409 with the present one."""
+    async with transaction(member.shop_id, once=once) as tx:
+        placed = await service.place_order(
+            tx,
+            member,
+            _asked(data.lines),
+            address_id=data.address_id,
+            remark=data.remark,
+            expected_total_fen=data.expected_total_fen,
+            platform=data.platform,
+            empties_cart=data.source == "cart",
+        )
+        view = _view(placed.order, placed.lines, placed.address, placed.timeline, request)
+        return tx.answer(view)
+
+
+# --- orders -----------------------------------------------------------------------------------
+
+
+@get("/orders", access=MEMBER)
+async def list_own_orders(
+    member: MemberIdentity,
+    status: OrderStatus | None = None,
+    cursor: str | None = None,
+    limit: Annotated[int, msgspec.Meta(ge=1, le=100)] = 20,
+) -> Page[OrderSummary]:
+    """Own orders, newest first."""
+    after = decode_cursor(cursor, queries.Place)
+    async with reading(member.shop_id) as tx:
+        orders = await queries.list_member_orders(tx, member.member_id, status, after, limit + 1)
+        lines = await queries.list_lines(tx, [order.order_id for order in orders])
+    return Page.of(
+        [OrderSummary(**_summary(order, lines[order.order_id])) for order in orders],
+        limit,
+        key=lambda order: [order.placed_at, order.order_id],
+    )
+
+
+@get("/orders/{order_id:uuid}", access=MEMBER)
+async def show_own_order(
+    order_id: UUID, member: MemberIdentity, request: Request[Any, Any, Any]
+) -> OrderView:
+    """One own order with its timeline."""
+    return await _load_view(order_id, member, request)
+
+
+async def _load_view(
+    order_id: UUID, member: MemberIdentity, request: Request[Any, Any, Any]
+) -> OrderView:
+    async with reading(member.shop_id) as tx:
+        order = _own(await queries.get_order(tx, order_id), member)
+        lines = await queries.list_lines(tx, [order_id])
+        timeline = await queries.list_timeline(tx, order_id)
+    address = open_address(order.address_sealed)
+    return _view(order, lines[order_id], address, timeline, request)
+
+
+def _own(order: Order | None, member: MemberIdentity) -> Order:
+    """Another's order and none are the same answer (F080)."""
+    if order is None or order.member_id != member.member_id:
+        raise OrderNotFound
+    return order
+
+
+@post("/orders/{order_id:uuid}/cancel", access=MEMBER)
+async def cancel_own_order(
+    order_id: UUID,
+    data: CancelBody,
+    member: MemberIdentity,
+    once: OnceKey,
+    request: Request[Any, Any, Any],
+) -> OrderView:
+    """Cancel an unpaid order: first the payment is closed at WeChat, then the goods are freed."""
+    async with reading(member.shop_id) as tx:
+        order = _own(await queries.get_order(tx, order_id), member)
+    closing = ClosingResult.UNKNOWN
+    if order.status is OrderStatus.PENDING_PAYMENT:
+        closing = await payments.close_order(member.shop_id, order_id)
+    async with transaction(member.shop_id, once=once) as write:
+        await service.cancel_unpaid(write, order_id, closing, CancelReason.BY_CUSTOMER, member)
+        order = _own(await queries.get_order(write, order_id), member)
+        lines = await queries.list_lines(write, [order_id])
+        timeline = await queries.list_timeline(write, order_id)
+        address = open_address(order.address_sealed)
+        return write.answer(_view(order, lines[order_id], address, timeline, request))
+
+
+class _Intended(msgspec.Struct, frozen=True):
+    """What is kept under the key of a pay request: with it WeChat can be asked again."""
+
+    payment_id: UUID
+
+
+@post("/orders/{order_id:uuid}/pay", access=MEMBER)
+async def pay_order(
+    order_id: UUID, data: PayBody, member: MemberIdentity, once: OnceKey
+) -> PaymentView:
+    """Begin to pay: store the attempt, then ask WeChat. A replay asks again by the same number."""
+    channel = Channel(data.channel)
+    try:
+        async with transaction(member.shop_id, once=once) as tx:
+            _own(await queries.get_order(tx, order_id), member)
+            payer = None
+            if channel is Channel.JSAPI:
+                settings = await shops.get_wechat(tx)
+                account = await members.get_payer(tx, member.member_id, settings.appid or "")
+                payer = account.subject
+            payment_id = await service.start_payment(tx, order_id, channel, payer)
+            tx.answer(_Intended(payment_id))
+    except Replayed as replay:
+        payment_id = PaymentId(msgspec.json.decode(replay.answer, type=_Intended).payment_id)
+    return _payment_view(await payments.call(member.shop_id, payment_id))
+
+
+def _payment_view(started: StartedPayment) -> PaymentView:
+    return PaymentView(started.payment_id, started.state, started.jsapi, started.code_url)
+
+
+@post("/orders/{order_id:uuid}/pay/sync", access=MEMBER)
+async def sync_payment(order_id: UUID, member: MemberIdentity) -> SyncView:
+    """Ask WeChat now how the payment stands; for a client that came back from the pay sheet."""
+    async with reading(member.shop_id) as tx:
+        _own(await queries.get_order(tx, order_id), member)
+    state = await payments.sync(member.shop_id, order_id)
+    async with reading(member.shop_id) as tx:
+        order = _own(await queries.get_order(tx, order_id), member)
+    return SyncView(order.status, state)
+
+
+routes = [
+    show_cart,
+    add_cart_line,
+    change_cart_line,
+    remove_cart_line,
+    select_cart,
+    quote_checkout,
+    place_order,
+    list_own_orders,
+    show_own_order,
+    cancel_own_order,
+    pay_order,
+    sync_payment,
+]

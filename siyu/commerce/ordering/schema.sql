@@ -1,0 +1,160 @@
+create schema ordering;
+
+create table ordering.carts (
+  shop_id int not null,
+  member_id uuid not null,
+  changed_at timestamptz not null,
+  primary key (shop_id, member_id)
+);
+comment on table ordering.carts is 'One row per member: its lock serialises changes, so that the limit of 100 lines holds.';
+select kernel.tenant_table('ordering.carts');
+
+create table ordering.cart_lines (
+  shop_id int not null,
+  member_id uuid not null,
+  sku_id uuid not null,
+  quantity int not null check (quantity between 1 and 999),
+  selected boolean not null default true,
+  added_at timestamptz not null,
+  primary key (shop_id, member_id, sku_id),
+  foreign key (shop_id, member_id) references ordering.carts (shop_id, member_id)
+);
+comment on table ordering.cart_lines is 'What a member means to buy. No price: it is asked anew each time.';
+select kernel.tenant_table('ordering.cart_lines');
+
+create table ordering.orders (
+  shop_id int not null,
+  order_id uuid not null,
+  order_no text not null,
+  kind text not null check (kind in ('sale', 'return')),
+  source text not null,
+  external_key text,
+  status text not null
+    check (status in ('pending_payment', 'paid', 'shipped', 'completed', 'cancelled')),
+  member_id uuid not null,
+  person_no bigint not null,
+  platform text check (platform in ('mp-weixin', 'h5', 'ios')),
+  has_virtual boolean not null,
+  items_fen bigint not null check (items_fen between 0 and 10000000000),
+  discount_fen bigint not null check (discount_fen between 0 and items_fen),
+  shipping_fen bigint not null check (shipping_fen between 0 and 10000000000),
+  total_fen bigint not null check (total_fen = items_fen - discount_fen + shipping_fen),
+  paid_fen bigint not null default 0 check (paid_fen in (0, total_fen)),
+  adjustments jsonb not null,
+  remark text not null check (length(remark) <= 200),
+  address_sealed bytea,
+  phone_key bytea,
+  placed_at timestamptz not null,
+  pay_before timestamptz,
+  paid_at timestamptz,
+  payment_id uuid,
+  cancelled_at timestamptz,
+  cancel_reason text check (cancel_reason in ('timed_out', 'by_customer', 'by_staff')),
+  primary key (shop_id, order_id),
+  constraint order_no_taken unique (shop_id, order_no),
+  check ((paid_at is not null) = (status in ('paid', 'shipped', 'completed'))),
+  check (pay_before is not null or status <> 'pending_payment'),
+  check ((cancelled_at is not null) = (status = 'cancelled')),
+  check ((cancelled_at is null) = (cancel_reason is null))
+);
+comment on table ordering.orders is 'Orders and, from imported history, returns. Amounts are never negative.';
+comment on column ordering.orders.order_no is 'What people read and say: 80 random bits, never counted up (F080).';
+comment on column ordering.orders.source is '`shop` for our own; else the system an imported order came from.';
+comment on column ordering.orders.external_key is 'Source, customer, time and kind of an imported order: importing twice makes no double.';
+comment on column ordering.orders.adjustments is 'Why the total is not the list price: trace entries {rule, label, amount_fen, sku_id} of the quote.';
+comment on column ordering.orders.address_sealed is 'The address as it was when ordered: JSON of members.AddressText, encrypted.';
+comment on column ordering.orders.phone_key is 'Keyed hash of the receiver''s phone, for search.';
+create unique index order_external on ordering.orders (shop_id, external_key) where external_key is not null;
+create index order_placed on ordering.orders (shop_id, placed_at desc, order_id desc);
+create index order_status on ordering.orders (shop_id, status, placed_at desc, order_id desc);
+create index order_member on ordering.orders (shop_id, member_id, placed_at desc, order_id desc);
+create index order_phone on ordering.orders (shop_id, phone_key) where phone_key is not null;
+create index order_unpaid on ordering.orders (shop_id, pay_before) where status = 'pending_payment';
+select kernel.tenant_table('ordering.orders', worker => true);
+
+create table ordering.order_lines (
+  shop_id int not null,
+  order_id uuid not null,
+  line_no smallint not null,
+  sku_id uuid not null,
+  product_id uuid not null,
+  product_no int not null,
+  title text not null,
+  title_key text collate "C" not null,
+  option_values text[] not null,
+  image_url text,
+  quantity int not null check (quantity > 0),
+  list_price_fen bigint not null check (list_price_fen between 0 and 10000000000),
+  unit_price_fen bigint not null check (unit_price_fen between 0 and list_price_fen),
+  discount_fen bigint not null check (discount_fen >= 0),
+  total_fen bigint not null check (total_fen between 0 and 10000000000),
+  primary key (shop_id, order_id, line_no),
+  foreign key (shop_id, order_id) references ordering.orders (shop_id, order_id),
+  constraint line_adds_up check (total_fen = list_price_fen * quantity - discount_fen)
+);
+comment on table ordering.order_lines is 'What was bought, frozen at that moment.';
+comment on column ordering.order_lines.title_key is
+  'Title in lower case, bytewise: a prefix is found by >= and <, which (unlike LIKE) may use an index under row-level security.';
+comment on column ordering.order_lines.discount_fen is 'All that was taken off this line, its share of order-wide reductions included.';
+create index line_title on ordering.order_lines (shop_id, title_key, order_id);
+select kernel.tenant_table('ordering.order_lines');
+
+create table ordering.timeline (
+  shop_id int not null,
+  order_id uuid not null,
+  entry_id uuid not null,
+  at timestamptz not null,
+  event text not null,
+  actor text not null,
+  primary key (shop_id, order_id, entry_id),
+  foreign key (shop_id, order_id) references ordering.orders (shop_id, order_id)
+);
+comment on table ordering.timeline is 'What happened to an order, in the order it happened; never edited.';
+select kernel.tenant_table('ordering.timeline');
+revoke update, delete on ordering.timeline from siyu_app;
+
+create table ordering.buyers (
+  shop_id int not null,
+  member_id uuid not null,
+  first_order_id uuid not null,
+  primary key (shop_id, member_id)
+);
+comment on table ordering.buyers is 'Who has paid at least once, and for which order first: two payments at once cannot both be the first.';
+select kernel.tenant_table('ordering.buyers');
+
+create table ordering.import_presets (
+  shop_id int not null,
+  name text not null check (length(name) between 1 and 40),
+  preset jsonb not null,
+  saved_at timestamptz not null,
+  primary key (shop_id, name)
+);
+comment on table ordering.import_presets is 'Saved column mappings; shape: contracts.ImportPreset.';
+select kernel.tenant_table('ordering.import_presets');
+
+create table ordering.imports (
+  shop_id int not null,
+  import_id uuid not null,
+  files text[] not null,
+  preset text not null,
+  started_at timestamptz not null,
+  finished_at timestamptz not null,
+  report jsonb not null,
+  primary key (shop_id, import_id)
+);
+comment on table ordering.imports is 'Each import and its counts; shape: contracts.ImportReport.';
+select kernel.tenant_table('ordering.imports');
+
+create table ordering.import_refusals (
+  shop_id int not null,
+  import_id uuid not null,
+  refusal_no int not null,
+  file text not null,
+  line_no int not null,
+  reason text not null,
+  content text not null check (length(content) <= 1000),
+  primary key (shop_id, import_id, refusal_no),
+  foreign key (shop_id, import_id) references ordering.imports (shop_id, import_id)
+);
+comment on table ordering.import_refusals is 'Every line that was not imported, with its number in the file and a stable reason code.';
+select kernel.tenant_table('ordering.import_refusals');

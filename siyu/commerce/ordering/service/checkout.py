@@ -1,0 +1,197 @@
+"""Confirm and place: what a basket costs now, and the order that comes of it."""
+
+import secrets
+from collections.abc import Sequence
+from uuid import UUID
+
+import msgspec
+
+from siyu.commerce.catalog import service as catalog
+from siyu.commerce.catalog.contracts import ProductKind, SkuForSale
+from siyu.commerce.inventory import service as inventory
+from siyu.commerce.ordering import queries, rules
+from siyu.commerce.ordering.contracts import (
+    AddressNeeded,
+    LineAsked,
+    Order,
+    OrderKind,
+    OrderLine,
+    OrderPlaced,
+    OrderStatus,
+    Platform,
+    PriceChanged,
+    TimelineEntry,
+)
+from siyu.commerce.ordering.service.settlement import WECHAT, settle_free
+from siyu.commerce.promotions import service as promotions
+from siyu.commerce.promotions.contracts import Buyer, PriceLine, Quote
+from siyu.kernel import clock
+from siyu.kernel.auth import MemberIdentity
+from siyu.kernel.crypto import vault
+from siyu.kernel.db import ReadTx, Tx
+from siyu.kernel.events import emit
+from siyu.kernel.ids import new_id
+from siyu.people.members import service as members
+from siyu.people.members.contracts import Address, AddressText, Level
+
+
+class Basket(msgspec.Struct, frozen=True):
+    """What would be bought: SKUs and priced lines side by side, and where it would go."""
+
+    skus: list[SkuForSale]
+    quote: Quote
+    needs_address: bool
+    address: Address | None
+
+
+class PlacedOrder(msgspec.Struct, frozen=True):
+    """A fresh order with its lines, its address in clear and its timeline so far."""
+
+    order: Order
+    lines: list[OrderLine]
+    address: AddressText | None
+    timeline: list[TimelineEntry]
+
+
+async def load_basket(
+    tx: ReadTx, member_id: UUID, lines: Sequence[LineAsked], address_id: UUID | None
+) -> Basket:
+    """Price a basket for a member as of now; two round trips.
+
+    Raises NothingToBuy, QuantityTooLarge, SkuNotFound, SkuUnavailable, AmountTooLarge,
+    AddressNotFound (also for another member's address, F081).
+    """
+    asked = rules.merge_lines(lines)
+    found = await catalog.load_for_sale(tx, [line.sku_id for line in asked])
+    skus = rules.match_skus(asked, found)
+    needs_address = rules.needs_address(skus)
+    member = await members.load_for_checkout(tx, member_id, address_id if needs_address else None)
+    quote = promotions.price(
+        [
+            PriceLine(sku.sku_id, line.quantity, sku.price_fen, sku.member_price_fen)
+            for line, sku in zip(asked, skus, strict=True)
+        ],
+        Buyer(pays_member_price=member.level is Level.VIP),
+        promotions.STANDARD_RULES,
+        is_sent=needs_address,
+    )
+    return Basket(skus, quote, needs_address, member.address)
+
+
+async def place_order(
+    tx: Tx,
+    member: MemberIdentity,
+    lines: Sequence[LineAsked],
+    *,
+    address_id: UUID | None,
+    remark: str,
+    expected_total_fen: int,
+    platform: Platform,
+    empties_cart: bool,
+) -> PlacedOrder:
+    """Make an order of what the customer confirmed, and keep its goods until `pay_before`.
+
+    expected_total_fen: what the customer saw; it is only compared. Raises what `load_basket` does,
+    and VirtualOnIos, AddressNeeded, PriceChanged, StockShort. An order that costs nothing is paid
+    at once (F025).
+    """
+    basket = await load_basket(tx, member.member_id, lines, address_id)
+    rules.check_platform(platform, basket.skus)
+    if basket.needs_address and basket.address is None:
+        raise AddressNeeded
+    if basket.quote.total_fen != expected_total_fen:
+        raise PriceChanged(quote_total_fen=basket.quote.total_fen)
+    address = _text(basket.address) if basket.address else None
+    order, new = _compose(basket, member, address, remark, platform, empties_cart)
+    await queries.insert_order(tx, new)
+    placed = OrderPlaced(
+        order_id=order.order_id,
+        order_no=order.order_no,
+        person_no=order.person_no,
+        amount_fen=order.total_fen,
+    )
+    emit(tx, placed, at=order.placed_at)
+    # Last, for it locks the rows that everybody wants.
+    demand = {line.sku_id: line.quantity for line in new.lines}
+    await inventory.reserve(tx, order.order_id, demand, order.pay_before)
+    timeline = [TimelineEntry(order.placed_at, "placed", member.actor_name)]
+    if order.total_fen == 0:
+        order = await settle_free(tx, order, new.lines)
+        timeline.append(TimelineEntry(order.placed_at, "paid", WECHAT))
+    return PlacedOrder(order, new.lines, address, timeline)
+
+
+def _compose(
+    basket: Basket,
+    member: MemberIdentity,
+    address: AddressText | None,
+    remark: str,
+    platform: Platform,
+    empties_cart: bool,
+) -> tuple[Order, queries.NewOrder]:
+    now, quote = clock.now(), basket.quote
+    order = Order(
+        order_id=new_id(),
+        order_no=rules.order_number(secrets.token_bytes(10)),
+        kind=OrderKind.SALE,
+        status=OrderStatus.PENDING_PAYMENT,
+        member_id=member.member_id,
+        person_no=member.person_no,
+        platform=platform,
+        has_virtual=any(sku.kind is ProductKind.VIRTUAL for sku in basket.skus),
+        items_fen=quote.items_fen,
+        discount_fen=quote.discount_fen,
+        shipping_fen=quote.shipping_fen,
+        total_fen=quote.total_fen,
+        paid_fen=0,
+        placed_at=now,
+        pay_before=now + rules.PAY_WITHIN,
+        paid_at=None,
+        payment_id=None,
+        remark=remark,
+        address_sealed=seal_address(address) if address else None,
+    )
+    lines = [
+        OrderLine(
+            line_no=line_no,
+            sku_id=sku.sku_id,
+            product_id=sku.product_id,
+            product_no=sku.product_no,
+            title=sku.title,
+            option_values=sku.option_values,
+            image_url=sku.image_url,
+            quantity=line.quantity,
+            list_price_fen=line.list_price_fen,
+            unit_price_fen=line.unit_price_fen,
+            discount_fen=line.discount_fen,
+            total_fen=line.total_fen,
+        )
+        for line_no, (sku, line) in enumerate(zip(basket.skus, quote.lines, strict=True), start=1)
+    ]
+    new = queries.NewOrder(
+        order=order,
+        lines=lines,
+        adjustments=[entry for entry in quote.trace if entry.rule != promotions.LIST_PRICE],
+        phone_key=vault().lookup(address.phone) if address else None,
+        empties_cart=empties_cart,
+        actor=member.actor_name,
+    )
+    return order, new
+
+
+def _text(address: Address) -> AddressText:
+    """The address as it is now, without the id under which the member keeps it."""
+    return AddressText(**{field: getattr(address, field) for field in _ADDRESS_FIELDS})
+
+
+_ADDRESS_FIELDS = AddressText.__struct_fields__
+
+
+def seal_address(address: AddressText) -> bytes:
+    """What `open_address` opens."""
+    return vault().seal(msgspec.json.encode(address).decode())
+
+
+def open_address(sealed: bytes | None) -> AddressText | None:
+    """The address an order was sent to."""
+    return None if sealed is None else msgspec.json.decode(vault().open(sealed), type=AddressText)

@@ -1,0 +1,103 @@
+"""Verbs of behaviour."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Hashable
+
+from siyu.insight.behaviour import rules
+from siyu.insight.behaviour.contracts import CollectBody, Collected
+from siyu.kernel import clock
+from siyu.kernel.auth import MemberIdentity
+from siyu.kernel.db import transaction
+from siyu.kernel.errors import TooMany
+from siyu.kernel.ids import ShopId
+from siyu.people.consents import service as consents
+from siyu.people.consents.contracts import Purpose
+from siyu.people.members import service as members
+from siyu.warehouse.tail import service as tail
+from siyu.warehouse.tail.contracts import Batch, Reject
+
+_REJECTS_KEPT = 20
+# Page views take at most two of the connections that checkout lives on.
+_lookups = asyncio.Semaphore(2)
+
+
+class Window:
+    """At most `limit` calls per key in a minute, counted in this process; forgets old keys."""
+
+    def __init__(self, limit: int, keys: int = 50_000) -> None:
+        self.limit = limit
+        self.keys = keys
+        self._counts: OrderedDict[Hashable, tuple[int, int]] = OrderedDict()
+
+    def admit(self, key: Hashable) -> None:
+        """Count a call. Raises TooMany."""
+        minute, second = divmod(int(clock.monotonic()), 60)
+        started, count = self._counts.pop(key, (minute, 0))
+        count = count + 1 if started == minute else 1
+        self._counts[key] = (minute, count)
+        if len(self._counts) > self.keys:
+            self._counts.popitem(last=False)
+        if count > self.limit:
+            raise TooMany(retry_after=60 - second)
+
+
+per_visitor = Window(120)
+per_address = Window(1_200)
+
+
+async def collect(
+    shop_id: ShopId,
+    member: MemberIdentity | None,
+    body: CollectBody,
+    *,
+    address: str,
+    channel: str,
+) -> Collected:
+    """Take a batch of events; returns when they are committed.
+
+    Opens its own transactions: one short look at the consent, one shared with other requests for
+    the events. Without consent nothing is kept and nothing is said about it. Raises TooMany for
+    more than 120 batches a minute of one visitor or 1,200 of one address, and when the warehouse
+    cannot keep up; the client then sends the same batch again later.
+    """
+    per_address.admit(address)
+    per_visitor.admit((shop_id, body.visitor))
+    person_no = await _consenting_person(shop_id, member, body) if body.events else None
+    if person_no is None:
+        return Collected(0, 0)
+    now = clock.now()
+    events, rejects = [], []
+    for raw in body.events:
+        try:
+            events.append(rules.check_event(raw, now))
+        except rules.Refused as refused:
+            rejects.append(
+                Reject(shop_id=shop_id, reason=str(refused), sample=rules.sample_of(raw))
+            )
+    if events:
+        rows = [
+            rules.as_tail_event(
+                event, shop_id=shop_id, person_no=person_no, channel=channel, product_numbers={}
+            )
+            for event in events
+        ]
+        await tail.collect(Batch(source=shop_id, batch_key=body.batch_key, events=rows))
+    await tail.reject(rejects[:_REJECTS_KEPT])
+    return Collected(len(events), len(rejects))
+
+
+async def _consenting_person(
+    shop_id: ShopId, member: MemberIdentity | None, body: CollectBody
+) -> int | None:
+    """Whose events these are; None when the person has not agreed to be learned from."""
+    version = body.consent_version
+    if member is None and (version is None or not consents.counts_now(Purpose.ANALYTICS, version)):
+        return None
+    async with _lookups, transaction(shop_id) as tx:
+        if member is None:
+            return (await members.persons_of_visitors(tx, [body.visitor]))[body.visitor]
+        if not await consents.allows(tx, member.person_no, Purpose.ANALYTICS):
+            return None
+        await members.join_visitor(tx, body.visitor, member.member_id, member.person_no)
+        return member.person_no

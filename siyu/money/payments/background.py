@@ -1,0 +1,70 @@
+"""What the worker runs for payments."""
+
+import asyncio
+import logging
+
+from siyu.kernel import clock
+from siyu.kernel.db import reading, system_transaction
+from siyu.kernel.errors import SiyuError
+from siyu.kernel.ids import ShopId
+from siyu.kernel.inbox import Message, receives
+from siyu.kernel.jobs import every
+from siyu.merchant.shops import service as shops
+from siyu.money.payments import queries, rules, service
+from siyu.wechat.transport import service as transport
+
+log = logging.getLogger(__name__)
+
+_AT_ONCE = 10
+_BATCH = 200
+
+
+@receives("wechatpay")
+async def take_news(message: Message) -> None:
+    """Apply what WeChat Pay told us. A number that is not found yet fails, and is looked for
+    again; after ten minutes its money is parked."""
+    await service.record_notification(message.shop_id, message.raw, message.received_at)
+
+
+@every(seconds=5)
+async def follow_up_due() -> None:
+    """Ask WeChat about every open attempt whose time has come: notifications can be lost (F014).
+
+    The next question is set before this one is asked, so that a failure only waits for its turn.
+    """
+    now = clock.now()
+    async with system_transaction() as tx:
+        due = await queries.lock_due(tx, now, _BATCH)
+        await queries.move_queries(
+            tx, due, [rules.next_query_at(one.created_at, now) for one in due]
+        )
+    slots = asyncio.Semaphore(_AT_ONCE)
+
+    async def follow(one: queries.Due) -> None:
+        async with slots:
+            try:
+                await service.follow_up(ShopId(one.shop_id), one.payment_id)
+            except SiyuError as error:
+                # One shop's missing keys must not stop the questions of the others.
+                log.warning(
+                    "payment follow-up failed",
+                    extra={"payment_id": str(one.payment_id), "code": error.code},
+                )
+
+    await asyncio.gather(*(follow(one) for one in due))
+
+
+@every("23 * * * *")
+async def check_clocks() -> None:
+    """Compare our clock with WeChat's: beyond five minutes it refuses every call (F020)."""
+    async with system_transaction() as tx:
+        shop_ids = [ShopId(shop.shop_id) for shop in await shops.list_shops(tx)]
+    urls = set()
+    for shop_id in shop_ids:
+        async with reading(shop_id) as read:
+            try:
+                urls.add((await shops.pay_credentials(read)).base_url)
+            except SiyuError:
+                continue  # a shop that is not set up speaks to nobody
+    for url in sorted(urls):
+        await transport.check_clock(url)

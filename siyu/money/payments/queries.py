@@ -1,0 +1,288 @@
+"""All SQL of payments."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from siyu.kernel import clock
+from siyu.kernel.db import ReadTx, Tx
+from siyu.kernel.ids import new_id
+from siyu.money.payments.contracts import (
+    AttemptState,
+    Channel,
+    ParkedRow,
+    ParkReason,
+    PaymentId,
+    PaymentRow,
+    TimelineEntry,
+)
+
+
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of payments.attempts."""
+
+    shop_id: int
+    payment_id: PaymentId
+    order_id: UUID
+    person_no: int
+    channel: Channel
+    state: AttemptState
+    amount_fen: int
+    number: str
+    merchant: str
+    app: str
+    payer: str | None
+    description: str
+    provider_number: str | None
+    created_at: datetime
+    expires_at: datetime
+    paid_at: datetime | None
+
+
+class Due(msgspec.Struct, frozen=True):
+    """An attempt WeChat should be asked about."""
+
+    shop_id: int
+    payment_id: PaymentId
+    created_at: datetime
+
+
+_ATTEMPT = """select shop_id, payment_id, order_id, person_no, channel, state, amount_fen, number,
+  merchant, app, payer, description, provider_number, created_at, expires_at, paid_at
+from payments.attempts"""
+
+
+async def get_attempt(tx: ReadTx, payment_id: UUID) -> Attempt | None:
+    """An attempt."""
+    return await tx.maybe(
+        Attempt, f"{_ATTEMPT} where shop_id = $1 and payment_id = $2", tx.shop_id, payment_id
+    )
+
+
+async def get_order_of_number(tx: ReadTx, number: str) -> UUID | None:
+    """The order an attempt number belongs to."""
+    found: UUID | None = await tx.value(
+        "select order_id from payments.attempts where shop_id = $1 and number = $2",
+        tx.shop_id,
+        number,
+    )
+    return found
+
+
+async def list_attempts(tx: ReadTx, order_id: UUID) -> list[Attempt]:
+    """All attempts of an order, the oldest first."""
+    return await tx.all(
+        Attempt,
+        f"{_ATTEMPT} where shop_id = $1 and order_id = $2 order by payment_id",
+        tx.shop_id,
+        order_id,
+    )
+
+
+async def lock_attempts(tx: Tx, order_id: UUID) -> list[Attempt]:
+    """All attempts of an order, locked in the order of their ids: what is decided about one
+    depends on the others."""
+    return await tx.all(
+        Attempt,
+        f"""{_ATTEMPT} where shop_id = $1 and order_id = $2
+            order by payment_id for no key update""",
+        tx.shop_id,
+        order_id,
+    )
+
+
+async def insert_attempt(tx: Tx, attempt: Attempt, next_query_at: datetime | None) -> None:
+    """Store a new attempt and the first line of its timeline."""
+    await tx.run(
+        """with made as (
+             insert into payments.attempts (shop_id, payment_id, order_id, person_no, channel,
+               state, amount_fen, number, merchant, app, payer, description, created_at, expires_at,
+               paid_at, next_query_at)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+             returning shop_id, payment_id, created_at, state)
+           insert into payments.timeline (shop_id, payment_id, entry_id, at, event, detail)
+           select shop_id, payment_id, $17, created_at, state, '{}' from made""",
+        tx.shop_id,
+        attempt.payment_id,
+        attempt.order_id,
+        attempt.person_no,
+        attempt.channel,
+        attempt.state,
+        attempt.amount_fen,
+        attempt.number,
+        attempt.merchant,
+        attempt.app,
+        attempt.payer,
+        attempt.description,
+        attempt.created_at,
+        attempt.expires_at,
+        attempt.paid_at,
+        next_query_at,
+        new_id(),
+    )
+
+
+async def move_attempt(
+    tx: Tx,
+    payment_id: UUID,
+    state: AttemptState,
+    *,
+    from_states: frozenset[AttemptState],
+    paid_at: datetime | None = None,
+    provider_number: str | None = None,
+    detail: dict[str, Any] | None = None,
+) -> bool:
+    """Move an attempt out of one of `from_states` and note it; False when it stands elsewhere."""
+    is_open = state in (AttemptState.CREATED, AttemptState.PAYING)
+    moved = await tx.run(
+        """with moved as (
+             update payments.attempts set state = $3,
+               paid_at = case when $3 in ('paid', 'parked') then coalesce(paid_at, $5) end,
+               closed_at = case when $3 = 'closed' then $6 else closed_at end,
+               provider_number = coalesce(provider_number, $7),
+               next_query_at = case when $8 then next_query_at end
+             where shop_id = $1 and payment_id = $2 and state = any($4)
+             returning shop_id, payment_id)
+           insert into payments.timeline (shop_id, payment_id, entry_id, at, event, detail)
+           select shop_id, payment_id, $9, $6, $3, $10 from moved""",
+        tx.shop_id,
+        payment_id,
+        state,
+        sorted(from_states),
+        paid_at,
+        clock.now(),
+        provider_number,
+        is_open,
+        new_id(),
+        detail or {},
+    )
+    return bool(moved)
+
+
+async def insert_timeline(tx: Tx, payment_id: UUID, event: str, detail: dict[str, Any]) -> None:
+    """Note what happened to an attempt."""
+    await tx.run(
+        """insert into payments.timeline (shop_id, payment_id, entry_id, at, event, detail)
+           values ($1, $2, $3, $4, $5, $6)""",
+        tx.shop_id,
+        payment_id,
+        new_id(),
+        clock.now(),
+        event,
+        detail,
+    )
+
+
+async def insert_parked(
+    tx: Tx,
+    *,
+    parked_id: UUID,
+    attempt: Attempt | None,
+    reason: ParkReason,
+    amount_fen: int,
+    currency: str,
+    merchant: str,
+    number: str,
+    provider_number: str,
+) -> bool:
+    """Put money into suspense; False when this payment of WeChat stands there already."""
+    return bool(
+        await tx.run(
+            """insert into payments.suspense (shop_id, parked_id, payment_id, order_id, reason,
+                 amount_fen, currency, merchant, number, provider_number, parked_at)
+               values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+               on conflict (shop_id, provider_number) do nothing""",
+            tx.shop_id,
+            parked_id,
+            attempt.payment_id if attempt else None,
+            attempt.order_id if attempt else None,
+            reason,
+            amount_fen,
+            currency,
+            merchant,
+            number,
+            provider_number,
+            clock.now(),
+        )
+    )
+
+
+async def move_query_to_now(tx: Tx, order_id: UUID) -> None:
+    """Look at the open attempts of an order at the next opportunity."""
+    await tx.run(
+        """update payments.attempts set next_query_at = $3
+           where shop_id = $1 and order_id = $2 and next_query_at is not null""",
+        tx.shop_id,
+        order_id,
+        clock.now(),
+    )
+
+
+async def lock_due(tx: Tx, now: datetime, limit: int) -> list[Due]:
+    """Open attempts of all shops whose question is due; those another worker took are left out."""
+    return await tx.all(
+        Due,
+        """select shop_id, payment_id, created_at from payments.attempts
+           where next_query_at <= $1 order by next_query_at limit $2
+           for no key update skip locked""",
+        now,
+        limit,
+    )
+
+
+async def move_queries(tx: Tx, due: list[Due], next_query_at: list[datetime]) -> None:
+    """Set when to ask next."""
+    await tx.run(
+        """update payments.attempts a set next_query_at = d.at
+           from unnest($1::int[], $2::uuid[], $3::timestamptz[]) as d (shop_id, payment_id, at)
+           where a.shop_id = d.shop_id and a.payment_id = d.payment_id
+             and a.next_query_at is not null""",
+        [one.shop_id for one in due],
+        [one.payment_id for one in due],
+        next_query_at,
+    )
+
+
+async def list_payments(tx: ReadTx, order_id: UUID) -> list[PaymentRow]:
+    """The attempts of an order as the console shows them."""
+    return await tx.all(
+        PaymentRow,
+        """select payment_id, order_id, channel, state, amount_fen, created_at, expires_at,
+             paid_at, closed_at, number, provider_number
+           from payments.attempts where shop_id = $1 and order_id = $2 order by payment_id""",
+        tx.shop_id,
+        order_id,
+    )
+
+
+async def list_timeline(tx: ReadTx, payment_ids: list[PaymentId]) -> list[TimelineEntry]:
+    """What happened to these attempts, the oldest first."""
+    return await tx.all(
+        TimelineEntry,
+        """select payment_id, at, event, detail from payments.timeline
+           where shop_id = $1 and payment_id = any($2) order by payment_id, entry_id""",
+        tx.shop_id,
+        payment_ids,
+    )
+
+
+async def list_parked(
+    tx: ReadTx, before: tuple[datetime, UUID] | None, limit: int
+) -> list[ParkedRow]:
+    """Money in suspense, the newest first; `before` is the last row already seen."""
+    parked_at, parked_id = before or (None, None)
+    return await tx.all(
+        ParkedRow,
+        """select parked_id, payment_id, order_id, reason, amount_fen, currency, number,
+             provider_number, parked_at
+           from payments.suspense
+           where shop_id = $1
+             and ($2::timestamptz is null or (parked_at, parked_id) < ($2, $3::uuid))
+           order by parked_at desc, parked_id desc limit $4""",
+        tx.shop_id,
+        parked_at,
+        parked_id,
+        limit,
+    )

@@ -1,0 +1,119 @@
+"""All SQL of the consents domain."""
+
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from siyu.kernel.db import ReadTx, Tx
+from siyu.kernel.i18n import Language
+from siyu.people.consents.contracts import Channel, Decision, Purpose
+
+
+class StateRow(msgspec.Struct, frozen=True):
+    """What a person last said about a purpose."""
+
+    purpose: Purpose
+    text_version: str
+    granted: bool
+    decided_at: datetime
+
+
+class GrantRow(msgspec.Struct, frozen=True):
+    """A person who said yes, and to which words."""
+
+    person_no: int
+    text_version: str
+
+
+class CountRow(msgspec.Struct, frozen=True):
+    """How many persons last said yes or no to a version."""
+
+    purpose: Purpose
+    text_version: str
+    granted_count: int
+    refused_count: int
+
+
+async def list_states(tx: ReadTx, person_no: int) -> list[StateRow]:
+    """The last decision of a person per purpose."""
+    return await tx.all(
+        StateRow,
+        """select purpose, text_version, granted, decided_at from consents.states
+           where shop_id = $1 and person_no = $2""",
+        tx.shop_id,
+        person_no,
+    )
+
+
+async def list_granting(tx: ReadTx, persons: list[int], purpose: Purpose) -> list[GrantRow]:
+    """Those of the persons whose last word was yes, and to which version."""
+    return await tx.all(
+        GrantRow,
+        """select person_no, text_version from consents.states
+           where shop_id = $1 and person_no = any($2::bigint[]) and purpose = $3 and granted""",
+        tx.shop_id,
+        persons,
+        purpose,
+    )
+
+
+async def list_decisions(tx: ReadTx, person_no: int, limit: int) -> list[Decision]:
+    """What a person decided, newest first."""
+    return await tx.all(
+        Decision,
+        """select decision_id, purpose, text_version, granted, decided_at, channel, language
+           from consents.decisions where shop_id = $1 and person_no = $2
+           order by decision_id desc limit $3""",
+        tx.shop_id,
+        person_no,
+        limit,
+    )
+
+
+async def count_states(tx: ReadTx) -> list[CountRow]:
+    """Persons per purpose, version and answer."""
+    return await tx.all(
+        CountRow,
+        """select purpose, text_version, count(*) filter (where granted) as granted_count,
+             count(*) filter (where not granted) as refused_count
+           from consents.states where shop_id = $1
+           group by purpose, text_version order by purpose, text_version""",
+        tx.shop_id,
+    )
+
+
+async def insert_decision(
+    tx: Tx,
+    *,
+    decision_id: UUID,
+    person_no: int,
+    purpose: Purpose,
+    text_version: str,
+    granted: bool,
+    at: datetime,
+    channel: Channel,
+    language: Language,
+) -> None:
+    """Keep a decision and make it the state in force, in one trip."""
+    await tx.run(
+        """with decision as (
+             insert into consents.decisions (shop_id, decision_id, person_no, purpose,
+               text_version, granted, decided_at, channel, language)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9))
+           insert into consents.states as s (shop_id, person_no, purpose, text_version, granted,
+             decided_at, decision_id)
+           values ($1, $3, $4, $5, $6, $7, $2)
+           on conflict (shop_id, person_no, purpose) do update
+             set text_version = excluded.text_version, granted = excluded.granted,
+                 decided_at = excluded.decided_at, decision_id = excluded.decision_id""",
+        tx.shop_id,
+        decision_id,
+        person_no,
+        purpose,
+        text_version,
+        granted,
+        at,
+        channel,
+        language,
+    )

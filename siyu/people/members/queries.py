@@ -1,0 +1,486 @@
+"""All SQL of the members domain."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+import msgspec
+
+from siyu.kernel.db import ReadTx, Tx, filters
+from siyu.people.members.contracts import ImportedMember, Level, PayerAccount
+
+_MEMBER = """m.member_id, m.person_no, m.nickname, m.avatar_url, m.level, m.phone_sealed,
+  m.joined_at, m.last_login_at"""
+
+
+class MemberRow(msgspec.Struct, frozen=True):
+    """A member as stored."""
+
+    member_id: UUID
+    person_no: int
+    nickname: str
+    avatar_url: str | None
+    level: Level
+    phone_sealed: bytes | None
+    joined_at: datetime
+    last_login_at: datetime | None
+
+
+class AddressRow(msgspec.Struct, frozen=True):
+    """An address as stored."""
+
+    address_id: UUID
+    province: str
+    city: str
+    sealed: bytes
+    is_default: bool
+
+
+class CheckoutRow(msgspec.Struct, frozen=True):
+    """A member beside one of their addresses."""
+
+    member_id: UUID
+    person_no: int
+    level: Level
+    address_id: UUID | None
+    province: str | None
+    city: str | None
+    sealed: bytes | None
+    is_default: bool | None
+
+
+class VisitorRow(msgspec.Struct, frozen=True):
+    """A visitor key and the person behind it."""
+
+    visitor: UUID
+    person_no: int
+    member_id: UUID | None
+
+
+class LeftRow(msgspec.Struct, frozen=True):
+    """What a member left here."""
+
+    source: Literal["login", "import"]
+    country: str | None
+    address_count: int
+    device_count: int
+    merged_visitor_count: int
+
+
+async def get_member_by_login(tx: ReadTx, app_id: str, subject: str) -> MemberRow | None:
+    """The member an outside app knows under `subject`."""
+    return await tx.maybe(
+        MemberRow,
+        f"""select {_MEMBER} from members.logins l
+            join members.members m using (shop_id, member_id)
+            where l.shop_id = $1 and l.app_id = $2 and l.subject = $3""",
+        tx.shop_id,
+        app_id,
+        subject,
+    )
+
+
+async def get_member_by_union(tx: ReadTx, union_key: bytes) -> MemberRow | None:
+    """The member behind an id that several apps of one owner share."""
+    return await tx.maybe(
+        MemberRow,
+        f"select {_MEMBER} from members.members m where m.shop_id = $1 and m.union_key = $2",
+        tx.shop_id,
+        union_key,
+    )
+
+
+async def get_member(tx: ReadTx, member_id: UUID) -> MemberRow | None:
+    """A member of the shop."""
+    return await tx.maybe(
+        MemberRow,
+        f"select {_MEMBER} from members.members m where m.shop_id = $1 and m.member_id = $2",
+        tx.shop_id,
+        member_id,
+    )
+
+
+async def lock_member(tx: Tx, member_id: UUID) -> MemberRow | None:
+    """A member of the shop, held."""
+    return await tx.maybe(
+        MemberRow,
+        f"""select {_MEMBER} from members.members m
+            where m.shop_id = $1 and m.member_id = $2 for no key update""",
+        tx.shop_id,
+        member_id,
+    )
+
+
+async def lock_person_counter(tx: Tx) -> int:
+    """The last person number; whoever holds it is the only one making persons in this shop."""
+    last_no: int = await tx.value(
+        """insert into members.person_counters as c (shop_id, last_no) values ($1, 0)
+           on conflict (shop_id) do update set last_no = c.last_no returning last_no""",
+        tx.shop_id,
+    )
+    return last_no
+
+
+async def insert_member(
+    tx: Tx,
+    *,
+    member_id: UUID,
+    person_no: int,
+    nickname: str,
+    nickname_key: str,
+    union_key: bytes | None,
+    at: datetime,
+) -> MemberRow:
+    """Make person `person_no` (the counter is held and moved here) and its member."""
+    return await tx.one(
+        MemberRow,
+        f"""with counter as (
+              update members.person_counters set last_no = $3 where shop_id = $1),
+            person as (
+              insert into members.persons (shop_id, person_no, origin, created_at)
+              values ($1, $3, 'member', $7))
+            insert into members.members as m (shop_id, member_id, person_no, nickname,
+              nickname_key, union_key, joined_at)
+            values ($1, $2, $3, $4, $5, $6, $7) returning {_MEMBER}""",
+        tx.shop_id,
+        member_id,
+        person_no,
+        nickname,
+        nickname_key,
+        union_key,
+        at,
+    )
+
+
+async def insert_login(tx: Tx, app_id: str, subject: str, member_id: UUID, at: datetime) -> None:
+    """Tie an outside id to a member; the counter is held, so nobody else can."""
+    await tx.run(
+        """insert into members.logins (shop_id, app_id, subject, member_id, created_at)
+           values ($1, $2, $3, $4, $5)""",
+        tx.shop_id,
+        app_id,
+        subject,
+        member_id,
+        at,
+    )
+
+
+async def set_logged_in(
+    tx: Tx, member_id: UUID, union_key: bytes | None, at: datetime
+) -> MemberRow:
+    """Note a log-in; a shared id that was not known yet is kept, unless another member has it."""
+    return await tx.one(
+        MemberRow,
+        f"""update members.members m set last_login_at = $4,
+              union_key = coalesce(m.union_key, (select $3::bytea where not exists
+                (select from members.members o where o.shop_id = $1 and o.union_key = $3)))
+            where m.shop_id = $1 and m.member_id = $2 returning {_MEMBER}""",
+        tx.shop_id,
+        member_id,
+        union_key,
+        at,
+    )
+
+
+async def update_profile(
+    tx: Tx, member_id: UUID, nickname: str, nickname_key: str, avatar_url: str | None
+) -> MemberRow | None:
+    """Write nickname and picture; a picture that is None stays."""
+    return await tx.maybe(
+        MemberRow,
+        f"""update members.members m set nickname = $3, nickname_key = $4,
+              avatar_url = coalesce($5, m.avatar_url)
+            where m.shop_id = $1 and m.member_id = $2 returning {_MEMBER}""",
+        tx.shop_id,
+        member_id,
+        nickname,
+        nickname_key,
+        avatar_url,
+    )
+
+
+async def update_phone(tx: Tx, member_id: UUID, sealed: bytes, key: bytes) -> MemberRow | None:
+    """Write the phone number, sealed and findable."""
+    return await tx.maybe(
+        MemberRow,
+        f"""update members.members m set phone_sealed = $3, phone_key = $4
+            where m.shop_id = $1 and m.member_id = $2 returning {_MEMBER}""",
+        tx.shop_id,
+        member_id,
+        sealed,
+        key,
+    )
+
+
+async def update_level(tx: Tx, member_id: UUID, level: Level) -> MemberRow | None:
+    """Write the level."""
+    return await tx.maybe(
+        MemberRow,
+        f"""update members.members m set level = $3
+            where m.shop_id = $1 and m.member_id = $2 returning {_MEMBER}""",
+        tx.shop_id,
+        member_id,
+        level,
+    )
+
+
+async def get_payer(tx: ReadTx, member_id: UUID, app_id: str) -> PayerAccount | None:
+    """The newest id under which an app knows the member."""
+    return await tx.maybe(
+        PayerAccount,
+        """select app_id, subject from members.logins
+           where shop_id = $1 and member_id = $2 and app_id = $3
+           order by created_at desc limit 1""",
+        tx.shop_id,
+        member_id,
+        app_id,
+    )
+
+
+async def list_members(
+    tx: ReadTx,
+    nickname_prefix: str | None,
+    phone_key: bytes | None,
+    after: tuple[datetime, UUID] | None,
+    limit: int,
+) -> list[MemberRow]:
+    """Members, newest first; a name by its beginning or a phone number by its hash."""
+    args: list[Any] = [tx.shop_id]
+    pattern = None
+    if nickname_prefix is not None:
+        escaped = nickname_prefix.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
+        pattern = f"{escaped}%"
+    where = filters(args, ("m.nickname_key like ?", pattern), ("m.phone_key = ?", phone_key))
+    if after is not None:
+        args += after
+        where += f" and (m.joined_at, m.member_id) < (${len(args) - 1}, ${len(args)})"
+    args.append(limit)
+    return await tx.all(
+        MemberRow,
+        f"""select {_MEMBER} from members.members m where m.shop_id = $1 and {where}
+            order by m.joined_at desc, m.member_id desc limit ${len(args)}""",
+        *args,
+    )
+
+
+async def get_left(tx: ReadTx, member_id: UUID) -> LeftRow | None:
+    """Where a member came from, and how much they left here."""
+    return await tx.maybe(
+        LeftRow,
+        """select case when external_ref is null then 'login' else 'import' end as source, country,
+             (select count(*) from members.addresses a
+              where a.shop_id = $1 and a.member_id = $2) as address_count,
+             (select count(*) from members.visitors v
+              where v.shop_id = $1 and v.member_id = $2) as device_count,
+             (select count(*) from members.persons p
+              where p.shop_id = $1 and p.merged_into = m.person_no) as merged_visitor_count
+           from members.members m where m.shop_id = $1 and m.member_id = $2""",
+        tx.shop_id,
+        member_id,
+    )
+
+
+# --- addresses --------------------------------------------------------------------------------
+
+_ADDRESS = "address_id, province, city, sealed, is_default"
+
+
+async def list_addresses(tx: ReadTx, member_id: UUID) -> list[AddressRow]:
+    """A member's addresses, the default one first, then the newest."""
+    return await tx.all(
+        AddressRow,
+        f"""select {_ADDRESS} from members.addresses where shop_id = $1 and member_id = $2
+            order by is_default desc, created_at desc, address_id desc""",
+        tx.shop_id,
+        member_id,
+    )
+
+
+async def get_address(tx: ReadTx, member_id: UUID, address_id: UUID) -> AddressRow | None:
+    """One address of this member."""
+    return await tx.maybe(
+        AddressRow,
+        f"""select {_ADDRESS} from members.addresses
+            where shop_id = $1 and member_id = $2 and address_id = $3""",
+        tx.shop_id,
+        member_id,
+        address_id,
+    )
+
+
+async def get_for_checkout(
+    tx: ReadTx, member_id: UUID, address_id: UUID | None
+) -> CheckoutRow | None:
+    """A member and one of their own addresses, in one trip."""
+    return await tx.maybe(
+        CheckoutRow,
+        """select m.member_id, m.person_no, m.level, a.address_id, a.province, a.city, a.sealed,
+             a.is_default
+           from members.members m
+           left join members.addresses a on a.shop_id = m.shop_id and a.member_id = m.member_id
+             and a.address_id = $3
+           where m.shop_id = $1 and m.member_id = $2""",
+        tx.shop_id,
+        member_id,
+        address_id,
+    )
+
+
+async def clear_default(tx: Tx, member_id: UUID) -> None:
+    """No address of the member is the default one."""
+    await tx.run(
+        """update members.addresses set is_default = false
+           where shop_id = $1 and member_id = $2 and is_default""",
+        tx.shop_id,
+        member_id,
+    )
+
+
+async def insert_address(tx: Tx, member_id: UUID, address: AddressRow, at: datetime) -> None:
+    """Keep an address."""
+    await tx.run(
+        """insert into members.addresses (shop_id, member_id, address_id, province, city, sealed,
+             is_default, created_at) values ($1, $2, $3, $4, $5, $6, $7, $8)""",
+        *(tx.shop_id, member_id, *msgspec.structs.astuple(address), at),
+    )
+
+
+async def update_address(tx: Tx, member_id: UUID, address: AddressRow) -> int:
+    """Rewrite an address of this member; how many there were (0 or 1)."""
+    return await tx.run(
+        """update members.addresses
+           set province = $4, city = $5, sealed = $6, is_default = $7
+           where shop_id = $1 and member_id = $2 and address_id = $3""",
+        *(tx.shop_id, member_id, *msgspec.structs.astuple(address)),
+    )
+
+
+async def delete_address(tx: Tx, member_id: UUID, address_id: UUID) -> int:
+    """Forget an address of this member; how many there were (0 or 1)."""
+    return await tx.run(
+        """delete from members.addresses
+           where shop_id = $1 and member_id = $2 and address_id = $3""",
+        tx.shop_id,
+        member_id,
+        address_id,
+    )
+
+
+# --- visitors ---------------------------------------------------------------------------------
+
+
+async def list_visitors(tx: ReadTx, visitors: list[UUID]) -> list[VisitorRow]:
+    """Those of the visitor keys that are known."""
+    return await tx.all(
+        VisitorRow,
+        """select visitor, person_no, member_id from members.visitors
+           where shop_id = $1 and visitor = any($2::uuid[])""",
+        tx.shop_id,
+        visitors,
+    )
+
+
+async def insert_visitors(
+    tx: Tx, visitors: list[UUID], first_no: int, at: datetime
+) -> list[VisitorRow]:
+    """Make a person for each new key, numbered from `first_no`; the counter is held."""
+    return await tx.all(
+        VisitorRow,
+        """with fresh as (
+             select visitor, $3 + n - 1 as person_no
+             from unnest($2::uuid[]) with ordinality as t (visitor, n)),
+           counter as (
+             update members.person_counters set last_no = $3 + cardinality($2::uuid[]) - 1
+             where shop_id = $1),
+           persons as (
+             insert into members.persons (shop_id, person_no, origin, created_at)
+             select $1, person_no, 'visitor', $4 from fresh)
+           insert into members.visitors as v (shop_id, visitor, person_no, seen_at)
+           select $1, visitor, person_no, $4 from fresh
+           returning v.visitor, v.person_no, v.member_id""",
+        tx.shop_id,
+        visitors,
+        first_no,
+        at,
+    )
+
+
+async def lock_visitor(tx: Tx, visitor: UUID) -> VisitorRow | None:
+    """A visitor key, held."""
+    return await tx.maybe(
+        VisitorRow,
+        """select visitor, person_no, member_id from members.visitors
+           where shop_id = $1 and visitor = $2 for no key update""",
+        tx.shop_id,
+        visitor,
+    )
+
+
+async def point_visitor(
+    tx: Tx, visitor: UUID, person_no: int, member_id: UUID, at: datetime
+) -> None:
+    """The key belongs to this member from now on; a key never seen is noted."""
+    await tx.run(
+        """insert into members.visitors as v (shop_id, visitor, person_no, member_id, seen_at)
+           values ($1, $2, $3, $4, $5)
+           on conflict (shop_id, visitor) do update
+             set person_no = excluded.person_no, member_id = excluded.member_id""",
+        tx.shop_id,
+        visitor,
+        person_no,
+        member_id,
+        at,
+    )
+
+
+async def merge_person(tx: Tx, person_no: int, into: int) -> int:
+    """A visitor's person turned out to be `into`; 1 unless it was a member's or merged before."""
+    return await tx.run(
+        """update members.persons set merged_into = $3
+           where shop_id = $1 and person_no = $2 and origin = 'visitor' and merged_into is null""",
+        tx.shop_id,
+        person_no,
+        into,
+    )
+
+
+# --- imported history -------------------------------------------------------------------------
+
+
+async def list_imported(tx: ReadTx, refs: list[str]) -> list[ImportedMember]:
+    """Those of the outside customer numbers that are known."""
+    return await tx.all(
+        ImportedMember,
+        """select external_ref, member_id, person_no from members.members
+           where shop_id = $1 and external_ref = any($2::text[])""",
+        tx.shop_id,
+        refs,
+    )
+
+
+async def insert_imported(tx: Tx, first_no: int, *columns: Sequence[Any]) -> None:
+    """Make persons and members for imported customers, numbered from `first_no`, in one trip.
+
+    columns: member ids, references, nicknames, their search keys, countries, joined_at.
+    """
+    await tx.run(
+        """with fresh as (
+             select t.*, $2 + n - 1 as person_no
+             from unnest($3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[],
+                         $8::timestamptz[]) with ordinality
+               as t (member_id, external_ref, nickname, nickname_key, country, joined_at, n)),
+           counter as (
+             update members.person_counters set last_no = $2 + cardinality($3::uuid[]) - 1
+             where shop_id = $1),
+           persons as (
+             insert into members.persons (shop_id, person_no, origin, created_at)
+             select $1, person_no, 'import', joined_at from fresh)
+           insert into members.members (shop_id, member_id, person_no, nickname, nickname_key,
+             external_ref, country, joined_at)
+           select $1, member_id, person_no, nickname, nickname_key, external_ref, country, joined_at
+           from fresh""",
+        tx.shop_id,
+        first_no,
+        *columns,
+    )

@@ -1,0 +1,99 @@
+"""Puts the sandbox together: WeChat's two servers, the control API and the phone in one program."""
+
+import asyncio
+import email.utils
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import uvicorn
+from litestar import Litestar, Request, Response, route
+from litestar.datastructures import MutableScopeHeaders
+from litestar.di import Provide
+from litestar.response import Redirect
+from litestar.static_files import create_static_files_router
+from litestar.types import Message, Scope
+
+from siyu.sandbox import control, mini_program, pay
+from siyu.sandbox.notify import Courier
+from siyu.sandbox.people import PhoneError
+from siyu.sandbox.world import SandboxSettings, World, open_world
+
+__all__ = ["SandboxSettings", "create_sandbox", "serve"]
+
+
+def create_sandbox(
+    settings: SandboxSettings, transport: httpx.AsyncBaseTransport | None = None
+) -> Litestar:
+    """The sandbox as an ASGI app; its lifespan delivers notifications.
+
+    `transport` carries the notifications (an in-process shop in tests); the network by default.
+    Without a lifespan nothing is delivered until `POST /_sandbox/notifications/deliver`.
+    """
+    world = open_world(settings)
+    courier = Courier(world, transport)
+
+    @asynccontextmanager
+    async def deliver(_: Litestar) -> AsyncIterator[None]:
+        running = asyncio.create_task(courier.run())
+        try:
+            yield
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+            await courier.close()
+            world.store.close()
+
+    async def date_it(message: Message, _: Scope) -> None:
+        # Merchants measure their own clock by WeChat's.
+        if message["type"] == "http.response.start":
+            headers = MutableScopeHeaders.from_message(message)
+            headers["Date"] = email.utils.format_datetime(world.now(), usegmt=True)
+
+    return Litestar(
+        route_handlers=[
+            *pay.routes,
+            *mini_program.routes,
+            control.router,
+            home,
+            create_static_files_router(
+                "/phone", [Path(__file__).parent / "phone"], html_mode=True, cache_control=None
+            ),
+        ],
+        dependencies={
+            "world": Provide(lambda: world, sync_to_thread=False),
+            "courier": Provide(lambda: courier, sync_to_thread=False),
+        },
+        exception_handlers={PhoneError: answer_phone_error},
+        before_send=[date_it],
+        lifespan=[deliver],
+        openapi_config=None,
+        request_max_body_size=1_000_000,
+    )
+
+
+def answer_phone_error(_: Request[Any, Any, Any], error: PhoneError) -> Response[dict[str, str]]:
+    """What the page's callback is told."""
+    return Response({"errMsg": error.err_msg}, status_code=409)
+
+
+@route("/", http_method=["GET", "HEAD"])
+async def home() -> Redirect:
+    """Browsers find the phone."""
+    return Redirect("/phone/")
+
+
+def serve(settings: SandboxSettings, host: str, port: int) -> None:
+    """Run until interrupted: one process, for the store has one writer."""
+    uvicorn.run(
+        create_sandbox(settings),
+        host=host,
+        port=port,
+        date_header=False,
+        server_header=False,
+        access_log=False,
+        log_level="warning",
+        timeout_graceful_shutdown=2,
+    )

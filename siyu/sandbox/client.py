@@ -1,0 +1,101 @@
+"""A person without a browser: what simulated customers and tests use to act in the sandbox."""
+
+from typing import Any, Self
+
+import httpx
+
+from siyu.sandbox.people import Method, Outcome, PhoneError
+
+
+class SandboxClient:
+    """Speaks `/_sandbox`; one per program, closed by its owner (`async with`).
+
+    Methods of people raise PhoneError when the phone would tell the page that it failed, and
+    httpx.HTTPStatusError when the sandbox does not know whom or what is meant.
+    """
+
+    def __init__(self, url: str, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        self._http = httpx.AsyncClient(base_url=url, transport=transport, trust_env=False)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._http.aclose()
+
+    async def call(self, method: str, path: str, body: Any = None) -> Any:
+        """One request below `/_sandbox`; the JSON of the answer, None when it has none."""
+        answer = await self._http.request(method, f"/_sandbox{path}", json=body)
+        if answer.status_code == 409:
+            raise PhoneError(answer.json()["errMsg"])
+        answer.raise_for_status()
+        return answer.json() if answer.content else None
+
+    async def credentials(self, mchid: str | None = None) -> dict[str, Any]:
+        """All that a shop needs to be configured with."""
+        path = "/credentials" + (f"?mchid={mchid}" if mchid else "")
+        return dict(await self.call("GET", path))
+
+    async def add_person(self, name: str, phone: str) -> str:
+        """Somebody new; returns the person_id."""
+        person = await self.call("POST", "/people", {"name": name, "phone": phone})
+        return str(person["person_id"])
+
+    async def login_code(self, person_id: str, appid: str) -> str:
+        """What wx.login gives the page."""
+        answer = await self.call("POST", f"/people/{person_id}/login-code", {"appid": appid})
+        return str(answer["code"])
+
+    async def phone_code(self, person_id: str, appid: str) -> str:
+        """What getPhoneNumber gives the page when the person allows it."""
+        answer = await self.call("POST", f"/people/{person_id}/phone-code", {"appid": appid})
+        return str(answer["code"])
+
+    async def pay(
+        self,
+        person_id: str,
+        prepay_id: str,
+        *,
+        outcome: Outcome = "success",
+        method: Method = "card",
+    ) -> dict[str, Any]:
+        """Pay a prepay_id (bare) or code_url; {transaction_id, amount_fen, out_trade_no}."""
+        body = {"prepay_id": prepay_id, "outcome": outcome, "method": method}
+        return dict(await self.call("POST", f"/people/{person_id}/pay", body))
+
+    async def request_payment(
+        self, person_id: str, appid: str, args: dict[str, str], *, outcome: Outcome = "success"
+    ) -> dict[str, Any]:
+        """wx.requestPayment as the page calls it: paySign is checked, then the sheet is used."""
+        body = {"appid": appid, "args": args}
+        sheet = await self.call("POST", f"/people/{person_id}/pay-sheet", body)
+        return await self.pay(person_id, sheet["ticket"], outcome=outcome)
+
+    async def order_fault(
+        self,
+        kind: str,
+        operation: str = "notify",
+        *,
+        times: int | None = 1,
+        mchid: str | None = None,
+        **options: Any,
+    ) -> int:
+        """Let something go wrong; see `faults.KINDS`. Returns the fault_id."""
+        body = {
+            "kind": kind,
+            "operation": operation,
+            "times": times,
+            "mchid": mchid,
+            "options": options,
+        }
+        fault = await self.call("POST", "/faults", body)
+        return int(fault["fault_id"])
+
+    async def deliver(self) -> int:
+        """Deliver the notifications that are due and wait for the answers."""
+        return int((await self.call("POST", "/notifications/deliver"))["delivered"])
+
+    async def notifications(self, out_trade_no: str | None = None) -> list[dict[str, Any]]:
+        """The newest notifications with every try."""
+        path = "/notifications" + (f"?out_trade_no={out_trade_no}" if out_trade_no else "")
+        return list(await self.call("GET", path))

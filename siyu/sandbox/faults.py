@@ -1,0 +1,104 @@
+"""Faults that operators and tests order, and how a request or a notification meets them.
+
+A fault names an operation (or `*`), may be for one merchant, and happens `times` times or until it
+is removed. Nothing goes wrong unless it was ordered.
+"""
+
+from typing import Any
+
+import msgspec
+
+from siyu.sandbox.world import World
+
+# what may be ordered -> (where it can happen, zh, en)
+ANSWER, NOTICE, BOTH = "answer", "notice", "both"
+KINDS: dict[str, tuple[str, str, str]] = {
+    "system_error": (ANSWER, "系统错误（什么也没做）", "System error (nothing done)"),
+    "frequency_limited": (ANSWER, "频率超限", "Too many requests"),
+    "html": (ANSWER, "返回 HTML 错误页", "HTML error page"),
+    "slow": (ANSWER, "延迟应答", "Slow answer"),
+    "timeout_after_work": (ANSWER, "做完了但不应答", "Does the work, never answers"),
+    "bad_signature": (BOTH, "签名被破坏", "Broken signature"),
+    "probe": (BOTH, "先发签名探测", "Signature probe first"),
+    "skewed_time": (BOTH, "时间戳偏移", "Timestamp off"),
+    "tamper_amount": (BOTH, "金额被改（签名有效）", "Other amount (validly signed)"),
+    "drop": (NOTICE, "丢弃通知", "Notification lost"),
+    "delay": (NOTICE, "延迟通知", "Notification delayed"),
+    "repeat": (NOTICE, "重复通知", "Notification repeated"),
+    "reorder": (NOTICE, "通知乱序", "Notifications out of order"),
+}
+OPERATIONS = (
+    "*",
+    "notify",
+    "pay.create",
+    "pay.query",
+    "pay.close",
+    "pay.certificates",
+    "token",
+    "login",
+    "phone_number",
+    "code_image",
+)
+
+
+class Fault(msgspec.Struct, frozen=True, kw_only=True):
+    """`options`: seconds (slow, timeout_after_work, skewed_time, delay), fen (tamper_amount, added
+    to the amount), copies and together (repeat), code (system_error, frequency_limited)."""
+
+    fault_id: int
+    kind: str
+    operation: str
+    mchid: str | None
+    remaining: int | None
+    options: str
+    happened: int
+
+    def option(self, name: str, default: Any) -> Any:
+        return msgspec.json.decode(self.options).get(name, default)
+
+
+def take(world: World, kind: str, operation: str, mchid: str | None = None) -> Fault | None:
+    """The oldest ordered fault that fits here, counted as having happened; None if all is well."""
+    fault_id = world.store.value(
+        """select fault_id from faults
+            where kind = ? and operation in (?, '*') and (mchid is null or mchid = ?)
+              and (remaining is null or remaining > 0)
+            order by fault_id limit 1""",
+        kind,
+        operation,
+        mchid,
+    )
+    if fault_id is None:
+        return None
+    return world.store.maybe(
+        Fault,
+        """update faults set happened = happened + 1, remaining = remaining - 1
+            where fault_id = ? returning *""",
+        fault_id,
+    )
+
+
+def order(
+    world: World,
+    kind: str,
+    operation: str,
+    mchid: str | None,
+    times: int | None,
+    options: dict[str, Any],
+) -> Fault:
+    """Write a fault down; it happens from the next fitting request or notification on."""
+    return world.store.all(
+        Fault,
+        """insert into faults (kind, operation, mchid, remaining, options)
+           values (?, ?, ?, ?, ?) returning *""",
+        kind,
+        operation,
+        mchid,
+        times,
+        msgspec.json.encode(options).decode(),
+    )[0]
+
+
+def list_faults(world: World) -> list[Fault]:
+    """Those that can still happen, and those that have (newest first)."""
+    return world.store.all(Fault, "select * from faults order by fault_id desc limit 200")

@@ -1,0 +1,289 @@
+"""What people do with their phones: log in, allow, pay, share, read.
+
+Used by the page at /phone/ and by programs through `/_sandbox/people/…`.
+"""
+
+import secrets
+from typing import Any, Literal
+
+import msgspec
+
+from siyu.sandbox import notify
+from siyu.sandbox.mini_program import CODE_SECONDS, Code
+from siyu.sandbox.pay import Order, find_order, transaction_view
+from siyu.sandbox.world import (
+    App,
+    Merchant,
+    Person,
+    World,
+    get_app,
+    get_merchant,
+    identify,
+)
+from siyu.wechat.transport import service as transport
+from siyu.wechat.transport.contracts import SignatureRefused
+
+Outcome = Literal["success", "cancel", "fail"]
+Method = Literal["card", "balance"]
+BANK_TYPES: dict[Method, str] = {"card": "CMB_DEBIT", "balance": "OTHERS"}
+
+
+class PhoneError(Exception):
+    """What the phone shows or the page is told, as WeChat's `errMsg`."""
+
+    def __init__(self, err_msg: str) -> None:
+        super().__init__(err_msg)
+        self.err_msg = err_msg
+
+
+class PaySheet(msgspec.Struct, frozen=True, kw_only=True):
+    """What stands on the pay sheet."""
+
+    ticket: str
+    amount_fen: int
+    merchant_name: str
+    description: str
+    balance_fen: int
+
+
+class PayArgs(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """The arguments of wx.requestPayment; `package` is `prepay_id=…`."""
+
+    time_stamp: str
+    nonce_str: str
+    package: str
+    sign_type: str
+    pay_sign: str
+
+
+class Prepay(msgspec.Struct, frozen=True, kw_only=True):
+    ticket: str
+    mchid: str
+    out_trade_no: str
+    expires_at: float
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """In a chat ("pay", "service" or a friend's person_id): a receipt, a notice that a phone number
+    was given, or a shared card; payload is JSON."""
+
+    message_id: int
+    person_id: str
+    chat: str
+    kind: str
+    mine: int
+    payload: str
+    at: float
+    read_at: float | None
+
+
+def issue_code(world: World, person: Person, appid: str, kind: Literal["login", "phone"]) -> str:
+    """The code that wx.login or getPhoneNumber hands to the page: once, five minutes."""
+    app = get_app(world, appid)
+    if app is None:
+        raise PhoneError("login:fail invalid appid")
+    code = ("0" if kind == "login" else "p") + secrets.token_hex(16)[:31]
+    now = world.at()
+    with world.store.writing():
+        world.store.run("delete from codes where issued_at < ?", now - 10 * CODE_SECONDS)
+        world.store.insert(
+            "codes",
+            Code(code=code, kind=kind, appid=appid, person_id=person.person_id, issued_at=now),
+        )
+        if kind == "phone":
+            given = {"app_name": app.name, "phone": f"{person.phone[:3]}****{person.phone[-4:]}"}
+            _leave(world, person.person_id, "service", "notice", given)
+    return code
+
+
+def open_sheet(world: World, person: Person, appid: str, args: PayArgs) -> PaySheet:
+    """What wx.requestPayment does before the sheet: check paySign, the order, and who pays."""
+    app = get_app(world, appid)
+    merchant = get_merchant(world, app.mchid) if app and app.mchid else None
+    if app is None or merchant is None:
+        raise PhoneError("requestPayment:fail 商户未绑定此小程序")
+    text = transport.pay_message(appid, args.time_stamp, args.nonce_str, args.package)
+    try:
+        transport.verify(text, args.pay_sign, merchant.public_pem)
+    except SignatureRefused:
+        raise PhoneError("requestPayment:fail 支付验证签名失败") from None
+    if args.sign_type != "RSA" or not args.package.startswith("prepay_id="):
+        raise PhoneError("requestPayment:fail 支付参数错误")
+    return look_at(world, person, args.package.removeprefix("prepay_id="), appid)
+
+
+def look_at(world: World, person: Person, ticket: str, appid: str | None = None) -> PaySheet:
+    """The sheet of a prepay_id or a scanned code_url, if this person may pay it now."""
+    order, merchant = _payable(world, person, ticket, appid)
+    return PaySheet(
+        ticket=ticket,
+        amount_fen=order.total_fen,
+        merchant_name=merchant.name,
+        description=order.description,
+        balance_fen=person.balance_fen,
+    )
+
+
+def _payable(
+    world: World, person: Person, ticket: str, appid: str | None = None
+) -> tuple[Order, Merchant]:
+    prepay = world.store.maybe(Prepay, "select * from prepays where ticket = ?", ticket)
+    order = find_order(world, prepay.mchid, prepay.out_trade_no) if prepay else None
+    if prepay is None or order is None or (appid and order.appid != appid):
+        raise PhoneError("requestPayment:fail 支付参数错误")
+    if order.state == "SUCCESS":
+        raise PhoneError("requestPayment:fail 该订单已支付")
+    now = world.at()
+    if order.state == "CLOSED" or now > order.pay_before or now > prepay.expires_at:
+        raise PhoneError("requestPayment:fail 该订单已失效")
+    payer = identify(world, order.appid, person.person_id).openid
+    if order.openid not in (None, payer):
+        raise PhoneError("requestPayment:fail 下单帐号与支付帐号不一致，请核实后再支付")
+    merchant = get_merchant(world, order.mchid)
+    assert merchant is not None
+    return order, merchant
+
+
+def pay(world: World, person: Person, ticket: str, outcome: Outcome, method: Method) -> Order:
+    """Enter the password, walk away, or have the bank refuse. Raises PhoneError unless paid.
+
+    Money, order, receipt and notification change together or not at all.
+    """
+    with world.store.writing():
+        order, merchant = _payable(world, person, ticket)
+        if outcome == "cancel":
+            raise PhoneError("requestPayment:fail cancel")
+        if outcome == "fail":
+            raise PhoneError("requestPayment:fail 银行卡扣款失败，请更换支付方式")
+        if method == "balance" and not world.store.run(
+            """update people set balance_fen = balance_fen - ?1
+                where person_id = ?2 and balance_fen >= ?1""",
+            order.total_fen,
+            person.person_id,
+        ):
+            raise PhoneError("requestPayment:fail 零钱余额不足")
+        paid = msgspec.structs.replace(
+            order,
+            state="SUCCESS",
+            openid=identify(world, order.appid, person.person_id).openid,
+            transaction_id=_transaction_id(world),
+            bank_type=BANK_TYPES[method],
+            paid_at=world.at(),
+        )
+        world.store.run(
+            """update orders set state = 'SUCCESS', openid = ?, transaction_id = ?, bank_type = ?,
+                      paid_at = ?
+                where mchid = ? and out_trade_no = ?""",
+            paid.openid,
+            paid.transaction_id,
+            paid.bank_type,
+            paid.paid_at,
+            paid.mchid,
+            paid.out_trade_no,
+        )
+        app = get_app(world, paid.appid)
+        receipt = {
+            "amount_fen": paid.total_fen,
+            "merchant_name": merchant.name,
+            "description": paid.description,
+            "method": method,
+            "transaction_id": paid.transaction_id,
+            "out_trade_no": paid.out_trade_no,
+            "app_name": app.name if app else merchant.name,
+        }
+        _leave(world, person.person_id, "pay", "receipt", receipt)
+        notify.enqueue(world, merchant, paid.out_trade_no, paid.notify_url, transaction_view(paid))
+    return paid
+
+
+def _transaction_id(world: World) -> str:
+    number = secrets.randbelow(10**10)
+    return f"4200{secrets.randbelow(10**6):06d}{world.now():%Y%m%d}{number:010d}"
+
+
+def share(world: World, person: Person, app: App, to: Person, card: dict[str, Any]) -> None:
+    """Send a mini-program card to a friend; it stands in both chats."""
+    payload = {
+        "appid": app.appid,
+        "app_name": app.name,
+        "title": str(card.get("title") or app.name)[:120],
+        "path": str(card.get("path") or "")[:1024],
+        "image_url": card.get("imageUrl"),
+    }
+    with world.store.writing():
+        _leave(world, to.person_id, person.person_id, "card", payload)
+        _leave(world, person.person_id, to.person_id, "card", payload, mine=True)
+
+
+def _leave(
+    world: World,
+    person_id: str,
+    chat: str,
+    kind: str,
+    payload: dict[str, Any],
+    *,
+    mine: bool = False,
+) -> None:
+    now = world.at()
+    world.store.run(
+        """insert into messages (person_id, chat, kind, mine, payload, at, read_at)
+           values (?, ?, ?, ?, ?, ?, ?)""",
+        person_id,
+        chat,
+        kind,
+        int(mine),
+        msgspec.json.encode(payload).decode(),
+        now,
+        now if mine else None,
+    )
+
+
+def list_messages(world: World, person: Person) -> list[Message]:
+    """The newest 200, oldest first."""
+    found = world.store.all(
+        Message,
+        "select * from messages where person_id = ? order by message_id desc limit 200",
+        person.person_id,
+    )
+    return found[::-1]
+
+
+def mark_read(world: World, person: Person, chat: str) -> None:
+    """The dot on a chat goes away."""
+    world.store.run(
+        "update messages set read_at = ? where person_id = ? and chat = ? and read_at is null",
+        world.at(),
+        person.person_id,
+        chat,
+    )
+
+
+def allow(world: World, person: Person, appid: str, scope: str) -> None:
+    """Remember that a person has agreed to something in an app."""
+    world.store.run(
+        "insert or ignore into grants values (?, ?, ?)", person.person_id, appid, scope
+    )
+
+
+def forget_grants(world: World, person: Person, appid: str) -> None:
+    """The app has to ask again."""
+    world.store.run(
+        "delete from grants where person_id = ? and appid = ?", person.person_id, appid
+    )
+
+
+def list_grants(world: World, person: Person, appid: str) -> list[str]:
+    """What this person has allowed this app."""
+    return [
+        row.scope
+        for row in world.store.all(
+            _Grant,
+            "select scope from grants where person_id = ? and appid = ? order by scope",
+            person.person_id,
+            appid,
+        )
+    ]
+
+
+class _Grant(msgspec.Struct, frozen=True):
+    scope: str

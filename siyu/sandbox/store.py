@@ -1,0 +1,73 @@
+"""The sandbox's memory: one SQLite file (write-ahead log), typed rows out.
+
+Calls are synchronous and short. `with store.writing():` is one transaction; nothing awaits inside,
+so requests cannot interleave in it, and a killed process leaves nothing half done.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+T = TypeVar("T")
+
+
+class Store:
+    """Rows are returned as the msgspec Struct asked for, matched by column name."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
+        self._db.row_factory = sqlite3.Row
+        self._db.execute("pragma journal_mode = wal")
+        self._db.execute("pragma synchronous = normal")
+        self._db.execute("pragma foreign_keys = on")
+        self._db.executescript((Path(__file__).parent / "schema.sql").read_text())
+
+    def close(self) -> None:
+        """Write the log back and let go of the file."""
+        self._db.close()
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """All or nothing."""
+        self._db.execute("begin immediate")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("rollback")
+            raise
+        self._db.execute("commit")
+
+    def all(self, row: type[T], sql: str, *args: object) -> list[T]:
+        """Every row."""
+        found = self._db.execute(sql, args).fetchall()
+        return [msgspec.convert(dict(r), row) for r in found]
+
+    def maybe(self, row: type[T], sql: str, *args: object) -> T | None:
+        """The first row, if there is one."""
+        found = self.all(row, sql, *args)
+        return found[0] if found else None
+
+    def value(self, sql: str, *args: object) -> Any:
+        """The first column of the first row, or None."""
+        found = self._db.execute(sql, args).fetchall()
+        return found[0][0] if found else None
+
+    def run(self, sql: str, *args: object) -> int:
+        """Number of rows touched."""
+        return self._db.execute(sql, args).rowcount
+
+    def insert(self, table: str, row: object) -> int:
+        """Insert a Struct by its field names; returns the row id."""
+        values = msgspec.structs.asdict(row)  # type: ignore[arg-type]
+        marks = ", ".join("?" * len(values))
+        done = self._db.execute(
+            f"insert into {table} ({', '.join(values)}) values ({marks})",  # noqa: S608
+            tuple(values.values()),
+        )
+        return done.lastrowid or 0

@@ -1,0 +1,45 @@
+"""Taking away what no longer counts (section 3, step 6)."""
+
+import contextlib
+import shutil
+import time
+
+from siyu.kernel.errors import Busy
+from siyu.warehouse.compaction import queries, rules
+from siyu.warehouse.tail import service as tail
+
+
+async def collect(grace_s: float = rules.GRACE_S) -> tuple[int, int]:
+    """Remove dead files after their grace, expired intents, dropped slots' partitions.
+
+    Returns how many files and how many partitions went.
+    """
+    async with tail.opened() as tx:
+        await queries.expire_intents(tx)
+    async with tail.opened() as tx:
+        files = await queries.list_collectable(tx, grace_s)
+        slots = await queries.list_droppable_slots(tx)
+    for file_no, path in files:
+        # First the file, then its row: a crash in between leaves a row that is collected again.
+        with contextlib.suppress(FileNotFoundError):
+            (tail.root() / path).unlink()
+        tail.crash_point("collect.unlinked")
+        async with tail.opened() as tx:
+            await queries.delete_file(tx, file_no)
+    dropped = 0
+    for slot in slots:
+        # A waiting DROP would stall every writer behind it: try briefly, else later (W3).
+        with contextlib.suppress(Busy):
+            async with tail.opened("begin; set local lock_timeout = '50ms'") as tx:
+                await queries.drop_partition(tx, slot)
+            dropped += 1
+    _sweep_scratch()
+    return len(files), dropped
+
+
+def _sweep_scratch() -> None:
+    """Scratch folders of jobs that died a day ago or longer."""
+    for folder in (tail.root() / "scratch").glob("*"):
+        with contextlib.suppress(FileNotFoundError):
+            if folder.stat().st_mtime < time.time() - 86_400:
+                shutil.rmtree(folder, ignore_errors=True)

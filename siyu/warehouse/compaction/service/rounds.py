@@ -1,0 +1,33 @@
+"""One round of the compactor: seal, compact, merge, collect."""
+
+from siyu.warehouse.compaction import queries
+from siyu.warehouse.compaction.contracts import Compacted
+from siyu.warehouse.compaction.service.collect import collect
+from siyu.warehouse.compaction.service.compact import compact_slot
+from siyu.warehouse.compaction.service.merge import merge_due
+from siyu.warehouse.tail import service as tail
+
+
+async def run_round(*, seal_now: bool = False) -> Compacted | None:
+    """Do all that is due; None when another process is the compactor just now.
+
+    seal_now: seal the open slot even when it is neither full nor old.
+    """
+    async with tail.session() as connection:
+        if not await queries.try_lock_compactor(connection):
+            return None
+        try:
+            sealed = await (tail.seal() if seal_now else tail.seal_when_due())
+            slots = await queries.list_sealed_slots(connection)
+            compacted = sum([await compact_slot(slot) for slot in slots])
+            merges = await merge_due()
+            collected, dropped = await collect()
+        finally:
+            await queries.unlock_compactor(connection)
+    return Compacted(
+        sealed=int(sealed is not None),
+        slots=compacted,
+        merges=merges,
+        collected=collected,
+        dropped=dropped,
+    )

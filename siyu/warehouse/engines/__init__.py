@@ -1,0 +1,6 @@
+"""Engines answer specs: today DuckDB with portable SQL, later compiled kernels beside it.
+
+Every engine gives the same integers for the same spec and snapshot (W10); a query that meets a
+collected file starts again with a new snapshot (W9). Owns no tables, emits nothing. One small
+DuckDB per process, made at the first question. Called by `insight`.
+"""

@@ -1,0 +1,32 @@
+"""Verbs of the tail."""
+
+from siyu.warehouse.tail.service.append import append, forget, prepare
+from siyu.warehouse.tail.service.commit_group import collect, forget_rejects, reject
+from siyu.warehouse.tail.service.connection import (
+    close,
+    crash_point,
+    opened,
+    root,
+    session,
+    snapshotting,
+)
+from siyu.warehouse.tail.service.outbox import consume_outbox
+from siyu.warehouse.tail.service.seal import seal, seal_when_due
+
+__all__ = [
+    "append",
+    "close",
+    "collect",
+    "consume_outbox",
+    "crash_point",
+    "forget",
+    "forget_rejects",
+    "opened",
+    "prepare",
+    "reject",
+    "root",
+    "seal",
+    "seal_when_due",
+    "session",
+    "snapshotting",
+]

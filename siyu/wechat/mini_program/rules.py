@@ -1,0 +1,127 @@
+"""Pure decisions of the mini-program API: when a token is fresh, what an error means."""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import re
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import msgspec
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+from siyu.kernel.errors import SiyuError
+from siyu.wechat.mini_program.contracts import CodeRefused, MiniProgramUnavailable, UserBlocked
+from siyu.wechat.transport import service as transport
+from siyu.wechat.transport.contracts import Answer, Retry, SealBroken, WeChatError
+
+EARLY: Final = timedelta(minutes=5) - timedelta(seconds=5)
+"""WeChat hands out the next token in the last five minutes, and both are good meanwhile; asked a
+moment too early it would give the old one again."""
+
+_STALE_TOKEN: Final = frozenset({"40001", "40014", "42001"})
+_CODE_REFUSED: Final = frozenset({"40029", "40163", "41008"})
+_SCENE: Final = re.compile(r"[0-9A-Za-z!#$&'()*+,/:;=?@\-._~]{1,32}", re.ASCII)
+
+
+def is_fresh(expires_at: datetime | None, now: datetime) -> bool:
+    """Whether a token can be used without thinking of the next one."""
+    return expires_at is not None and now < expires_at - EARLY
+
+
+def is_alive(expires_at: datetime | None, now: datetime) -> bool:
+    """Whether a token can still be used while another process fetches the next one."""
+    return expires_at is not None and now < expires_at - timedelta(seconds=30)
+
+
+def is_stale_token(error: WeChatError) -> bool:
+    """Whether WeChat refused the token and not the call (miniprogram §1.3)."""
+    return error.code in _STALE_TOKEN
+
+
+def is_scene(scene: str) -> bool:
+    """Whether WeChat takes this scene for an unlimited code: 1..32 of its characters."""
+    return _SCENE.fullmatch(scene) is not None
+
+
+def accept(answer: Answer) -> Answer:
+    """The answer, or the WeChatError it stands for: errors come with status 200 and `errcode`."""
+    if answer.status != 200:
+        raise WeChatError(
+            answer.status,
+            f"HTTP_{answer.status}",
+            "no answer of the API",
+            retry=Retry.RETRY if answer.status == 429 else Retry.UNKNOWN,
+            body=transport.without_secrets(answer.body),
+        )
+    if not answer.body.lstrip().startswith(b"{"):
+        return answer
+    try:
+        content = msgspec.json.decode(answer.body, type=dict[str, Any])
+        errcode = int(content.get("errcode") or 0)
+    except (msgspec.MsgspecError, TypeError, ValueError):
+        raise malformed(answer) from None
+    if errcode:
+        raise WeChatError(
+            answer.status,
+            str(errcode),
+            str(content.get("errmsg") or "")[:200],
+            retry=transport.classify_errcode(errcode),
+            body=transport.without_secrets(answer.body),
+            request_id=_rid(str(content.get("errmsg") or "")),
+        )
+    return answer
+
+
+def malformed(answer: Answer) -> WeChatError:
+    """An answer that is not what the API promises."""
+    return WeChatError(
+        answer.status,
+        "MALFORMED",
+        "unexpected content",
+        retry=Retry.UNKNOWN,
+        body=transport.without_secrets(answer.body),
+    )
+
+
+def refusal(error: WeChatError) -> SiyuError:
+    """What a failed call means to the person in front of the screen."""
+    if error.code in _CODE_REFUSED:
+        return CodeRefused()
+    if error.code == "40226":
+        return UserBlocked()
+    return MiniProgramUnavailable(wechat_code=error.code, request_id=error.request_id)
+
+
+def open_user_data(session_key: str, iv: str, encrypted: str, appid: str) -> dict[str, Any]:
+    """The content of `encryptedData`, whose watermark must name our app; SealBroken if not.
+
+    AES-128-CBC carries no proof of origin: trust its content only for the person who sent it.
+    """
+    try:
+        key, start, sealed = (base64.b64decode(part) for part in (session_key, iv, encrypted))
+        decryptor = Cipher(algorithms.AES128(key), modes.CBC(start)).decryptor()
+        padded = decryptor.update(sealed) + decryptor.finalize()
+        content = msgspec.json.decode(padded[: -padded[-1]], type=dict[str, Any])
+        owner = content["watermark"]["appid"]
+    except (binascii.Error, ValueError, LookupError, TypeError):
+        raise SealBroken(reason="user data") from None
+    if owner != appid:
+        raise SealBroken(reason="watermark")
+    return content
+
+
+def user_data_signature(raw: str, session_key: str) -> str:
+    """The hex signature that goes with `rawData`."""
+    return hashlib.sha1((raw + session_key).encode(), usedforsecurity=False).hexdigest()
+
+
+def session_signature(session_key: str) -> str:
+    """The hex signature of `checksession`: over the empty message, keyed by the key's text."""
+    return hmac.new(session_key.encode(), b"", hashlib.sha256).hexdigest()
+
+
+def _rid(errmsg: str) -> str:
+    found = re.search(r"rid: ([0-9a-f\-]{8,40})", errmsg)
+    return found[1] if found else ""

@@ -1,0 +1,195 @@
+"""A shop with goods and customers, for every test that buys something."""
+
+import contextlib
+import secrets
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import msgspec
+from litestar import Litestar, Router
+
+from siyu.commerce.catalog import service as catalog
+from siyu.commerce.catalog.contracts import ProductDraft, ProductKind, SkuDraft
+from siyu.commerce.inventory import invariants as inventory
+from siyu.commerce.ordering import background, http_admin, http_shop, invariants
+from siyu.kernel.audit import System
+from siyu.kernel.auth import MemberIdentity, ShopIdentity, StaffIdentity, member_token
+from siyu.kernel.db import reading, transaction
+from siyu.kernel.http import build_app
+from siyu.kernel.ids import ShopId, new_id
+from siyu.money.payments import invariants as payments
+from siyu.money.payments.contracts import PaymentSucceeded
+from siyu.people.members import service as members
+from siyu.people.members.contracts import AddressText, Level, Platform
+
+ADDRESS = AddressText(
+    receiver="王小明",
+    phone="+8613812345678",
+    province="福建省",
+    city="泉州市",
+    district="安溪县",
+    detail="龙涓乡茶叶街 18 号 🍵",
+)
+ALL = frozenset({"orders.read", "orders.write", "orders.export", "members.reveal"})
+
+
+async def make_skus(
+    shop: ShopId,
+    count: int = 1,
+    *,
+    price_fen: int = 1990,
+    member_price_fen: int | None = None,
+    stock: int = 100,
+    kind: ProductKind = ProductKind.PHYSICAL,
+    title: str = "安溪铁观音",
+) -> list[UUID]:
+    """Products on the shelf with one SKU each."""
+    made = []
+    async with transaction(shop) as tx:
+        key = secrets.token_hex(16)
+        await tx.run(
+            """insert into catalog.images (shop_id, image_key, width, height, created_at)
+               values ($1, $2, 10, 10, now())""",
+            shop,
+            key,
+        )
+        for number in range(count):
+            sku = SkuDraft(price_fen=price_fen, member_price_fen=member_price_fen, stock=stock)
+            draft = ProductDraft(
+                title=f"{title} {number + 1}",
+                kind=kind,
+                image_urls=[f"/media/{key}-1200.webp"],
+                skus=[sku],
+            )
+            product_id = await catalog.create_product(tx, System(), draft)
+            await catalog.set_shelf(tx, System(), product_id, True)
+            made.append(
+                await tx.value("select sku_id from catalog.skus where product_id = $1", product_id)
+            )
+    return made
+
+
+async def make_buyer(
+    shop: ShopId, level: Level = Level.NORMAL, account: tuple[str, str] | None = None
+) -> tuple[MemberIdentity, UUID]:
+    """A member (known to WeChat by `account`: app and openid) and the id of their address."""
+    app_id, openid = account or ("wx-test", uuid4().hex)
+    async with transaction(shop) as tx:
+        logged_in = await members.record_login(
+            tx, app_id, openid, union_id=None, platform=Platform.H5
+        )
+        member = logged_in.member
+        if level is not Level.NORMAL:
+            await members.set_level(tx, System(), member.member_id, level)
+        address = await members.add_address(tx, member.member_id, ADDRESS, True)
+    return MemberIdentity(shop, member.member_id, member.person_no), address.address_id
+
+
+class _Hooks:
+    def __init__(self, staff_shop: ShopId, permissions: frozenset[str]) -> None:
+        self._staff = StaffIdentity(new_id(), new_id(), staff_shop, "小李", permissions)
+
+    async def resolve_shop(self, code: str) -> ShopIdentity | None:
+        return None
+
+    async def load_staff(self, token: str, shop_code: str | None) -> StaffIdentity | None:
+        return self._staff
+
+
+def app(shop: ShopId, permissions: frozenset[str] = ALL) -> Litestar:
+    """The lanes of ordering alone."""
+    lanes = [
+        Router("/shop/v1", route_handlers=http_shop.routes),
+        Router("/admin/v1", route_handlers=http_admin.routes),
+    ]
+    return build_app(lanes, _Hooks(shop, permissions))
+
+
+class Shopper:
+    """A customer with a phone in hand; also holds the staff's cookie for the console."""
+
+    def __init__(self, http: httpx.AsyncClient, member: MemberIdentity, address_id: UUID) -> None:
+        self.http = http
+        self.member = member
+        self.address_id = address_id
+
+    async def send(
+        self, method: str, path: str, body: Any = None, key: str | None = None
+    ) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {member_token(self.member)}"}
+        if method == "POST":
+            headers["Idempotency-Key"] = key or uuid4().hex
+        content = None if body is None else msgspec.json.encode(body)
+        if content is not None:
+            headers["Content-Type"] = "application/json"
+        return await self.http.request(method, f"/shop/v1{path}", headers=headers, content=content)
+
+    def order_body(self, lines: dict[UUID, int], total_fen: int, **changes: Any) -> dict[str, Any]:
+        return {
+            "source": "lines",
+            "lines": [{"sku_id": sku, "quantity": count} for sku, count in lines.items()],
+            "address_id": self.address_id,
+            "remark": "",
+            "expected_total_fen": total_fen,
+            "platform": "mp-weixin",
+        } | changes
+
+    async def order(self, lines: dict[UUID, int], total_fen: int, **changes: Any) -> dict[str, Any]:
+        """Place an order that must succeed."""
+        answer = await self.send("POST", "/orders", self.order_body(lines, total_fen, **changes))
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json())
+
+
+@contextlib.asynccontextmanager
+async def shopper(
+    shop: ShopId, level: Level = Level.NORMAL, account: tuple[str, str] | None = None
+) -> AsyncIterator[Shopper]:
+    """A customer of the shop with an address."""
+    member, address_id = await make_buyer(shop, level, account)
+    transport = httpx.ASGITransport(app=app(shop))
+    async with httpx.AsyncClient(transport=transport, base_url="https://test") as http:
+        http.cookies.set("__Host-siyu", "staff")
+        yield Shopper(http, member, address_id)
+
+
+async def stock_of(shop: ShopId, sku_id: UUID) -> tuple[int, int]:
+    """(on hand, reserved)."""
+    async with transaction(shop) as tx:
+        row = await tx.connection.fetchrow(
+            "select on_hand, reserved from inventory.stock where sku_id = $1", sku_id
+        )
+    return row["on_hand"], row["reserved"]
+
+
+async def count(shop: ShopId, sql: str, *args: Any) -> Any:
+    """One value, as the shop sees it."""
+    async with transaction(shop) as tx:
+        return await tx.value(sql, *args)
+
+
+async def events(shop: ShopId, name: str) -> list[dict[str, Any]]:
+    """Payloads of what was told, oldest first."""
+    async with reading(shop) as tx:
+        rows = await tx.connection.fetch(
+            "select payload from kernel.outbox where name = $1 order by event_id", name
+        )
+    return [row["payload"] for row in rows]
+
+
+async def deliver(shop: ShopId, times: int = 1) -> None:
+    """Tell ordering of every payment that succeeded, as the relay does (or does twice)."""
+    for payload in await events(shop, "payments.payment_succeeded"):
+        event = msgspec.convert(payload, PaymentSucceeded, strict=False)
+        for _ in range(times):
+            async with transaction(shop) as tx:
+                await background.on_payment_succeeded(tx, event)
+
+
+async def broken_invariants(shop: ShopId) -> list[str]:
+    """The truths of ordering, inventory and payments that do not hold."""
+    async with reading(shop) as tx:
+        truths = {**invariants.INVARIANTS, **inventory.INVARIANTS, **payments.INVARIANTS}
+        return [name for name, sql in truths.items() if await tx.connection.fetch(sql)]

@@ -1,0 +1,81 @@
+"""Every event is heard by somebody, or listed as one that only readers of the stream use."""
+
+import importlib
+import re
+from pathlib import Path
+
+from siyu.app import schedule
+from siyu.app.event_map import EVENT_MAP
+from siyu.kernel import jobs
+from siyu.kernel.events import Event
+from siyu.kernel.jobs import lasting_name
+from tests.structure.source import domains
+
+# Heard by no reaction: the warehouse (and later webhooks) read them from the outbox.
+UNHEARD = {
+    "consents.consent_decided", "members.member_joined", "members.member_logged_in",
+    "members.person_joined", "members.phone_given", "ordering.order_cancelled",
+    "ordering.order_imported", "ordering.order_placed", "payments.money_parked",
+}  # fmt: skip
+
+RELEASED = Path(__file__).with_name("released_names.txt")
+
+
+def all_events() -> list[type[Event]]:
+    """All event classes of all domains."""
+    for domain in domains():
+        if (domain / "contracts.py").exists():
+            importlib.import_module(f"siyu.{domain.parent.name}.{domain.name}.contracts")
+    found: list[type[Event]] = []
+    waiting = list(Event.__subclasses__())
+    while waiting:
+        kind = waiting.pop()
+        waiting += kind.__subclasses__()
+        if kind.__module__.startswith("siyu."):
+            found.append(kind)
+    return found
+
+
+def test_every_event_is_mapped_or_known_as_unheard() -> None:
+    mapped = {kind.name for kind in EVENT_MAP}
+    assert {kind.name for kind in all_events()} - mapped == UNHEARD
+    assert mapped & UNHEARD == set()
+
+
+def test_event_names_are_unique_and_say_their_domain() -> None:
+    names = [kind.name for kind in all_events()]
+    assert len(names) == len(set(names))
+    wrong = [
+        kind.name
+        for kind in all_events()
+        if not re.fullmatch(rf"{kind.__module__.split('.')[-2]}\.[a-z_]+", kind.name)
+    ]
+    assert wrong == []
+
+
+def test_reactions_are_named_by_what_they_hear() -> None:
+    wrong = [
+        lasting_name(reaction)
+        for listed in EVENT_MAP.values()
+        for reaction in listed
+        if not reaction.__name__.startswith("on_") or ".background" not in reaction.__module__
+    ]
+    assert wrong == []
+
+
+def test_released_names_are_never_taken_away() -> None:
+    """F103: a job, reaction or event may still wait in a queue when its code is renamed."""
+    assert schedule.MODULES
+    present = {
+        f"job {name}" for name in jobs.registered() if not name.startswith(("tests.", "faults."))
+    }
+    present |= {f"event {kind.name}" for kind in all_events()}
+    present |= {
+        f"reaction {lasting_name(reaction)}" for listed in EVENT_MAP.values() for reaction in listed
+    }
+    present -= {name for name in present if name.startswith("job every.tests") or "test_" in name}
+    if not RELEASED.exists():
+        RELEASED.write_text("\n".join(sorted(present)) + "\n")
+    released = set(RELEASED.read_text().split("\n")) - {""}
+    assert released - present == set(), "renamed or removed; old rows would wait for ever"
+    assert present - released == set(), f"add the new names to {RELEASED.name}"

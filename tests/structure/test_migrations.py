@@ -1,0 +1,129 @@
+"""All migrations together give what the `schema.sql` files say; they run once, in safety."""
+
+import asyncio
+import re
+import subprocess
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from siyu.kernel import migrate
+from siyu.kernel.postgres import Cluster
+
+STEP = """-- {name}
+-- depends: {depends}
+
+-- migrate: apply
+{sql}
+-- migrate: rollback
+"""
+
+
+@pytest.fixture
+async def empty(cluster: Cluster, worker_id: str) -> AsyncIterator[str]:
+    name = f"test_migrations_{worker_id}"
+    await cluster.drop_database(name)
+    await cluster.create_database(name)
+    yield name
+    await cluster.drop_database(name)
+
+
+@pytest.fixture
+def worker_id(request: pytest.FixtureRequest) -> str:
+    return str(getattr(request.config, "workerinput", {}).get("workerid", "one"))
+
+
+def dump(cluster: Cluster, database: str) -> str:
+    """The schema as text, without what differs between two dumps of the same thing."""
+    done = subprocess.run(
+        [
+            cluster.binaries / "pg_dump",
+            "--schema-only",
+            "--exclude-table=public._pogo*",
+            cluster.owner_url(database),
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    lines = [
+        line for line in done.stdout.splitlines() if not re.match(r"--|\\(un)?restrict |\s*$", line)
+    ]
+    return "\n".join(lines)
+
+
+async def test_migrations_give_what_the_schema_files_say(
+    cluster: Cluster, empty: str, tmp_path: Path
+) -> None:
+    """With no step written yet, the step that `freeze` would write is tested instead."""
+    folder = migrate.MIGRATIONS
+    if not migrate.step_names():
+        folder = tmp_path
+        migrate.freeze("first", folder)
+    await migrate.migrate(cluster.owner_url(empty), folder)
+    migrated = await asyncio.to_thread(dump, cluster, empty)
+    await cluster.drop_database(empty)
+    await cluster.create_database(empty)
+    connection = await asyncpg.connect(cluster.owner_url(empty))
+    await migrate.apply_schemas(connection)
+    await connection.close()
+    written = await asyncio.to_thread(dump, cluster, empty)
+    assert migrated.splitlines() == written.splitlines()
+
+
+def write(folder: Path, number: int, sql: str) -> None:
+    steps = migrate.step_names(folder)
+    name = f"{number:04d}_step"
+    (folder / f"{name}.sql").write_text(
+        STEP.format(name=name, depends=" ".join(steps[-1:]), sql=sql)
+    )
+
+
+async def test_several_processes_migrate_once(cluster: Cluster, empty: str, tmp_path: Path) -> None:
+    write(tmp_path, 1, "create schema a; create table a.t (n int);")
+    write(tmp_path, 2, "insert into a.t values (1); select pg_sleep(0.2);")
+    url = cluster.owner_url(empty)
+    done = await asyncio.gather(*(migrate.migrate(url, tmp_path) for _ in range(4)))
+    assert sorted(done) == [[], [], [], ["0001_step", "0002_step"]]
+    connection = await asyncpg.connect(url)
+    assert await connection.fetchval("select count(*) from a.t") == 1
+    await connection.close()
+
+
+async def test_an_interrupted_step_leaves_nothing_and_runs_again(
+    cluster: Cluster, empty: str, tmp_path: Path
+) -> None:
+    """F120."""
+    url = cluster.owner_url(empty)
+    write(tmp_path, 1, "create schema a; create table a.t (n int);")
+    write(tmp_path, 2, "insert into a.t values (1); select 1 / 0;")
+    with pytest.raises(Exception, match="0002_step"):
+        await migrate.migrate(url, tmp_path)
+    connection = await asyncpg.connect(url)
+    assert await connection.fetchval("select count(*) from a.t") == 0
+    write(tmp_path, 2, "insert into a.t values (1);")
+    (tmp_path / "0002_step.sql").write_text(
+        STEP.format(name="x", depends="0001_step", sql="insert into a.t values (1);")
+    )
+    assert await migrate.migrate(url, tmp_path) == ["0002_step"]
+    assert await connection.fetchval("select count(*) from a.t") == 1
+    await connection.close()
+
+
+async def test_a_step_gives_up_rather_than_make_everybody_wait(
+    cluster: Cluster, empty: str, tmp_path: Path
+) -> None:
+    url = cluster.owner_url(empty)
+    write(tmp_path, 1, "create schema a; create table a.t (n int);")
+    await migrate.migrate(url, tmp_path)
+    write(tmp_path, 2, "alter table a.t add m int;")
+    holder = await asyncpg.connect(url)
+    await holder.execute("begin; select * from a.t")
+    with pytest.raises(Exception, match="0002_step") as failure:
+        await migrate.migrate(url, tmp_path)
+    assert isinstance(failure.value.__cause__, asyncpg.LockNotAvailableError)
+    await holder.execute("rollback")
+    await holder.close()
+    assert await migrate.migrate(url, tmp_path) == ["0002_step"]

@@ -1,0 +1,49 @@
+// Money, time and ratios are shown by these functions and nowhere else.
+import { i18n } from './locales'
+
+const language = (): string => i18n.global.locale.value
+
+/** Fen (minor units) to text: 12345 CNY -> ¥123.45 */
+export function money(fen: number | null | undefined, currency = 'CNY'): string {
+  if (fen == null) return '–'
+  return new Intl.NumberFormat(language(), { style: 'currency', currency, currencyDisplay: 'narrowSymbol' }).format(fen / 100)
+}
+
+/** Whole numbers with separators. */
+export const count = (value: number | null | undefined): string =>
+  value == null ? '–' : new Intl.NumberFormat(language()).format(value)
+
+/** Basis points to percent: 825 -> 8.25% */
+export const percent = (bps: number | null | undefined): string =>
+  bps == null ? '–' : `${(bps / 100).toFixed(bps % 100 === 0 ? 0 : bps % 10 === 0 ? 1 : 2)}%`
+
+/** A moment in the shop's time zone. */
+export function moment(at: string | null | undefined, timeZone?: string): string {
+  if (!at) return '–'
+  return new Intl.DateTimeFormat(language(), {
+    year: 'numeric', month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit', hour12: false, timeZone,
+  }).format(new Date(at))
+}
+
+/** A figure of the metric catalogue in its unit. */
+export function figure(value: number | null | undefined, unit: 'fen' | 'count' | 'bps' | string, currency: string): string {
+  if (unit === 'fen') return money(value, currency)
+  return unit === 'bps' ? percent(value) : count(value)
+}
+
+/** The first moment of a calendar day (`2026-11-22`) in the shop's time zone, `plus` days later, as RFC 3339. */
+export function dayStart(on: string, timeZone = 'Asia/Shanghai', plus = 0): string {
+  const noon = new Date(`${on}T12:00:00Z`)
+  noon.setUTCDate(noon.getUTCDate() + plus)
+  const day = noon.toISOString().slice(0, 10)
+  const utc = new Date(`${day}T00:00:00Z`)
+  const parts = new Intl.DateTimeFormat('en-US', { timeZone, timeZoneName: 'longOffset' }).formatToParts(utc)
+  const offset = parts.find((p) => p.type === 'timeZoneName')?.value.replace('GMT', '') || '+00:00'
+  return `${day}T00:00:00${offset}`
+}
+
+/** Typed yuan to fen: `12.5` -> 1250; null for nothing or what is no amount. */
+export function parseMoney(text: string): number | null {
+  const found = /^\s*(\d{1,9})(?:\.(\d{1,2}))?\s*$/.exec(text)
+  return found ? Number(found[1]) * 100 + Number((found[2] ?? '').padEnd(2, '0')) : null
+}

@@ -1,0 +1,49 @@
+import { createRouter, createWebHistory, type RouteRecordRaw } from 'vue-router'
+import { useContext } from './api/client'
+import { useSession } from './session'
+
+declare module 'vue-router' {
+  interface RouteMeta {
+    /** Locale key of the page's name. */
+    title?: string
+    /** The permission without which the page is hidden. */
+    permission?: string
+    open?: boolean
+  }
+}
+
+const page = (path: string, title: string, permission: string | undefined, component: RouteRecordRaw['component']) =>
+  ({ path, component, meta: { title, permission } }) as RouteRecordRaw
+
+export const pages: RouteRecordRaw[] = [
+  page('', 'nav.dashboard', 'insight.read', () => import('./pages/insight/metrics/Dashboard.vue')),
+  page('orders', 'nav.orders', 'orders.read', () => import('./pages/commerce/ordering/OrderList.vue')),
+  page('stock', 'nav.stock', 'stock.read', () => import('./pages/commerce/inventory/StockList.vue')),
+  page('members', 'nav.members', 'members.read', () => import('./pages/people/members/MemberList.vue')),
+  page('suspense', 'nav.suspense', 'orders.read', () => import('./pages/money/payments/Suspense.vue')),
+  page('settings/audit', 'nav.audit', 'audit.read', () => import('./pages/kernel/AuditTrail.vue')),
+]
+
+export const router = createRouter({
+  history: createWebHistory(import.meta.env.BASE_URL),
+  routes: [
+    { path: '/login', component: () => import('./pages/merchant/staff/Login.vue'), meta: { open: true } },
+    { path: '/', component: () => import('./layout/Layout.vue'), children: pages },
+    { path: '/:rest(.*)*', redirect: '/' },
+  ],
+})
+
+router.beforeEach(async (to) => {
+  const session = useSession()
+  if (to.meta.open) return true
+  if (!(await session.restore())) return { path: '/login', query: to.path === '/' ? {} : { to: to.fullPath } }
+  return true
+})
+
+useContext({
+  onSignedOut: () => {
+    const session = useSession()
+    session.apply(null)
+    if (!router.currentRoute.value.meta.open) void router.push('/login')
+  },
+})

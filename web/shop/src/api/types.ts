@@ -1,0 +1,54 @@
+/**
+ * Short names for what the shop API answers and takes, read off the generated `schema.d.ts` by path, so that they follow
+ * the back end (`npm run types`). Money in fen, times RFC 3339 UTC, ids strings.
+ */
+import type { paths } from './schema'
+
+type Json<Body> = Body extends { content: { 'application/json': infer T } } ? T : never
+type Answer<Route> = Route extends { responses: infer R } ? Json<R[keyof R & (200 | 201)]> : never
+type Sent<Route> = Route extends { requestBody: infer B } ? Json<B> : never
+type Get<P extends keyof paths> = Answer<paths[P]['get']>
+type Post<P extends keyof paths> = Answer<paths[P]['post']>
+
+export interface Page<T> { items: T[]; next_cursor: string | null }
+
+export type LoginView = Post<'/shop/v1/login'>
+export type MemberView = LoginView['member']
+export type ConsentList = Get<'/shop/v1/consents'>
+export type ConsentItem = ConsentList['items'][number]
+export type Purpose = ConsentItem['purpose']
+
+export type AddressList = Get<'/shop/v1/addresses'>
+export type AddressView = AddressList['items'][number]
+export type AddressBody = Omit<AddressView, 'address_id'>
+
+export type HomeView = Get<'/shop/v1/home'>
+export type Banner = HomeView['banners'][number]
+export type ProductCard = HomeView['hot'][number]
+export type CategoryList = Get<'/shop/v1/categories'>
+export type Category = CategoryList['items'][number]
+export type Sort = NonNullable<NonNullable<paths['/shop/v1/products']['get']['parameters']['query']>['sort']>
+export type ProductView = Get<'/shop/v1/products/{product_id}'>
+export type Sku = ProductView['skus'][number]
+
+export type CartView = Get<'/shop/v1/cart'>
+export type LineBody = Sent<paths['/shop/v1/cart/lines']['post']>
+export type QuoteBody = Sent<paths['/shop/v1/checkout/quote']['post']>
+export type Quote = Post<'/shop/v1/checkout/quote'>
+export type PlaceOrderBody = Sent<paths['/shop/v1/orders']['post']>
+export type Order = Get<'/shop/v1/orders/{order_id}'>
+export type OrderLine = Order['lines'][number]
+export type OrderStatus = Order['status']
+export type OrderSummary = Get<'/shop/v1/orders'>['items'][number]
+
+/** What WeChat's pay sheet takes (pay.weixin.qq.com, JSAPI调起支付): signed by the server, passed on as it is. */
+export interface JsapiParams {
+  appId: string
+  timeStamp: string
+  nonceStr: string
+  package: string
+  signType: string
+  paySign: string
+}
+export type PaymentStart = Omit<Post<'/shop/v1/orders/{order_id}/pay'>, 'jsapi'> & { jsapi: JsapiParams | null }
+export type PaymentSync = Post<'/shop/v1/orders/{order_id}/pay/sync'>

@@ -1,0 +1,102 @@
+import { getCurrentInstance, onBeforeUnmount, onMounted } from 'vue'
+import { call } from './api/client'
+import { uuid } from './ids'
+import { load, save } from './store'
+import { consentVersion } from './state/consents'
+import { pageInFront } from './state/gate'
+
+/**
+ * Behaviour events of the shop, sent in batches and only with the customer's consent to analytics. A batch keeps its
+ * key until the server took it, so a repeated batch counts once.
+ */
+type Name = 'expose' | 'click' | 'view' | 'cart' | 'share' | 'dwell'
+interface Detail { product_id?: string; zone?: string; dwell_ms?: number; props?: Record<string, string | number> }
+interface Entry { name: Name; at: string; page: string; product_id: string | null; zone: string | null; dwell_ms: number | null; props: object }
+interface Batch { batch_key: string; visitor: string; consent_version: string; events: Entry[] }
+
+const EVERY_MS = 5000
+const FULL = 20
+const KEPT_BATCHES = 10
+let waiting: Entry[] = []
+let batches: Batch[] = []
+let timer: ReturnType<typeof setTimeout> | null = null
+let sending = false
+
+function visitor(): string {
+  const known = load<string>('visitor')
+  if (known) return known
+  const fresh = uuid()
+  save('visitor', fresh)
+  return fresh
+}
+
+export function collect(name: Name, { product_id = undefined, zone, dwell_ms, props = {} }: Detail = {}, on = pageInFront()): void {
+  if (!consentVersion('analytics')) return
+  const at = new Date().toISOString()
+  waiting.push({ name, at, page: on, product_id: product_id ?? null, zone: zone ?? null, dwell_ms: dwell_ms ?? null, props })
+  if (waiting.length >= FULL) void flush()
+  else timer ??= setTimeout(() => void flush(), EVERY_MS)
+}
+
+function seal(): void {
+  if (timer) clearTimeout(timer)
+  timer = null
+  const consent_version = consentVersion('analytics')
+  if (waiting.length && consent_version)
+    batches = [...batches, { batch_key: uuid(), visitor: visitor(), consent_version, events: waiting }].slice(-KEPT_BATCHES)
+  waiting = []
+}
+
+/** Sends what is there. What cannot be sent stays, also over a restart, and goes with the next flush. */
+export async function flush(): Promise<void> {
+  seal()
+  if (sending) return
+  sending = true
+  try {
+    while (batches.length) {
+      await call('POST', '/collect/v1', { body: batches[0], key: batches[0].batch_key })
+      batches.shift()
+    }
+  } catch {
+    // kept for the next time
+  } finally {
+    sending = false
+    save('batches', batches.length ? batches : null)
+  }
+}
+
+/** Going away: the browser may stop us any moment, so the batch is handed to it whole. */
+export function flushAndLeave(): void {
+  // #ifdef H5
+  seal()
+  save('batches', batches.length ? batches : null)
+  // #endif
+  void flush()
+}
+
+export function startCollecting(): void {
+  batches = load<Batch[]>('batches') ?? []
+}
+
+/** Withdrawn consent: nothing that was not sent yet may be sent. */
+export function forgetEvents(): void {
+  waiting = []
+  batches = []
+  save('batches', null)
+}
+
+/** Reports `expose` once when a third of the component's `.expose` element has been on the screen. */
+export function useExpose(detail: () => Detail): void {
+  const self = getCurrentInstance()
+  let observer: UniApp.IntersectionObserver | null = null
+  onMounted(() => {
+    observer = uni.createIntersectionObserver(self?.proxy, { thresholds: [0.33] })
+    observer.relativeToViewport().observe('.expose', ({ intersectionRatio }) => {
+      if (intersectionRatio < 0.33) return
+      observer?.disconnect()
+      observer = null
+      collect('expose', detail())
+    })
+  })
+  onBeforeUnmount(() => observer?.disconnect())
+}

@@ -1,0 +1,8 @@
+import { createSSRApp } from 'vue'
+import App from './App.vue'
+import '@tdesign/uniapp/common/style/theme/index.css'
+import './theme.css'
+
+export function createApp() {
+  return { app: createSSRApp(App) }
+}
