@@ -90,7 +90,7 @@ async def _make_template(cluster: postgres.Cluster) -> str:
     present = {row["datname"] for row in names}
     for other in present:
         kind, _, rest = other.partition("_")
-        dead = kind == "test" and not os.path.exists(f"/proc/{rest}")  # noqa: PTH110, ASYNC240
+        dead = kind == "test" and not os.path.exists(f"/proc/{rest}")  # noqa: PTH110
         if dead or (kind == "template" and other != name and rest.isalnum() and len(rest) == 16):
             await cluster.drop_database(other)
     if name not in present:

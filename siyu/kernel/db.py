@@ -257,10 +257,23 @@ _open: ContextVar[bool] = ContextVar("transaction_open", default=False)
 
 
 @contextlib.asynccontextmanager
+async def _connected() -> AsyncIterator[Any]:
+    pool = database().pool
+    try:
+        connection = await pool.acquire(timeout=5)
+    except OSError as error:  # also FileNotFoundError: a server that is down has no socket
+        raise Busy from error
+    try:
+        yield connection
+    finally:
+        await pool.release(connection)
+
+
+@contextlib.asynccontextmanager
 async def _opened(begin: str, kind: Any, shop_id: ShopId) -> AsyncIterator[Any]:
     assert not _open.get(), "transactions are never nested"
     with weather():
-        async with database().pool.acquire(timeout=5) as connection:
+        async with _connected() as connection:
             _note(begin, ())
             await connection.execute(begin)
             mark = _open.set(True)

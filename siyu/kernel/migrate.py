@@ -101,6 +101,10 @@ async def migrate(url: str, folder: Path = MIGRATIONS) -> list[str]:
         await pogo_sql.ensure_pogo_sync(connection)
         before = await pogo_sql.get_applied_migrations(connection, schema_name="public")
         await pogo.apply(connection, folder, schema_name="public")
+        # The program itself may see how far it is (`pending`), and no more.
+        await connection.execute(
+            "grant select on public._pogo_migration, public._pogo_version to public"
+        )
         after = await pogo_sql.get_applied_migrations(connection, schema_name="public")
         return sorted(after - before)
     finally:

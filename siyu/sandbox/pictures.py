@@ -8,7 +8,7 @@ from html import escape
 
 from PIL import Image, ImageDraw, ImageFont
 
-_SKINS = ("#f6d3b8", "#eec1a0", "#e2aa84", "#c98d68", "#f9dcc8")
+_SKINS = ("#f6d3b8", "#eec1a0", "#e2aa84", "#dcae88", "#f9dcc8")
 _HAIRS = ("#2b2320", "#3b2a22", "#5a3d2b", "#1f1d24", "#7a5238")
 _CLOTHES = ("#2f7d6b", "#c8553d", "#33598c", "#d99a2b", "#7c5a99", "#4d6b3c")
 _WALLS = ("#cfe6dd", "#f6dccb", "#d5e1f2", "#f7ead0", "#e5dcf0", "#dbe7cf")

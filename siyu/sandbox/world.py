@@ -24,7 +24,7 @@ class SandboxSettings(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     data_dir: Path
-    public_url: str = "http://127.0.0.1:9000"
+    public_url: str = "http://127.0.0.1:8090"
     time_factor: float = 1.0
     answer_timeout_seconds: float = 5.0
     seed: int | None = None
@@ -137,18 +137,18 @@ def open_world(settings: SandboxSettings) -> World:
                 tagline="一盏好茶，慢慢来",
                 mchid=merchant.mchid,
             )
-            for name, phone, balance_fen in _CAST:
-                add_person(world, name=name, phone=phone, balance_fen=balance_fen)
+            for name, phone, balance_fen, look in _CAST:
+                add_person(world, name=name, phone=phone, balance_fen=balance_fen, look=look)
     return world
 
 
 _CAST = [
-    ("林小满", "13800138001", 66_600),
-    ("周予安", "13800138002", 128_000),
-    ("陈知夏", "13800138003", 9_900),
-    ("王建国", "13800138004", 520_000),
-    ("Ana Torres", "13800138005", 30_000),
-    ("赵一鸣", "13800138006", 0),
+    ("林小满", "13800138001", 66_600, 3),
+    ("周予安", "13800138002", 128_000, 1),
+    ("陈知夏", "13800138003", 9_900, 2),
+    ("王建国", "13800138004", 520_000, 4),
+    ("Ana Torres", "13800138005", 30_000, 5),
+    ("赵一鸣", "13800138006", 0, 7),
 ]
 
 
@@ -253,14 +253,16 @@ def add_app(
     return app
 
 
-def add_person(world: World, *, name: str, phone: str, balance_fen: int = 100_000) -> Person:
+def add_person(
+    world: World, *, name: str, phone: str, balance_fen: int = 100_000, look: int | None = None
+) -> Person:
     """Somebody new; ids are p1, p2, … in order of arrival."""
     number = int(world.store.value("select count(*) from people")) + 1
     person = Person(
         person_id=f"p{number}",
         name=name,
         phone=phone,
-        look=number,
+        look=number if look is None else look,
         balance_fen=balance_fen,
         risky=0,
         unionid="o6" + secrets.token_urlsafe(20)[:26],

@@ -29,8 +29,9 @@ let n = 0; const waiting = new Map();
 const call = (name, args) => new Promise((done) => {
   const id = ++n; waiting.set(id, done); parent.postMessage({siyu: 1, id, call: name, args}, '*'); });
 addEventListener('message', (event) => { const d = event.data;
-  if (d.call === 'hello') { window.phone = d; return; }
+  if (d.call === 'hello') { greeted(d); return; }
   waiting.get(d.id)?.(d); });
+let greeted; const greeting = new Promise((done) => { greeted = done; });
 parent.postMessage({siyu: 1, call: 'hello'}, '*');
 const show = (value) => { document.getElementById('out').textContent = JSON.stringify(value); };
 const acts = {
@@ -43,7 +44,7 @@ const acts = {
   forged: async () => { const a = await (await fetch('/buy', {method: 'POST'})).json();
     return call('requestPayment', {...a, nonceStr: 'other'}); },
   share: () => call('share', {title: '明前龙井', path: 'pages/product?id=1'}),
-  strange: () => call('constructor'), leave: () => call('close'), hello: () => window.phone,
+  strange: () => call('constructor'), leave: () => call('close'), hello: () => greeting,
 };
 for (const [name, act] of Object.entries(acts)) { const b = document.createElement('button');
   b.textContent = name; b.onclick = async () => { show('…'); show(await act()); };
@@ -158,7 +159,7 @@ def shop(sandbox: Server) -> Iterator[Shop]:
     shop.server.stop()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 async def browser() -> AsyncIterator[Browser]:
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     assert chromium, "Chromium is needed for the browser tests"
@@ -259,6 +260,7 @@ async def test_refusing_is_respected(page: Page, sandbox: Server, shop: Shop) ->
     await page.locator("[data-answer=refuse]").click()
     await expect(frame.locator("#out")).to_contain_text("getPhoneNumber:fail user deny")
     await frame.get_by_text("profile").click()
+    await expect(page.get_by_role("dialog")).to_be_visible()
     await page.keyboard.press("Escape")
     await expect(frame.locator("#out")).to_contain_text("getUserProfile:fail auth deny")
 

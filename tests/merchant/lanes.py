@@ -1,9 +1,9 @@
 """The lanes of merchant and people over HTTP, with the local WeChat behind them."""
 
+import asyncio
 import secrets
 import socket
 import threading
-import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -126,7 +126,7 @@ async def wechat(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Loca
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     while not server.started:
-        time.sleep(0.01)
+        await asyncio.sleep(0.01)
     async with SandboxClient(url) as person:
         yield LocalWeChat(url, await person.credentials(), person)
     server.should_exit = True

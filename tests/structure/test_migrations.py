@@ -1,6 +1,7 @@
 """All migrations together give what the `schema.sql` files say; they run once, in safety."""
 
 import asyncio
+import os
 import re
 import subprocess
 from collections.abc import AsyncIterator
@@ -22,17 +23,12 @@ STEP = """-- {name}
 
 
 @pytest.fixture
-async def empty(cluster: Cluster, worker_id: str) -> AsyncIterator[str]:
-    name = f"test_migrations_{worker_id}"
+async def empty(cluster: Cluster) -> AsyncIterator[str]:
+    name = f"migrations_{os.getpid()}"
     await cluster.drop_database(name)
     await cluster.create_database(name)
     yield name
     await cluster.drop_database(name)
-
-
-@pytest.fixture
-def worker_id(request: pytest.FixtureRequest) -> str:
-    return str(getattr(request.config, "workerinput", {}).get("workerid", "one"))
 
 
 def dump(cluster: Cluster, database: str) -> str:

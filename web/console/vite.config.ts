@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config'
+import { compress } from './build-compress'
 import vue from '@vitejs/plugin-vue'
 import AutoImport from 'unplugin-auto-import/vite'
 import Components from 'unplugin-vue-components/vite'
@@ -9,6 +10,7 @@ export default defineConfig({
   base: '/console/',
   plugins: [
     vue(),
+    compress(),
     AutoImport({ dts: 'src/auto-imports.d.ts', resolvers: [TDesignResolver({ library: 'vue-next' })] }),
     Components({ dts: 'src/components.d.ts', resolvers: [TDesignResolver({ library: 'vue-next' })] }),
   ],

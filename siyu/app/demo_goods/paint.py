@@ -8,6 +8,7 @@ import functools
 import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont
 
@@ -56,6 +57,11 @@ def round_body(colour: Colour, depth: float = 0.34) -> Stops:
     )
 
 
+def sheen(start: Colour, end: Colour) -> Stops:
+    """From one colour to another."""
+    return ((0, start), (1, end))
+
+
 # --- outlines ---------------------------------------------------------------------------------
 
 
@@ -74,7 +80,9 @@ def path(start: Point, *segments: Sequence[float]) -> list[Point]:
     return points
 
 
-def oval(cx: float, cy: float, rx: float, ry: float, from_: float = 0, to: float = 360) -> list[Point]:
+def oval(
+    cx: float, cy: float, rx: float, ry: float, from_: float = 0, to: float = 360
+) -> list[Point]:
     """An ellipse, or the part of it between two angles (degrees, clockwise from the right)."""
     steps = max(8, round(abs(to - from_) / 5))
     angles = (math.radians(from_ + (to - from_) * i / steps) for i in range(steps + 1))
@@ -96,34 +104,75 @@ def box(x0: float, y0: float, x1: float, y1: float, radius: float = 0) -> list[P
 
 def turned(cx: float, profile: Sequence[Point], foot: float = 0.16) -> list[Point]:
     """A body turned on a wheel: (half width, y) from top to bottom, smooth, with a round foot."""
-    left: list[Point] = []
+    right: list[Point] = []
     ends = [profile[0], *profile, profile[-1]]
     for i in range(len(profile) - 1):
-        a, b, c, d = ends[i : i + 4]
         for step in range(12):
+            (w0, y0), (w1, y1), (w2, y2), (w3, y3) = ends[i : i + 4]
             t = step / 12
-            left.append(tuple(_catmull(p, q, r, s, t) for p, q, r, s in zip(a, b, c, d, strict=True)))  # type: ignore[arg-type]
-    left.append(profile[-1])
+            right.append((_smooth(w0, w1, w2, w3, t), _smooth(y0, y1, y2, y3, t)))
     half, bottom = profile[-1]
+    right.append((half, bottom))
     base = oval(cx, bottom, half, half * foot, 180, 0)
-    return [(cx - w, y) for w, y in left] + base + [(cx + w, y) for w, y in reversed(left)]
+    return [(cx - w, y) for w, y in right] + base + [(cx + w, y) for w, y in reversed(right)]
 
 
-def _catmull(a: float, b: float, c: float, d: float, t: float) -> float:
+def _smooth(a: float, b: float, c: float, d: float, t: float) -> float:
+    """Catmull-Rom between b and c."""
     return 0.5 * (
         2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t * t + (3 * b - a - 3 * c + d) * t**3
     )
 
 
-def cylinder(cx: float, top: float, bottom: float, half: float, foot: float = 0.16) -> list[Point]:
-    """The side of a can."""
-    return turned(cx, [(half, top), (half, bottom)], foot)
-
-
-def placed(points: Iterable[Point], at: Point, angle: float = 0, scale: float = 1) -> list[Point]:
-    """Points drawn around (0, 0), turned (degrees, clockwise), scaled and moved."""
-    cos, sin = math.cos(math.radians(angle)) * scale, math.sin(math.radians(angle)) * scale
+def placed(points: Iterable[Point], at: Point, angle: float = 0) -> list[Point]:
+    """Points drawn around (0, 0), turned (degrees, clockwise) and moved."""
+    cos, sin = math.cos(math.radians(angle)), math.sin(math.radians(angle))
     return [(at[0] + x * cos - y * sin, at[1] + x * sin + y * cos) for x, y in points]
+
+
+class Frame(NamedTuple):
+    """The space a thing is drawn in: u runs from -1 to 1 over its width, v from 0 (top) to 1."""
+
+    cx: float
+    top: float
+    half: float
+    tall: float
+
+    @classmethod
+    def on(cls, cx: float, floor: float, half: float, tall: float) -> "Frame":
+        """A frame that stands on the floor."""
+        return cls(cx, floor - tall, half, tall)
+
+    def at(self, u: float, v: float) -> Point:
+        """A point of the frame on the canvas."""
+        return self.cx + u * self.half, self.top + v * self.tall
+
+    def path(self, start: Point, *segments: Sequence[float]) -> list[Point]:
+        """`path` in the frame."""
+        moved = [
+            [c for n in range(0, len(s), 2) for c in self.at(s[n], s[n + 1])] for s in segments
+        ]
+        return path(self.at(*start), *moved)
+
+    def oval(self, u: float, v: float, ru: float, flat: float = 1) -> list[Point]:
+        """An ellipse; `flat` is its height by its width."""
+        x, y = self.at(u, v)
+        return oval(x, y, ru * self.half, ru * self.half * flat)
+
+    def box(self, u0: float, v0: float, u1: float, v1: float, radius: float = 0) -> list[Point]:
+        """`box` in the frame; the radius in halves of the width."""
+        return box(*self.at(u0, v0), *self.at(u1, v1), radius * self.half)
+
+    def turned(self, *profile: Point, u: float = 0, foot: float = 0.16) -> list[Point]:
+        """`turned` in the frame: (half width, v) from top to bottom."""
+        x, _ = self.at(u, 0)
+        return turned(x, [(w * self.half, self.at(0, v)[1]) for w, v in profile], foot)
+
+    def band(self, v0: float, v1: float, flat: float = 0.16) -> list[Point]:
+        """A strip around a round body."""
+        (x, y0), (_, y1) = self.at(0, v0), self.at(0, v1)
+        half = self.half
+        return oval(x, y0, half, half * flat, 180, 0) + oval(x, y1, half, half * flat, 0, 180)
 
 
 # --- the canvas -------------------------------------------------------------------------------
@@ -198,8 +247,15 @@ class Canvas:
 
     def shadow(self, cx: float, cy: float, rx: float, ry: float, strength: float = 0.3) -> None:
         """A soft shadow on the table, falling to the right."""
-        self.shape(oval(cx + rx * 0.18, cy, rx * 1.12, ry), (48, 34, 28), opacity=strength, blur=ry * 0.55)
-        self.shape(oval(cx + rx * 0.03, cy - 2, rx * 0.98, ry * 0.5), (38, 26, 22), opacity=strength, blur=5)
+        self.shape(
+            oval(cx + rx * 0.18, cy, rx * 1.12, ry), (48, 34, 28), opacity=strength, blur=ry * 0.55
+        )
+        self.shape(
+            oval(cx + rx * 0.03, cy - 2, rx * 0.98, ry * 0.5),
+            (38, 26, 22),
+            opacity=strength,
+            blur=5,
+        )
 
     def letters(
         self,
@@ -224,17 +280,9 @@ class Canvas:
             ImageDraw.Draw(tile).text((size * 1.5, size * 1.5), sign, 255, face, anchor="mm")
             mask = tile.reduce(2)
             corner = (round(cx - mask.width / 2), round(cy - mask.height / 2))
-            self.image.paste(colour, (*corner, corner[0] + mask.width, corner[1] + mask.height), mask)
-
-    def grain(self, strength: float = 0.05) -> None:
-        """A breath of paper over the whole picture."""
-        noise = _noise()
-        self.image = Image.blend(self.image, ImageChops.overlay(self.image, noise), strength)
-
-
-@functools.cache
-def _noise() -> Image.Image:
-    return Image.effect_noise((SIDE, SIDE), 60).convert("RGB")
+            self.image.paste(
+                colour, (*corner, corner[0] + mask.width, corner[1] + mask.height), mask
+            )
 
 
 def _mask(outline: Sequence[Point], left: int, top: int, size: tuple[int, int]) -> Image.Image:

@@ -9,7 +9,7 @@ from siyu.app.demo_goods.objects import Palette, scattered_beans, scattered_leav
 from siyu.app.demo_goods.paint import (
     SIDE,
     Canvas,
-    Colour,
+    Point,
     box,
     darker,
     lighter,
@@ -17,6 +17,7 @@ from siyu.app.demo_goods.paint import (
     oval,
     path,
     rgb,
+    sheen,
 )
 
 FLOOR = 648
@@ -53,19 +54,31 @@ PALETTES = {
 
 def _ground(p: Palette) -> Canvas:
     canvas = Canvas(p.wall)
-    canvas.shape(box(0, 0, SIDE, SIDE), ((0, lighter(p.wall, 0.45)), (0.7, p.wall), (1, darker(p.wall, 0.04))), upright=True)
+    canvas.shape(
+        box(0, 0, SIDE, SIDE),
+        ((0, lighter(p.wall, 0.45)), (0.7, p.wall), (1, darker(p.wall, 0.04))),
+        upright=True,
+    )
     return canvas
 
 
 def _table(canvas: Canvas, p: Palette, y: float = 560) -> None:
-    canvas.shape(box(0, y, SIDE, SIDE), ((0, lighter(p.table, 0.18)), (1, darker(p.table, 0.06))), upright=True)
+    canvas.shape(
+        box(0, y, SIDE, SIDE),
+        sheen(lighter(p.table, 0.18), darker(p.table, 0.06)),
+        upright=True,
+    )
     canvas.shape(box(0, y, SIDE, y + 3), lighter(p.table, 0.5), opacity=0.7)
 
 
 def moon(p: Palette) -> Canvas:
     """A large pale disc behind."""
     canvas = _ground(p)
-    canvas.shape(oval(400, 372, 262, 262), ((0, lighter(p.accent, 0.72)), (1, lighter(p.accent, 0.5))), upright=True)
+    canvas.shape(
+        oval(400, 372, 262, 262),
+        sheen(lighter(p.accent, 0.72), lighter(p.accent, 0.5)),
+        upright=True,
+    )
     _table(canvas, p)
     return canvas
 
@@ -73,18 +86,26 @@ def moon(p: Palette) -> Canvas:
 def arch(p: Palette) -> Canvas:
     """A niche with a round top."""
     canvas = _ground(p)
-    inside = [*box(188, 330, 612, 560)[:0], *oval(400, 340, 212, 236, 180, 360), (612, 562), (188, 562)]
-    canvas.shape(inside, ((0, darker(p.wall, 0.12)), (0.14, mix(p.wall, p.accent, 0.2)), (1, lighter(p.wall, 0.25))))
+    inside = [*oval(400, 340, 212, 236, 180, 360), (612, 562), (188, 562)]
+    canvas.shape(
+        inside,
+        ((0, darker(p.wall, 0.12)), (0.14, mix(p.wall, p.accent, 0.2)), (1, lighter(p.wall, 0.25))),
+    )
     _table(canvas, p)
     return canvas
 
 
-def ranges(p: Palette) -> Canvas:
+def ranges(p: Palette, sun: Point = (590, 190)) -> Canvas:
     """Far hills in haze."""
     canvas = _ground(p)
-    canvas.shape(oval(590, 190, 62, 62), lighter(p.accent, 0.5))
+    canvas.shape(oval(*sun, 62, 62), lighter(p.accent, 0.5))
     for i, (base, share) in enumerate(((330, 0.18), (400, 0.32), (470, 0.48))):
-        ridge = path((-20, base + 30), (120, base - 90 - 20 * i, 190, base + 10, 300, base + 20), (410, base + 30 - 70 * i, 470, base - 110, 590, base - 20), (680, base + 40, 740, base - 60, 820, base - 30))
+        ridge = path(
+            (-20, base + 30),
+            (120, base - 90 - 20 * i, 190, base + 10, 300, base + 20),
+            (410, base + 30 - 70 * i, 470, base - 110, 590, base - 20),
+            (680, base + 40, 740, base - 60, 820, base - 30),
+        )
         canvas.shape([*ridge, (820, 600), (-20, 600)], mix(p.wall, p.accent, share))
     canvas.shape(box(-20, 430, 820, 600), p.wall, opacity=0.5, blur=40)
     _table(canvas, p)
@@ -97,7 +118,12 @@ def window(p: Palette) -> Canvas:
     light = lighter(p.wall, 0.75)
     for x in (120, 330):
         for y in (40, 270):
-            canvas.shape([(x, y + 60), (x + 185, y), (x + 185, y + 205), (x, y + 265)], light, opacity=0.75, blur=5)
+            canvas.shape(
+                [(x, y + 60), (x + 185, y), (x + 185, y + 205), (x, y + 265)],
+                light,
+                opacity=0.75,
+                blur=5,
+            )
     shade = mix(p.wall, p.leaf, 0.32)
     for at, angle in (((90, 60), 38), ((70, 250), 12), ((250, 20), 62)):
         twig(canvas, at, 210, angle, shade, pairs=3)
@@ -129,7 +155,7 @@ def _tin_two(c: Canvas, p: Palette, label: str, seed: int) -> None:
 
 
 def _pouch_tea(c: Canvas, p: Palette, label: str, seed: int) -> None:
-    objects.pouch(c, 386, FLOOR, p, label, valve=False)
+    objects.pouch(c, 386, FLOOR, p, label)
     twig(c, (560, 668), 190, -50, p.leaf)
     scattered_leaves(c, (560, 706), 30, p.leaf, seed)
 
@@ -163,7 +189,7 @@ def _drip(c: Canvas, p: Palette, label: str, seed: int) -> None:
     vessels.cup(c, 598, 680, mix(objects.PAPER, p.main, 0.08), p.brew, 0.92, handle=True)
     sachet = [(540, 470), (656, 470), (650, 546), (546, 546)]
     c.shape([(532, 506), (664, 506), (664, 520), (532, 520)], objects.PAPER)
-    c.shape(sachet, ((0, lighter(objects.PAPER, 0.4)), (1, darker(objects.PAPER, 0.1))))
+    c.shape(sachet, sheen(lighter(objects.PAPER, 0.4), darker(objects.PAPER, 0.1)))
     c.shape(box(560, 484, 636, 520, 4), p.accent, opacity=0.8)
     scattered_beans(c, (200, 716), 9, seed)
 
@@ -244,7 +270,7 @@ def _bottle(c: Canvas, p: Palette, label: str, seed: int) -> None:
 
 
 def _card(c: Canvas, p: Palette, label: str, seed: int) -> None:
-    objects.card(c, 400, 440, p, label, "山房茶咖 · 礼品卡")
+    objects.card(c, (400, 440), p, label, "山房茶咖 · 礼品卡")
     twig(c, (180, 706), 150, -30, p.leaf)
 
 
@@ -252,7 +278,9 @@ def _tasting(c: Canvas, p: Palette, label: str, seed: int) -> None:
     vessels.tray(c, 400, FLOOR, 318)
     vessels.pot(c, 470, FLOOR - 14, p.main, 0.86)
     for i, x in enumerate((176, 276)):
-        vessels.cup(c, x, FLOOR - 12 + 8 * i, mix(objects.PAPER, p.accent, 0.2), p.brew, 0.62, hot=i == 0)
+        vessels.cup(
+            c, x, FLOOR - 12 + 8 * i, mix(objects.PAPER, p.accent, 0.2), p.brew, 0.62, hot=i == 0
+        )
     twig(c, (600, 640), 140, -58, p.leaf)
     plate = box(300, 716, 500, 768, 26)
     c.shape(plate, objects.PAPER)
@@ -302,20 +330,35 @@ def draw(scene: str, label: str, palette: str, seed: int) -> Image.Image:
     p = PALETTES[palette]
     canvas = BACKDROPS[seed % len(BACKDROPS)](p)
     SCENES[scene](canvas, p, label, seed)
-    canvas.grain()
     return canvas.image
 
 
-def banner(title: str, subtitle: str, palette: str, seed: int) -> Image.Image:
-    """A wide picture, 800 x 400, with room for nothing but itself: words are set by the page."""
-    p: Palette = PALETTES[palette]
-    canvas = ranges(p)
-    objects.tin(canvas, 560, 560, p, title[:2], 0.62)
-    vessels.cup(canvas, 690, 572, mix(objects.PAPER, p.accent, 0.15), p.brew, 0.62, hot=True)
-    scattered_leaves(canvas, (470, 590), 14, p.leaf, seed)
-    canvas.grain()
-    return canvas.image.crop((0, 230, SIDE, 630))
+def _banner_tea(c: Canvas, p: Palette, label: str, seed: int) -> None:
+    twig(c, (446, 596), 120, -60, p.leaf)
+    objects.tin(c, 560, 566, p, label, 0.66)
+    vessels.cup(c, 694, 578, mix(objects.PAPER, p.accent, 0.15), p.brew, 0.62, hot=True)
+    scattered_leaves(c, (450, 600), 12, p.leaf, seed)
 
 
-def _unused(colour: Colour) -> Colour:
-    return colour
+def _banner_coffee(c: Canvas, p: Palette, label: str, seed: int) -> None:
+    vessels.dripper(c, 660, 570, mix(objects.PAPER, p.main, 0.12), 0.72)
+    objects.pouch(c, 520, 574, p, label, 0.62)
+    scattered_beans(c, (470, 596), 9, seed)
+
+
+def _banner_pot(c: Canvas, p: Palette, label: str, seed: int) -> None:
+    twig(c, (742, 590), 120, -106, p.leaf)
+    vessels.pot(c, 610, 572, p.main, 0.82)
+    for x in (440, 506):
+        vessels.cup(c, x, 590, mix(objects.PAPER, p.accent, 0.15), p.brew, 0.46, hot=x == 440)
+
+
+BANNERS: dict[str, Scene] = {"tea": _banner_tea, "coffee": _banner_coffee, "pot": _banner_pot}
+
+
+def banner(scene: str, label: str, palette: str, seed: int) -> Image.Image:
+    """A wide picture, 800 x 400, its left half free for the words that the page sets over it."""
+    p = PALETTES[palette]
+    canvas = ranges(p, sun=(430, 330))
+    BANNERS[scene](canvas, p, label, seed)
+    return canvas.image.crop((0, 218, SIDE, 618))

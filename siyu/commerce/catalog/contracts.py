@@ -84,6 +84,13 @@ class Product(msgspec.Struct, frozen=True):
     updated_at: datetime
 
 
+class ProductNumber(msgspec.Struct, frozen=True):
+    """A product's two names: the public id and the warehouse's number."""
+
+    product_id: UUID
+    product_no: int
+
+
 class ProductHead(msgspec.Struct, frozen=True):
     """What must be known of a product before it changes."""
 

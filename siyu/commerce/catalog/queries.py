@@ -17,6 +17,7 @@ from siyu.commerce.catalog.contracts import (
     ImportedSku,
     Product,
     ProductHead,
+    ProductNumber,
     ProductSort,
     ProductStatus,
     Sku,
@@ -129,10 +130,23 @@ async def get_product(tx: ReadTx, product_id: UUID) -> Product | None:
     )
 
 
+async def list_product_numbers(tx: ReadTx, product_ids: list[UUID]) -> dict[UUID, int]:
+    """The small numbers of these products."""
+    rows = await tx.all(
+        ProductNumber,
+        """select product_id, product_no from catalog.products
+           where shop_id = $1 and product_id = any($2::uuid[])""",
+        tx.shop_id,
+        product_ids,
+    )
+    return {row.product_id: row.product_no for row in rows}
+
+
 async def lock_product(tx: Tx, product_id: UUID) -> ProductHead | None:
     """Version and status of a product that is about to change."""
     return await tx.maybe(
         ProductHead,
+        ProductNumber,
         """select product_no, version, status from catalog.products
            where shop_id = $1 and product_id = $2 for no key update""",
         tx.shop_id,

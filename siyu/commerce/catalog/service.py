@@ -1,7 +1,7 @@
 """Verbs of the catalogue."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 from siyu.commerce.catalog import queries, rules
@@ -141,14 +141,23 @@ async def set_shelf(tx: Tx, actor: Actor, product_id: UUID, on: bool) -> None:
     )
 
 
+async def product_numbers(tx: ReadTx, product_ids: Sequence[UUID]) -> dict[UUID, int]:
+    """The warehouse's numbers of these products, in one statement; unknown ones are missing."""
+    return await queries.list_product_numbers(tx, list(product_ids))
+
+
+async def find_skus(tx: ReadTx, codes: list[str]) -> dict[str, ImportedSku]:
+    """The living SKUs that carry these of the merchant's codes."""
+    return {sku.sku_code: sku for sku in await queries.list_known_codes(tx, codes)}
+
+
 async def import_products(tx: Tx, products: list[ImportedProduct]) -> dict[str, ImportedSku]:
     """Find or make the SKUs with these codes (distinct), set-based and repeatable.
 
     A product that the shop already has is used as it is. New ones are off the shelf, with one SKU
     and none on hand. Codes of 1..40 characters; long titles are cut to 60.
     """
-    known = await queries.list_known_codes(tx, [product.sku_code for product in products])
-    found = {sku.sku_code: sku for sku in known}
+    found = await find_skus(tx, [product.sku_code for product in products])
     new = [
         ImportedProduct(
             product.sku_code,
@@ -309,6 +318,11 @@ async def keep_image(tx: Tx, picture: rules.Picture) -> StoredImage:
 
 
 # --- the shop window --------------------------------------------------------------------------
+
+
+async def list_categories(tx: ReadTx) -> list[Category]:
+    """The tree, upper floor first."""
+    return await queries.list_categories(tx)
 
 
 async def save_category(

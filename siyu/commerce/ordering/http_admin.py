@@ -6,6 +6,7 @@ from uuid import UUID
 
 import msgspec
 from litestar import Request
+from litestar.params import Parameter
 from litestar.response import Stream
 
 from siyu.commerce.ordering import queries, rules, service
@@ -27,6 +28,7 @@ from siyu.kernel.audit import audit
 from siyu.kernel.auth import StaffIdentity
 from siyu.kernel.crypto import mask_address, mask_name, mask_phone
 from siyu.kernel.db import ReadTx, reading, transaction
+from siyu.kernel.errors import BadInput
 from siyu.kernel.http import Page, decode_cursor, get, post, staff
 from siyu.kernel.i18n import language_of
 from siyu.merchant.shops import service as shops
@@ -35,9 +37,8 @@ from siyu.money.payments.contracts import ClosingResult
 from siyu.people.members import service as members
 from siyu.people.members.contracts import AddressText
 
-Moment = Annotated[datetime, msgspec.Meta(tz=True)]
-Search = Annotated[str, msgspec.Meta(max_length=100, pattern=r"^[^\x00]*$")]
-Limit = Annotated[int, msgspec.Meta(ge=1, le=100)]
+Search = Annotated[str | None, Parameter(max_length=100, pattern=r"^[^\x00]*$")]
+Limit = Annotated[int, Parameter(ge=1, le=100)]
 
 
 class ReasonBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -91,6 +92,8 @@ def _filter(
     placed_to: datetime | None,
 ) -> OrderFilter:
     """`q` is an order number, else a phone number, else the beginning of a product's title."""
+    if any(moment and moment.tzinfo is None for moment in (placed_from, placed_to)):
+        raise BadInput(field="placed_from, placed_to", why="a time without its offset")
     text = (q or "").strip()
     order_no = rules.read_order_number(text)
     phone_key = members.phone_key(text) if text and not order_no else None
@@ -111,9 +114,9 @@ async def list_orders(
     *,
     staff: StaffIdentity,
     status: OrderStatus | None = None,
-    q: Search | None = None,
-    placed_from: Moment | None = None,
-    placed_to: Moment | None = None,
+    q: Search = None,
+    placed_from: datetime | None = None,
+    placed_to: datetime | None = None,
     kind: OrderKind | None = None,
     cursor: str | None = None,
     limit: Limit = 50,
@@ -207,7 +210,7 @@ async def cancel_order(
 
 
 _MEDIA_TYPES = {
-    "csv": "text/csv; charset=utf-8",
+    "csv": "text/csv",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
 
@@ -218,9 +221,9 @@ async def export_orders(
     staff: StaffIdentity,
     format: Literal["csv", "xlsx"] = "csv",
     status: OrderStatus | None = None,
-    q: Search | None = None,
-    placed_from: Moment | None = None,
-    placed_to: Moment | None = None,
+    q: Search = None,
+    placed_from: datetime | None = None,
+    placed_to: datetime | None = None,
     kind: OrderKind | None = None,
 ) -> Stream:
     """A table of all matching lines, safe to open in a spreadsheet; noted in the trail."""

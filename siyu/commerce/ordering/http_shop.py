@@ -6,6 +6,7 @@ from uuid import UUID
 
 import msgspec
 from litestar import Request
+from litestar.params import Parameter
 
 from siyu.commerce.ordering import queries, rules, service
 from siyu.commerce.ordering.contracts import (
@@ -333,7 +334,7 @@ async def list_own_orders(
     member: MemberIdentity,
     status: OrderStatus | None = None,
     cursor: str | None = None,
-    limit: Annotated[int, msgspec.Meta(ge=1, le=100)] = 20,
+    limit: Annotated[int, Parameter(ge=1, le=100)] = 20,
 ) -> Page[OrderSummary]:
     """Own orders, newest first."""
     after = decode_cursor(cursor, queries.Place)

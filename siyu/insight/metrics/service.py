@@ -1,6 +1,7 @@
 """Verbs of metrics: the dashboard."""
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -30,7 +31,11 @@ from siyu.warehouse.query.contracts import (
     SeriesSpec,
 )
 
-_FRESH_S = 5.0
+_FRESH_S = 1.0
+_STALE_S = 60.0
+_FORGET_S = 600.0
+_COST_SHARE = 20
+_log = logging.getLogger(__name__)
 _DAY = timedelta(days=1)
 _PERIODS = tuple(figure.days for figure in RETENTIONS)
 _MEASURES: tuple[Measure, ...] = tuple(
@@ -50,7 +55,19 @@ class Asked(msgspec.Struct, frozen=True):
     auto: bool
 
 
-_known: dict[Asked, tuple[float, "asyncio.Task[tuple[Period, Answers]]"]] = {}
+Found = tuple[Period, Answers]
+
+
+class Kept:
+    """The last answer to one question, and the computation that will replace it."""
+
+    def __init__(self) -> None:
+        self.found: Found | None = None
+        self.at = self.asked_at = self.cost_s = 0.0
+        self.task: asyncio.Task[Found] | None = None
+
+
+_kept: dict[Asked, Kept] = {}
 
 
 async def get_dashboard(
@@ -65,7 +82,7 @@ async def get_dashboard(
     """The figures of the last `days` business days before `until` (None: now).
 
     auto: where nothing happened in these days, the days that end with the last event there is.
-    The same dashboard asked again within five seconds is the same answer.
+    `as_of` says how fresh it is: up to a minute old where computing it is expensive.
     """
     period, answers = await _ask_once(Asked(shop_id, time_zone, days, until, auto))
     [now, before], [realtime] = answers.series
@@ -89,22 +106,42 @@ async def get_dashboard(
     )
 
 
-async def _ask_once(asked: Asked) -> tuple[Period, Answers]:
-    """Several screens, and the polling of each, share one computation."""
+async def _ask_once(asked: Asked) -> Found:
+    """The newest answer there is; the screens that poll share one computation.
+
+    An answer up to a minute old is given at once, while a new one is made when that costs less
+    than a twentieth of the time: a small shop sees each second, a large one every ten or so.
+    """
     moment = clock.monotonic()
-    for other, (expires, _) in list(_known.items()):
-        if expires < moment:
-            del _known[other]
-    if asked not in _known:
-        task = asyncio.create_task(_ask(asked))
-        _known[asked] = (moment + _FRESH_S, task)
-        task.add_done_callback(
-            lambda done: _known.pop(asked, None) if done.cancelled() or done.exception() else None
-        )
-    return await asyncio.shield(_known[asked][1])
+    for other, kept in list(_kept.items()):
+        if kept.asked_at < moment - _FORGET_S:
+            del _kept[other]
+    kept = _kept.setdefault(asked, Kept())
+    kept.asked_at = moment
+    age = moment - kept.at
+    idle = kept.task is None or kept.task.done()
+    if idle and (kept.found is None or age > max(_FRESH_S, _COST_SHARE * kept.cost_s)):
+        kept.task = asyncio.create_task(_renew(asked, kept))
+        kept.task.add_done_callback(_note_failure)
+    if kept.found is not None and age <= _STALE_S:
+        return kept.found
+    assert kept.task is not None
+    return await asyncio.shield(kept.task)
 
 
-async def _ask(asked: Asked) -> tuple[Period, Answers]:
+async def _renew(asked: Asked, kept: Kept) -> Found:
+    began = clock.monotonic()
+    found = await _ask(asked)
+    kept.found, kept.at, kept.cost_s = found, began, clock.monotonic() - began
+    return found
+
+
+def _note_failure(task: "asyncio.Task[Found]") -> None:
+    if not task.cancelled() and task.exception() is not None:
+        _log.warning("a dashboard could not be made", exc_info=task.exception())
+
+
+async def _ask(asked: Asked) -> Found:
     until = asked.until or clock.now()
     period = rules.period_of(until, asked.days, asked.time_zone)
     answers = await engines.ask(_questions(asked, period))

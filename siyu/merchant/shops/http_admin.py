@@ -35,7 +35,7 @@ class ShopChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     )
     notice: Annotated[str, msgspec.Meta(max_length=500)] | msgspec.UnsetType | None = msgspec.UNSET
     logo_url: (
-        Annotated[str, msgspec.Meta(pattern=r"^/[A-Za-z0-9._/-]{1,300}$")]
+        Annotated[str, msgspec.Meta(pattern=r"^(/[A-Za-z0-9._-]+)+$", max_length=300)]
         | msgspec.UnsetType
         | None
     ) = msgspec.UNSET

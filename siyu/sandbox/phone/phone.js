@@ -259,8 +259,8 @@ async function refresh() {
     const arrived = messages.length - state.messages.length;
     Object.assign(state, { seen: fresh, people, apps, messages });
     state.person = person ? personById(person.person_id) : null;
-    if (state.seenOnce && arrived > 0 && !messages.at(-1).mine && !state.chat) banner(messages.at(-1));
-    state.seenOnce = true;
+    if (person && state.knows === person.person_id && arrived > 0 && !messages.at(-1).mine && !state.chat) banner(messages.at(-1));
+    state.knows = person?.person_id;
     draw();
   } catch (error) {
     if (!screen.querySelector('.toast')) toast(error.message, 'bolt');

@@ -47,8 +47,6 @@ const WORDS = {
   phoneBound: ['微信绑定号码', 'Number bound to WeChat'], allow: ['允许', 'Allow'], refuse: ['拒绝', 'Refuse'],
   allowed: ['你向「{app}」提供了手机号 {phone}', 'You gave {app} your number {phone}'],
   allowedTitle: ['授权提醒', 'Permission given'],
-  privacy: ['《用户隐私保护指引》', 'privacy guidelines'],
-  privacyText: ['在你使用服务之前，请阅读 {link}。同意后可继续使用。', 'Before you use the service, please read the {link}.'],
   enterPassword: ['请输入支付密码', 'Enter payment password'],
   passwordHint: ['沙箱：任意 6 位数字', 'Sandbox: any 6 digits'],
   letFail: ['让银行拒绝这次付款', 'Let the bank refuse this'],

@@ -53,7 +53,10 @@ class Series(msgspec.Struct, frozen=True):
 
 
 class Answers(msgspec.Struct, frozen=True):
-    """In the order of the questions. series: a Series per span. lasts: UTC microseconds, None when there is no such event."""
+    """In the order of the questions.
+
+    series: a Series per span. lasts: UTC microseconds, None when there is no such event.
+    """
 
     funnels: list[Funnel]
     retentions: list[Retention]

@@ -68,10 +68,12 @@ create table warehouse.event_name (
   id int generated always as identity primary key,
   text text not null unique check (length(text) between 1 and 100)
 );
+comment on table warehouse.event_name is 'Names of events as numbers.';
 create table warehouse.channel (
   id smallint generated always as identity primary key,
   text text not null unique check (length(text) between 1 and 40)
 );
+comment on table warehouse.channel is 'Where events came from, as numbers.';
 create table warehouse.page (
   id int generated always as identity primary key,
   text text not null unique check (length(text) <= 128)

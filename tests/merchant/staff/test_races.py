@@ -65,14 +65,19 @@ async def test_one_code_opens_one_session_however_many_try_at_once(lanes: Lanes)
         *(service.log_in(name, PASSWORD, code, f"198.51.100.{i}", "x") for i in range(8)),
         return_exceptions=True,
     )
-    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["BadLogin"] * 7 + ["NewSession"]
+    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["BadLogin"] * 7 + [
+        "NewSession"
+    ]
     assert BadLogin and NewSession
 
 
 async def test_guesses_at_once_are_all_counted(lanes: Lanes) -> None:
     name = await lanes.account()
     outcomes = await asyncio.gather(
-        *(service.log_in(name, "not the password", None, f"198.51.100.{i}", "x") for i in range(30)),
+        *(
+            service.log_in(name, "not the password", None, f"198.51.100.{i}", "x")
+            for i in range(30)
+        ),
         return_exceptions=True,
     )
     kinds = [type(outcome).__name__ for outcome in outcomes]

@@ -155,7 +155,9 @@ async def test_reveal_needs_a_reason_and_leaves_a_line(lanes: Lanes) -> None:
     row = (await owner.get("/admin/v1/members")).json()["items"][0]
     path = f"/admin/v1/members/{row['member_id']}/reveal"
     for reason in ("", " ", "x", "\n\n"):
-        assert (await owner.post(path, json={"field": "phone", "reason": reason})).status_code == 422
+        assert (
+            await owner.post(path, json={"field": "phone", "reason": reason})
+        ).status_code == 422
     shown = (await owner.post(path, json={"field": "phone", "reason": "客户来电核对"})).json()
     assert shown["addresses"] is None and shown["phone"].startswith("+86")
     shown = (await owner.post(path, json={"field": "addresses", "reason": "补寄"})).json()
@@ -194,6 +196,8 @@ async def test_level_is_set_by_staff_only(lanes: Lanes) -> None:
     row = (await owner.get("/admin/v1/members")).json()["items"][0]
     path = f"/admin/v1/members/{row['member_id']}"
     assert (await clerk.patch(path, json={"level": "vip"})).status_code == 403
-    assert (await phone.patch("/shop/v1/me", json={"nickname": "x", "level": "vip"})).status_code == 422
+    assert (
+        await phone.patch("/shop/v1/me", json={"nickname": "x", "level": "vip"})
+    ).status_code == 422
     assert (await owner.patch(path, json={"level": "vip"})).json()["level"] == "vip"
     assert (await phone.get("/shop/v1/me")).json()["level"] == "vip"

@@ -15,7 +15,9 @@ from siyu.people.members.contracts import AddressText, LoggedIn, Platform
 AT_ONCE = 10
 
 
-async def log_in(shop: ShopId, subject: str, union: str | None = None, app: str = "wx1") -> LoggedIn:
+async def log_in(
+    shop: ShopId, subject: str, union: str | None = None, app: str = "wx1"
+) -> LoggedIn:
     async with transaction(shop) as tx:
         return await service.record_login(
             tx, app, subject, union_id=union, platform=Platform.MINI_PROGRAM

@@ -95,7 +95,13 @@ def test_address_is_trimmed_and_its_number_normalised() -> None:
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("receiver", ""), ("receiver", "王" * 33), ("detail", "x" * 121), ("city", "a\x00"), ("district", " ")],
+    [
+        ("receiver", ""),
+        ("receiver", "王" * 33),
+        ("detail", "x" * 121),
+        ("city", "a\x00"),
+        ("district", " "),
+    ],
 )
 def test_address_fields_are_checked(field: str, value: str) -> None:
     with pytest.raises(BadText) as refused:

@@ -26,9 +26,10 @@ export function moment(at: string | null | undefined, timeZone?: string): string
 }
 
 /** A figure of the metric catalogue in its unit. */
-export function figure(value: number | null | undefined, unit: 'fen' | 'count' | 'bps' | string, currency: string): string {
+export function figure(value: number | null | undefined, unit: string, currency: string): string {
   if (unit === 'fen') return money(value, currency)
-  return unit === 'bps' ? percent(value) : count(value)
+  if (unit === 'bps') return percent(value)
+  return unit === 'hundredths' && value != null ? (value / 100).toFixed(2) : count(value)
 }
 
 /** The first moment of a calendar day (`2026-11-22`) in the shop's time zone, `plus` days later, as RFC 3339. */

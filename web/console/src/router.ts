@@ -18,9 +18,20 @@ const page = (path: string, title: string, permission: string | undefined, compo
 export const pages: RouteRecordRaw[] = [
   page('', 'nav.dashboard', 'insight.read', () => import('./pages/insight/metrics/Dashboard.vue')),
   page('orders', 'nav.orders', 'orders.read', () => import('./pages/commerce/ordering/OrderList.vue')),
+  page('products', 'nav.products', 'products.read', () => import('./pages/commerce/catalog/ProductList.vue')),
+  page('products/:id', 'nav.products', 'products.read', () => import('./pages/commerce/catalog/ProductEditor.vue')),
+  page('categories', 'nav.categories', 'products.read', () => import('./pages/commerce/catalog/CategoryList.vue')),
+  page('decoration', 'nav.decoration', 'products.read', () => import('./pages/commerce/catalog/Decoration.vue')),
   page('stock', 'nav.stock', 'stock.read', () => import('./pages/commerce/inventory/StockList.vue')),
   page('members', 'nav.members', 'members.read', () => import('./pages/people/members/MemberList.vue')),
   page('suspense', 'nav.suspense', 'orders.read', () => import('./pages/money/payments/Suspense.vue')),
+  page('settings/account', 'nav.account', undefined, () => import('./pages/merchant/staff/Account.vue')),
+  page('settings/shop', 'nav.shopProfile', 'shop.read', () => import('./pages/merchant/shops/ShopProfile.vue')),
+  page('settings/wechat', 'nav.wechat', 'shop.read', () => import('./pages/merchant/shops/WeChatSettings.vue')),
+  page('settings/doctor', 'nav.doctor', 'shop.read', () => import('./pages/merchant/shops/Doctor.vue')),
+  page('settings/staff', 'nav.staff', 'staff.manage', () => import('./pages/merchant/staff/StaffList.vue')),
+  page('settings/work', 'nav.work', 'jobs.manage', () => import('./pages/kernel/BackgroundWork.vue')),
+  page('settings/imports', 'nav.imports', 'orders.read', () => import('./pages/commerce/ordering/ImportList.vue')),
   page('settings/audit', 'nav.audit', 'audit.read', () => import('./pages/kernel/AuditTrail.vue')),
 ]
 

@@ -157,6 +157,8 @@ def _cell_text(value: Any) -> str:
 
 def name_columns(preset: ImportPreset, columns: Mapping[str, str]) -> ImportPreset:
     """The preset with other column names in front; raises BadImportFile for an unknown field."""
+    if columns.get("source") == "shop":
+        raise BadImportFile(reason="the source `shop` is our own")
     unknown = sorted(set(columns) - set(_FIELDS) - {"source"})
     if unknown:
         raise BadImportFile(reason=f"no such field: {', '.join(unknown)}")

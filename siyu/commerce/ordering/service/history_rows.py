@@ -101,7 +101,7 @@ class Moment(NamedTuple):
 
 
 def read_time(text: str, zone: ZoneInfo, formats: Sequence[str], now: datetime) -> Moment:
-    """A moment; without an offset it is the shop's local time (the earlier one, if there are two)."""
+    """A moment; without an offset it is local time of the shop (of two, the earlier one)."""
     at = None
     for reads in (datetime.fromisoformat, *(_reader(form) for form in formats)):
         try:

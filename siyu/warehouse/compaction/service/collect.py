@@ -2,8 +2,8 @@
 
 import contextlib
 import shutil
-import time
 
+from siyu.kernel import clock
 from siyu.kernel.errors import Busy
 from siyu.warehouse.compaction import queries, rules
 from siyu.warehouse.tail import service as tail
@@ -38,8 +38,9 @@ async def collect(grace_s: float = rules.GRACE_S) -> tuple[int, int]:
 
 
 def _sweep_scratch() -> None:
-    """Scratch folders of jobs that died a day ago or longer."""
+    """Scratch folders of jobs that died a day ago or longer, by the machine's own clock."""
+    yesterday = (clock.now() - clock.shift()).timestamp() - 86_400
     for folder in (tail.root() / "scratch").glob("*"):
         with contextlib.suppress(FileNotFoundError):
-            if folder.stat().st_mtime < time.time() - 86_400:
+            if folder.stat().st_mtime < yesterday:
                 shutil.rmtree(folder, ignore_errors=True)

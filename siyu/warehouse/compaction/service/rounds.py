@@ -8,6 +8,11 @@ from siyu.warehouse.compaction.service.merge import merge_due
 from siyu.warehouse.tail import service as tail
 
 
+async def compact() -> Compacted | None:
+    """A round that seals the open slot first, so that all events end in files."""
+    return await run_round(seal_now=True)
+
+
 async def run_round(*, seal_now: bool = False) -> Compacted | None:
     """Do all that is due; None when another process is the compactor just now.
 

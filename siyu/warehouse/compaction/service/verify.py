@@ -39,6 +39,9 @@ async def _verify_once() -> Verification:
         files=len(files),
         missing=missing,
         unordered=unordered,
+        ok=(batches.rows, batches.sum_no) == (rows + in_tail.rows, sum_no + in_tail.sum_no)
+        and not missing
+        and not unordered,
     )
 
 

@@ -140,6 +140,89 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/v1/dashboard": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * GetDashboard
+         * @description The shop's figures with trend, health and suggested action, the funnel and the last minutes.
+         *
+         *     The period is `days` business days in the shop's time zone and ends at `until` (default: now);
+         *     with as_of "auto" it ends at the last event when nothing happened in these days.
+         */
+        get: operations["get_dashboard"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/dead-deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListDeadDeliveries
+         * @description Jobs and reactions that were given up, the latest first, with the reason.
+         */
+        get: operations["list_dead_deliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/dead-deliveries/{dead_id}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * RetryDeadDelivery
+         * @description Try it again from its first try.
+         */
+        post: operations["retry_dead_delivery"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/doctor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ShowDoctor
+         * @description Every setting tested now, with the next step of whatever is not right.
+         */
+        get: operations["show_doctor"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/v1/images": {
         parameters: {
             query?: never;
@@ -194,6 +277,46 @@ export interface paths {
         get: operations["list_refusals"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/inbox": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListInbox
+         * @description Messages that came in from the outside, the latest first.
+         */
+        get: operations["list_inbox"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/inbox/{message_id}/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * ReplayMessage
+         * @description Work a stored message off once more.
+         */
+        post: operations["replay_message"];
         delete?: never;
         options?: never;
         head?: never;
@@ -953,6 +1076,18 @@ export interface components {
          * @enum {string}
          */
         CancelReason: "timed_out" | "by_customer" | "by_staff";
+        /** CardView */
+        CardView: {
+            key: string;
+            label: string;
+            value: number | null;
+            /** @enum {string} */
+            unit: "fen" | "count" | "bps" | "hundredths";
+            trend_bps: number | null;
+            series: components["schemas"]["PointView"][];
+            health: components["schemas"]["HealthView"] | null;
+            definition: string;
+        };
         /** CategoryDraft */
         CategoryDraft: {
             name: string;
@@ -998,6 +1133,26 @@ export interface components {
             granted_count: number;
             refused_count: number;
         };
+        /** DashboardView */
+        DashboardView: {
+            /** Format: date-time */
+            as_of: string;
+            cards: components["schemas"]["CardView"][];
+            funnel: components["schemas"]["FunnelView"];
+            retention: components["schemas"]["RetentionView"][];
+            realtime: components["schemas"]["RealtimeView"];
+        };
+        /** DeadItem */
+        DeadItem: {
+            dead_id: string;
+            kind: string;
+            name: string;
+            event: string | null;
+            tries: number;
+            reason: string;
+            /** Format: date-time */
+            failed_at: string;
+        };
         /** Decision */
         Decision: {
             /** Format: uuid */
@@ -1033,6 +1188,29 @@ export interface components {
                 };
             };
         };
+        /** FunnelStepView */
+        FunnelStepView: {
+            /** @enum {string} */
+            key: "expose" | "click" | "convert" | "repurchase";
+            label: string;
+            persons: number;
+            rate_bps: number | null;
+            health: components["schemas"]["HealthView"] | null;
+            definition: string;
+        };
+        /** FunnelView */
+        FunnelView: {
+            steps: components["schemas"]["FunnelStepView"][];
+        };
+        /** HealthView */
+        HealthView: {
+            threshold: number;
+            /** @enum {string} */
+            comparison: "ge" | "le";
+            /** @enum {string} */
+            state: "good" | "bad" | "unknown";
+            action: string | null;
+        };
         /** ImportRow */
         ImportRow: {
             /** Format: uuid */
@@ -1046,6 +1224,15 @@ export interface components {
             report: {
                 [key: string]: unknown;
             };
+        };
+        /** Item */
+        Item: {
+            key: string;
+            title: string;
+            /** @enum {string} */
+            state: "ok" | "warn" | "fail" | "skip";
+            found: string;
+            next_step: string | null;
         };
         /**
          * Level
@@ -1088,6 +1275,18 @@ export interface components {
             /** Format: date-time */
             joined_at: string;
             last_login_at: string | null;
+        };
+        /** MessageView */
+        MessageView: {
+            message_id: string;
+            source: string;
+            outside_id: string;
+            state: string;
+            reason: string | null;
+            /** Format: date-time */
+            received_at: string;
+            /** Format: date-time */
+            changed_at: string;
         };
         /** MovementRow */
         MovementRow: {
@@ -1178,24 +1377,34 @@ export interface components {
             items: components["schemas"]["MovementRow"][];
             next_cursor: string | null;
         };
-        /** Page[ImportRow] */
-        "Page_siyu.commerce.ordering.queries.ImportRow_": {
-            items: components["schemas"]["ImportRow"][];
-            next_cursor: string | null;
-        };
         /** Page[OrderRow] */
         "Page_siyu.commerce.ordering.queries.OrderRow_": {
             items: components["schemas"]["OrderRow"][];
             next_cursor: string | null;
         };
+        /** Page[ImportRow] */
+        "Page_siyu.commerce.ordering.service.history_store.ImportRow_": {
+            items: components["schemas"]["ImportRow"][];
+            next_cursor: string | null;
+        };
         /** Page[RefusalRow] */
-        "Page_siyu.commerce.ordering.queries.RefusalRow_": {
+        "Page_siyu.commerce.ordering.service.history_store.RefusalRow_": {
             items: components["schemas"]["RefusalRow"][];
             next_cursor: string | null;
         };
         /** Page[AuditRow] */
         "Page_siyu.kernel.audit.AuditRow_": {
             items: components["schemas"]["AuditRow"][];
+            next_cursor: string | null;
+        };
+        /** Page[DeadItem] */
+        "Page_siyu.kernel.dead.DeadItem_": {
+            items: components["schemas"]["DeadItem"][];
+            next_cursor: string | null;
+        };
+        /** Page[MessageView] */
+        "Page_siyu.kernel.http_admin.MessageView_": {
+            items: components["schemas"]["MessageView"][];
             next_cursor: string | null;
         };
         /** Page[ParkedRow] */
@@ -1237,6 +1446,12 @@ export interface components {
         PasswordBody: {
             current: string;
             new: string;
+        };
+        /** PointView */
+        PointView: {
+            /** Format: date */
+            on: string;
+            value: number;
         };
         /** ProductDraft */
         ProductDraft: {
@@ -1335,6 +1550,12 @@ export interface components {
          * @enum {string}
          */
         Purpose: "privacy" | "analytics" | "marketing";
+        /** RealtimeView */
+        RealtimeView: {
+            minutes: number;
+            visitors: number;
+            orders: number;
+        };
         /** ReasonBody */
         ReasonBody: {
             reason: string;
@@ -1346,6 +1567,18 @@ export interface components {
             line_no: number;
             reason: string;
             content: string;
+        };
+        /** Report */
+        Report: {
+            /** Format: date-time */
+            checked_at: string;
+            items: components["schemas"]["Item"][];
+        };
+        /** RetentionView */
+        RetentionView: {
+            days: number;
+            rate_bps: number | null;
+            health: components["schemas"]["HealthView"] | null;
         };
         /** RevealBody */
         RevealBody: {
@@ -1962,6 +2195,130 @@ export interface operations {
             };
         };
     };
+    get_dashboard: {
+        parameters: {
+            query?: {
+                days?: 7 | 30 | 90;
+                as_of?: "auto" | "now";
+                /** @description RFC 3339 with offset */
+                until?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DashboardView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_dead_deliveries: {
+        parameters: {
+            query?: {
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_siyu.kernel.dead.DeadItem_"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    retry_dead_delivery: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dead_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, nothing follows */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    show_doctor: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Report"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     upload_image: {
         parameters: {
             query?: never;
@@ -2016,7 +2373,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_siyu.commerce.ordering.queries.ImportRow_"];
+                    "application/json": components["schemas"]["Page_siyu.commerce.ordering.service.history_store.ImportRow_"];
                 };
             };
             /** @description A refusal */
@@ -2050,8 +2407,69 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_siyu.commerce.ordering.queries.RefusalRow_"];
+                    "application/json": components["schemas"]["Page_siyu.commerce.ordering.service.history_store.RefusalRow_"];
                 };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_inbox: {
+        parameters: {
+            query?: {
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_siyu.kernel.http_admin.MessageView_"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    replay_message: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                message_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, nothing follows */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description A refusal */
             default: {

@@ -45,4 +45,33 @@ export default {
     at: 'Time', kind: 'Kind', kinds: { opened: 'Opened', adjusted: 'Adjusted', adjust: 'Adjusted', sold: 'Sold', consumed: 'Sold', returned: 'Returned', setup: 'Opened' },
   },
   audit: { at: 'Time', actor: 'Who', action: 'Action', subject: 'Subject', change: 'Change' },
+  shop: { code: 'Shop code', name: 'Name', notice: 'Notice', noticeHint: 'Shown on top of the home page', timeZone: 'Time zone', currency: 'Currency', open: 'Open another shop' },
+  wechat: {
+    test: 'Test it', environment: 'Environment', real: 'WeChat', sandbox: 'Local sandbox', miniProgram: 'Mini-program', pay: 'WeChat Pay', mchid: 'Merchant id', serial: 'API certificate serial', privateKey: 'API private key', apiKey: 'APIv3 key (32 characters)',
+    publicKeyId: 'WeChat Pay public key id', publicKey: 'WeChat Pay public key', kept: 'Set; leave empty to keep', missing: 'Not set', explain: 'Secrets are sealed, go in and never come out. Run the doctor after saving.',
+  },
+  doctor: { again: 'Run again', next: 'Next: ', ok: 'Everything is fine', warn: 'Works, with some advice', fail: 'Something needs your attention', states: { ok: 'fine', warn: 'advice', fail: 'broken', skip: 'not checked' } },
+  staff: {
+    add: 'Add staff', name: 'Name', login: 'Login name', role: 'Role', totp: 'One-time code', removeHint: 'They can no longer log in at once. Remove?', what: 'What each role may do', keepPassword: 'Leave empty to keep', passwordHint: 'At least 10 characters', removeTotp: 'Reset the one-time code (lost phone)',
+    roles: { owner: 'Owner', manager: 'Manager', clerk: 'Clerk', analyst: 'Analyst' },
+    may: { owner: 'Everything, staff and WeChat secrets included', manager: 'Products, stock, orders, members, figures', clerk: 'Orders and stock', analyst: 'The dashboard' },
+  },
+  account: {
+    totp: 'One-time code', totpHint: 'Scan with any authenticator app. A must for roles that touch money.', totpStart: 'Switch on', totpOff: 'Switch off', totpRemove: 'Log in with the password alone from now on?', qr: 'QR code for the authenticator', scan: 'Scan, or type the key:',
+    password: 'Change password', current: 'Current password', new: 'New password', sessions: 'Where you are logged in', this: 'this one', revoke: 'Log out',
+  },
+  products: {
+    one: 'Product', add: 'New product', search: 'Search products', category: 'Category', price: 'Price', sold: 'Sold', state: 'State', status: { all: 'All', on_shelf: 'On sale', off_shelf: 'Off shelf', draft: 'Draft' }, kinds: { physical: 'Physical', virtual: 'Virtual', service: 'Service' },
+    takeOff: 'Take off', putOn: 'Put on', title: 'Title', subtitle: 'Subtitle', kind: 'Kind', tags: 'Tags', pictures: 'Pictures (the first is the cover)', description: 'Description', options: 'Options and prices', optionName: 'Option', optionValues: 'Values, Enter adds',
+    addOption: 'Add option', marketPrice: 'Was', memberPrice: 'Member price', code: 'Code', single: 'Default', stockHint: 'Stock of known SKUs is changed under Stock, where every move is kept.', priceMissing: 'Every SKU needs a price',
+  },
+  categories: { name: 'Name', parent: 'Below', position: 'Order', count: 'Products', removeHint: 'Remove this category?' },
+  pictures: { one: 'Picture {n}', busy: 'Uploading' },
+  rich: { tools: 'Tools', bold: 'Bold', heading: 'Heading', paragraph: 'Paragraph', list: 'List', plain: 'Clear format', image: 'Insert picture' },
+  decoration: { explain: 'The golden triangle: hits + bundles + activities', preview: 'Preview', banners: 'Banners', hot: 'Hits', bundles: 'Bundles', activities: 'Activities', title: 'Title', subtitle: 'Subtitle', addProduct: 'Add product' },
+  work: {
+    dead: 'Failed work', deadHint: 'Work that failed after many tries. Find the reason, then try again.', noneDead: 'Nothing has failed', failed: 'Failed', name: 'Work', event: 'Event', tries: 'Tries', reason: 'Reason', retry: 'Try again', started: 'Started',
+    inbox: 'Notifications received', inboxHint: 'What WeChat sent is stored first and worked on after. It can be replayed after a repair.', received: 'Received', source: 'From', number: 'Number', state: 'State', states: { new: 'waiting', done: 'done', dead: 'failed' }, replay: 'Replay',
+  },
+  imports: { how: 'Import the order history of another system:', none: 'Nothing imported yet', at: 'Time', files: 'Files', report: 'Result', refusals: 'Rows left out', noRefusals: 'Every row came in', file: 'File', line: 'Line', content: 'Content' },
 }

@@ -45,4 +45,33 @@ export default {
     at: '时间', kind: '类型', kinds: { opened: '建档', adjusted: '人工调整', adjust: '人工调整', sold: '售出', consumed: '售出', returned: '退回', setup: '建档' },
   },
   audit: { at: '时间', actor: '操作人', action: '动作', subject: '对象', change: '变更' },
+  shop: { code: '店铺代码', name: '店铺名称', notice: '店铺公告', noticeHint: '显示在小程序首页顶部', timeZone: '时区', currency: '币种', open: '开一家新店' },
+  wechat: {
+    test: '去体检', environment: '环境', real: '正式微信', sandbox: '本地沙箱', miniProgram: '小程序', pay: '微信支付', mchid: '商户号', serial: '商户 API 证书序列号', privateKey: '商户 API 私钥', apiKey: 'APIv3 密钥(32 位)',
+    publicKeyId: '微信支付公钥 ID', publicKey: '微信支付公钥', kept: '已设置,留空则不变', missing: '尚未设置', explain: '密钥加密保存,只能写入,不会再显示。保存后请运行体检。',
+  },
+  doctor: { again: '重新体检', next: '下一步:', ok: '一切正常', warn: '可以运行,有几项建议', fail: '有问题需要处理', states: { ok: '正常', warn: '建议', fail: '异常', skip: '未检查' } },
+  staff: {
+    add: '添加员工', name: '姓名', login: '登录账号', role: '角色', totp: '动态验证码', removeHint: '移除后立即无法登录,确定?', what: '每个角色能做什么', keepPassword: '留空则不修改密码', passwordHint: '至少 10 个字符', removeTotp: '重置动态验证码(手机丢失)',
+    roles: { owner: '店主', manager: '店长', clerk: '店员', analyst: '数据分析' },
+    may: { owner: '全部权限,包括员工与微信密钥', manager: '商品、库存、订单、会员、数据', clerk: '处理订单与库存', analyst: '只看数据看板' },
+  },
+  account: {
+    totp: '动态验证码', totpHint: '用任意身份验证器扫码,登录时多一道保护。涉及资金的角色请务必开启。', totpStart: '开启', totpOff: '关闭动态验证码', totpRemove: '关闭后登录只需密码,确定?', qr: '身份验证器二维码', scan: '扫码,或手动输入密钥:',
+    password: '修改密码', current: '当前密码', new: '新密码', sessions: '登录设备', this: '当前', revoke: '下线',
+  },
+  products: {
+    one: '商品', add: '新建商品', search: '搜索商品', category: '分类', price: '售价', sold: '销量', state: '状态', status: { all: '全部', on_shelf: '在售', off_shelf: '已下架', draft: '草稿' }, kinds: { physical: '实物', virtual: '虚拟', service: '服务' },
+    takeOff: '下架', putOn: '上架', title: '商品标题', subtitle: '副标题', kind: '类型', tags: '标签', pictures: '商品图片(第一张为封面)', description: '商品详情', options: '规格与价格', optionName: '规格名', optionValues: '规格值,回车添加',
+    addOption: '添加规格', marketPrice: '划线价', memberPrice: '会员价', code: '编码', single: '默认', stockHint: '已有 SKU 的库存请在「库存」中增减,每次都留有流水。', priceMissing: '每个 SKU 都要有售价',
+  },
+  categories: { name: '名称', parent: '上级分类', position: '排序', count: '商品数', removeHint: '删除此分类?' },
+  pictures: { one: '图片 {n}', busy: '上传中' },
+  rich: { tools: '编辑工具', bold: '加粗', heading: '标题', paragraph: '正文', list: '列表', plain: '清除格式', image: '插入图片' },
+  decoration: { explain: '首页黄金三角:爆品 + 套餐 + 活动', preview: '预览', banners: '轮播图', hot: '爆品', bundles: '套餐', activities: '活动', title: '标题', subtitle: '副标题', addProduct: '添加商品' },
+  work: {
+    dead: '失败的任务', deadHint: '重试多次仍未成功的任务,查明原因后可以再试。', noneDead: '没有失败的任务', failed: '失败时间', name: '任务', event: '事件', tries: '次数', reason: '原因', retry: '重试', started: '已开始',
+    inbox: '收到的通知', inboxHint: '微信发来的通知原文先存后办,修复问题后可以重放。', received: '收到时间', source: '来源', number: '编号', state: '状态', states: { new: '待处理', done: '已处理', dead: '失败' }, replay: '重放',
+  },
+  imports: { how: '用命令导入其他系统的历史订单:', none: '还没有导入过', at: '时间', files: '文件', report: '结果', refusals: '未导入的行', noRefusals: '每一行都已导入', file: '文件', line: '行号', content: '内容' },
 }

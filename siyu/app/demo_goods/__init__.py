@@ -1,0 +1,161 @@
+"""The demo's assortment: 山房茶咖, a tea-and-coffee shop with 60 products and pictures of its own.
+
+`load` puts it into a shop through the catalogue's verbs. Words and prices stand in the TOML files
+beside; pictures are drawn here (`scenes`), so the project carries no photographs.
+"""
+
+import asyncio
+import html
+import io
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from PIL.Image import Image
+
+from siyu.app.demo_goods import scenes
+from siyu.commerce.catalog import service
+from siyu.commerce.catalog.contracts import (
+    ActivityDraft,
+    BannerDraft,
+    CategoryDraft,
+    ProductDraft,
+    ProductKind,
+    ShowcaseDraft,
+    SkuDraft,
+)
+from siyu.kernel.audit import System
+from siyu.kernel.db import transaction
+from siyu.kernel.ids import ShopId
+
+_FOLDER = Path(__file__).parent
+_BY = System(actor_name="演示数据")
+_two_pictures = asyncio.Semaphore(2)
+
+
+def _read(name: str) -> dict[str, Any]:
+    return tomllib.loads((_FOLDER / f"{name}.toml").read_text("utf-8"))
+
+
+def assortment() -> list[dict[str, Any]]:
+    """The products as they stand in the files."""
+    return [p for name in ("tea", "coffee", "ware_and_sets") for p in _read(name)["product"]]
+
+
+async def load(shop_id: ShopId) -> None:
+    """Fill a shop with the assortment; what is there already is left as the merchant made it."""
+    goods = assortment()
+    window = _read("shop")
+    async with transaction(shop_id) as tx:
+        known = await service.find_skus(tx, [f"{product['code']}-1" for product in goods])
+    ids = {code.removesuffix("-1"): sku.product_id for code, sku in known.items()}
+    if len(ids) == len(goods):
+        return
+    categories = await _load_categories(shop_id, window["categories"])
+    places = {code: len(window["order"]) - i for i, code in enumerate(window["order"])}
+    wanted = [(seed, row) for seed, row in enumerate(goods) if row["code"] not in ids]
+    pictures = [_picture(shop_id, scenes.draw, *row["picture"], seed) for seed, row in wanted]
+    for (_, row), url in zip(wanted, await asyncio.gather(*pictures), strict=True):
+        draft = _draft(row, categories, places.get(row["code"], 0), url)
+        async with transaction(shop_id) as tx:
+            ids[row["code"]] = await service.create_product(tx, _BY, draft)
+            await service.set_shelf(tx, _BY, ids[row["code"]], True)
+    await _load_window(shop_id, window, ids)
+
+
+async def _picture(shop_id: ShopId, draw: Callable[..., Image], *what: Any) -> str:
+    """Draw a picture (two at a time) and keep it; its address."""
+    async with _two_pictures:
+        raw = await asyncio.to_thread(_png, draw, *what)
+        picture = await service.prepare_image(raw)
+    async with transaction(shop_id) as tx:
+        return (await service.keep_image(tx, picture)).url
+
+
+def _png(draw: Callable[..., Image], *what: Any) -> bytes:
+    raw = io.BytesIO()
+    draw(*what).save(raw, "PNG", compress_level=1)
+    return raw.getvalue()
+
+
+async def _load_categories(shop_id: ShopId, wanted: list[list[str]]) -> dict[str, UUID]:
+    async with transaction(shop_id) as tx:
+        found = {row.name: row.category_id for row in await service.list_categories(tx)}
+        for place, (name, parent) in enumerate(wanted):
+            if name not in found:
+                draft = CategoryDraft(
+                    name=name, parent_id=found.get(parent), position=len(wanted) - place
+                )
+                found[name] = await service.save_category(tx, _BY, draft)
+    return found
+
+
+def _draft(
+    product: dict[str, Any], categories: dict[str, UUID], position: int, image_url: str
+) -> ProductDraft:
+    return ProductDraft(
+        title=product["title"],
+        subtitle=product["subtitle"],
+        kind=ProductKind(product.get("kind", "physical")),
+        category_id=categories[product["category"]],
+        description_html=_description(product),
+        tags=product.get("tags", []),
+        position=position,
+        image_urls=[image_url],
+        option_names=product["options"],
+        skus=[
+            SkuDraft(
+                option_values=values.split("/"),
+                sku_code=f"{product['code']}-{i + 1}",
+                price_fen=price,
+                market_price_fen=market or None,
+                member_price_fen=member or None,
+                stock=pieces,
+            )
+            for i, (values, price, market, member, pieces) in enumerate(product["skus"])
+        ],
+    )
+
+
+def _description(product: dict[str, Any]) -> str:
+    facts = "".join(
+        f"<tr><th>{html.escape(name)}</th><td>{html.escape(text)}</td></tr>"
+        for name, text in product["facts"]
+    )
+    heading = "使用" if product.get("kind") or product["code"][0] == "W" else "冲泡"
+    return (
+        f"<p>{html.escape(product['story'])}</p>"
+        f"<h3>资料</h3><table><tbody>{facts}</tbody></table>"
+        f"<h3>{heading}</h3><p>{html.escape(product['use'])}</p>"
+    )
+
+
+async def _load_window(shop_id: ShopId, window: dict[str, Any], ids: dict[str, UUID]) -> None:
+    activities = [
+        ActivityDraft(
+            title=activity["title"],
+            subtitle=activity["subtitle"],
+            image_url=await _picture(shop_id, scenes.banner, *activity["picture"], seed),
+            product_ids=[ids[code] for code in activity["products"]],
+        )
+        for seed, activity in enumerate(window["activity"])
+    ]
+    banners = [
+        BannerDraft(
+            title=banner["title"],
+            subtitle=banner["subtitle"],
+            image_url=await _picture(shop_id, scenes.banner, *banner["picture"], seed + 5),
+            product_id=ids[banner["product"]],
+        )
+        for seed, banner in enumerate(window["banner"])
+    ]
+    showcase = ShowcaseDraft(
+        hot=[ids[code] for code in window["hot"]],
+        bundles=[ids[code] for code in window["bundles"]],
+        activities=activities,
+    )
+    async with transaction(shop_id) as tx:
+        await service.set_showcase(tx, _BY, showcase)
+        await service.set_banners(tx, _BY, banners)
