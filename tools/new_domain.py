@@ -134,7 +134,7 @@ async def get_{singular}(tx: ReadTx, {singular}_id: UUID) -> {pascal}:
         raise {pascal}NotFound({singular}_id=str({singular}_id))
     return {singular}
 ''',
-    "invariants.py": '''"""Truths of {title}: each query returns no rows. Run by a role that sees every shop."""
+    "invariants.py": '''"""Truths of {title}: each query returns no rows."""
 
 INVARIANTS = {{
     "every name can be read": """

@@ -30,6 +30,7 @@ import msgspec
 from PIL import Image
 
 from siyu.app import processes
+from siyu.app.bench_script import Script, parameter_types, store_arguments
 from siyu.commerce.catalog import service as catalog
 from siyu.commerce.catalog.contracts import ProductDraft, SkuDraft
 from siyu.kernel import config, db, migrate, postgres
@@ -337,7 +338,8 @@ async def _record(bench: Bench, requests: list[tuple[bytes, bytes]]) -> str:
     async with single.pool.acquire() as connection:
         connection.add_query_logger(logged.append)
     runs: list[list[Any]] = []
-    transport = httpx.ASGITransport(app=create_litestar())
+    app: Any = create_litestar()
+    transport = httpx.ASGITransport(app=app)
     async with httpx.AsyncClient(transport=transport, base_url="http://bench") as client:
         # The very first order also asks about types; it is not one of the two.
         for head, tail in [requests[0], *requests]:
@@ -352,138 +354,14 @@ async def _record(bench: Bench, requests: list[tuple[bytes, bytes]]) -> str:
     del runs[:2]
     assert all([sql for sql, _ in run] == [sql for sql, _ in runs[0]] for run in runs)
     async with single.pool.acquire() as connection:
-        types = [await _types(connection, sql) for sql, _ in runs[0]]
+        types = [await parameter_types(connection, sql) for sql, _ in runs[0]]
     await single.close()
     db.use(shared)
     script = Script(types)
     for first, second in zip(runs[::2], runs[1::2], strict=True):
         script.add(first, second)
-    await _store_arguments(bench, script)
+    await store_arguments(bench.cluster.owner_url(bench.database), script)
     return script.text()
-
-
-async def _types(connection: Any, sql: str) -> list[str]:
-    """The types PostgreSQL gave the parameters of a statement."""
-    if "$1" not in sql:
-        return []
-    prepared = await connection.prepare(sql)
-    return [
-        f"{kind.name[:-2]}[]" if kind.kind == "array" else kind.name
-        for kind in prepared.get_parameters()
-    ]
-
-
-class Script:
-    """Recorded statements turned into a pgbench script."""
-
-    def __init__(self, types: list[list[str]]) -> None:
-        self._types = types
-        self._statements: list[str] = []
-        self.columns: list[str] = []
-        self.rows: list[list[str]] = []
-
-    def add(self, first: list[Any], second: list[Any]) -> None:
-        """Take the arguments of a buyer, from two orders of theirs."""
-        made: dict[str, str] = {}
-        names: list[str] = []
-        row: list[str] = []
-        statements: list[str] = []
-        for place, ((sql, args), (_, others)) in enumerate(zip(first, second, strict=True)):
-            values: list[str] = []
-            for no, (value, other) in enumerate(zip(args, others, strict=True)):
-                kind = self._types[place][no]
-                fresh = _fresh(value, other, made)
-                if fresh is not None:
-                    values.append(f"({fresh})::{kind}")
-                elif value is None:
-                    values.append(f"null::{kind}")
-                else:
-                    names.append(f"a{place}_{no}")
-                    row.append(_literal(value))
-                    values.append(f":{names[-1]}::{kind}")
-            statements.append(re.sub(r"\$(\d+)", lambda m, v=values: v[int(m[1]) - 1], sql))
-        self._statements = self._statements or statements
-        self.columns = self.columns or names
-        assert (self._statements, self.columns) == (statements, names), "orders differ in shape"
-        self.rows.append(row)
-
-    def text(self) -> str:
-        """One transaction. Ids grow with time, as ours do, so that indexes are filled alike."""
-        body: list[str] = []
-        for sql in self._statements:
-            parts = sql.strip().split("; ")
-            lines = [re.sub(r"\s+", " ", part).strip() + ";" for part in parts]
-            # What travels together in the app travels together here.
-            body += ["\\startpipeline", *lines, "\\endpipeline"] if len(lines) > 1 else lines
-        return "\n".join(
-            [
-                "\\if :seen = 0",
-                "\\set seen 1",
-                f"select {', '.join(self.columns)} from bench.arguments where buyer = :client_id",
-                "\\gset",
-                "\\endif",
-                "\\set n :n + 1",
-                "\\set hi :base + :n * 65536 + :client_id",
-                *(f"\\set lo{i} random(1, 9000000000000000000)" for i in range(_MOST_IDS)),
-                *body,
-                "",
-            ]
-        )
-
-
-_MOST_IDS = 9
-
-
-def _fresh(value: Any, other: Any, made: dict[str, str]) -> str | None:
-    """How pgbench makes a value that is new in each order; None when it may stay as recorded."""
-    if isinstance(value, list | tuple) and len(value) == 1:
-        inner = _fresh(value[0], other[0], made)
-        return None if inner is None else f"array[{inner}]"
-    if value == other or not isinstance(value, UUID | str | int):
-        return None
-    key = str(value)
-    if key not in made:
-        low = f":lo{len(made)}"
-        assert len(made) < _MOST_IDS
-        digits = f"lpad(to_hex(:hi::bigint), 16, '0') || lpad(to_hex({low}::bigint), 16, '0')"
-        if isinstance(value, UUID):
-            made[key] = f"({digits})::uuid"
-        else:
-            made[key] = low if isinstance(value, int) else f"substr({digits}, 1, {len(value)})"
-    return made[key]
-
-
-def _literal(value: Any) -> str:
-    """A value as PostgreSQL reads it from text."""
-    match value:
-        case bool():
-            return "t" if value else "f"
-        case bytes():
-            return "\\x" + value.hex()
-        case list() | tuple():
-            if value and isinstance(value[0], msgspec.Struct | dict):
-                value = [msgspec.json.encode(item).decode() for item in value]
-            return "{" + ",".join(_element(item) for item in value) + "}"
-        case msgspec.Struct() | dict():
-            return msgspec.json.encode(value).decode()
-    return str(value)
-
-
-def _element(value: Any) -> str:
-    if value is None:
-        return "null"
-    return '"' + _literal(value).replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
-async def _store_arguments(bench: Bench, script: Script) -> None:
-    owner = await asyncpg.connect(bench.cluster.owner_url(bench.database))
-    columns = ", ".join(f"{name} text" for name in script.columns)
-    await owner.execute(f"create schema bench; create table bench.arguments (buyer int, {columns})")
-    await owner.execute("grant usage on schema bench to siyu_app")
-    await owner.execute("grant select on bench.arguments to siyu_app")
-    records = [(number, *row) for number, row in enumerate(script.rows)]
-    await owner.copy_records_to_table("arguments", schema_name="bench", records=records)
-    await owner.close()
 
 
 async def _pgbench(bench: Bench, script: str, number: int) -> float:

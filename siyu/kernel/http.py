@@ -284,7 +284,7 @@ def check_json(body: bytes) -> None:
     if deepest > _MAX_DEPTH or b"\\u0000" in body:
         raise JsonRefused
     try:
-        json.loads(body, object_pairs_hook=_unique)
+        json.loads(body.decode(), object_pairs_hook=_unique)
     except (ValueError, RecursionError):
         raise JsonRefused from None
 

@@ -284,7 +284,10 @@ class Server:
         try:
             missing = [p for p in (self.home, *self.home.parents) if not p.exists()]
             for path in reversed(missing):
-                path.mkdir(mode=0o700 if path == self.home else 0o755, exist_ok=True)
+                with contextlib.suppress(FileExistsError):
+                    path.mkdir(mode=0o700)
+                    if self.home != path:
+                        path.chmod(0o755)  # whatever the umask: ours, and to be passed through
             self.account = self._account()
             if self.account and self.home.stat().st_uid == 0:
                 os.chown(self.home, self.account.pw_uid, self.account.pw_gid)

@@ -19,7 +19,7 @@ from litestar.types import Message, Scope
 from siyu.sandbox import control, mini_program, pay
 from siyu.sandbox.notify import Courier
 from siyu.sandbox.people import PhoneError
-from siyu.sandbox.world import SandboxSettings, World, open_world
+from siyu.sandbox.world import SandboxSettings, open_world
 
 __all__ = ["SandboxSettings", "create_sandbox", "serve"]
 

@@ -54,6 +54,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
     happened: int
 
     def option(self, name: str, default: Any) -> Any:
+        """An option of this fault, or its default."""
         return msgspec.json.decode(self.options).get(name, default)
 
 

@@ -28,7 +28,7 @@ class Quota(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def list_quotas(world: World, subject: str, operation: str) -> list[Quota]:
-    """What holds for this subject (appid, mchid or openid), its own settings before the published."""
+    """What holds for this subject (appid, mchid, openid), its own settings before published ones."""
     allowed = dict(PUBLISHED.get(operation, []))
     for row in world.store.all(
         _Limit,
@@ -90,6 +90,4 @@ def count_call(world: World, subject: str, operation: str) -> bool:
 
 def clear(world: World, subject: str) -> None:
     """Forget what a subject has used (clear_quota), except how often it has cleared."""
-    world.store.run(
-        "delete from usage where subject = ? and operation <> 'clear_quota'", subject
-    )
+    world.store.run("delete from usage where subject = ? and operation <> 'clear_quota'", subject)

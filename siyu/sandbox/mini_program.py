@@ -62,6 +62,8 @@ class Refused(Exception):
 
 
 class Token(msgspec.Struct, frozen=True, kw_only=True):
+    """An access token; moments in seconds since 1970."""
+
     token: str
     appid: str
     kind: str
@@ -221,7 +223,7 @@ def stable_token(world: World, given: dict[str, Any]) -> dict[str, Any]:
         token = None
     if token is None or token.expires_at - world.at() <= TOKEN_OVERLAP_SECONDS:
         token = _new_token(world, app.appid, "stable")
-    return {"access_token": token.token, "expires_in": int(token.expires_at - world.at())}
+    return {"access_token": token.token, "expires_in": round(token.expires_at - world.at())}
 
 
 def legacy_token(world: World, given: dict[str, Any]) -> dict[str, Any]:
@@ -389,11 +391,13 @@ def code_image(world: World, app: App, given: dict[str, Any]) -> bytes:
 
 @route("/cgi-bin/stable_token", http_method=["GET", "POST"], status_code=200)
 async def any_stable_token(request: AnyRequest, world: World) -> Response[bytes]:
+    """获取稳定版接口调用凭据."""
     return await serve(world, request, "token", lambda given: stable_token(world, given))
 
 
 @get("/cgi-bin/token")
 async def get_token(request: AnyRequest, world: World) -> Response[bytes]:
+    """获取接口调用凭据."""
     return await serve(
         world, request, "token", lambda given: legacy_token(world, given), posted=False
     )
@@ -401,6 +405,7 @@ async def get_token(request: AnyRequest, world: World) -> Response[bytes]:
 
 @get("/sns/jscode2session")
 async def get_session(request: AnyRequest, world: World) -> Response[bytes]:
+    """小程序登录."""
     return await serve(
         world, request, "login", lambda given: code_to_session(world, given), posted=False
     )
@@ -408,6 +413,7 @@ async def get_session(request: AnyRequest, world: World) -> Response[bytes]:
 
 @get("/wxa/checksession")
 async def get_check_session(request: AnyRequest, world: World) -> Response[bytes]:
+    """检验登录态."""
     return await serve(
         world,
         request,
@@ -419,6 +425,7 @@ async def get_check_session(request: AnyRequest, world: World) -> Response[bytes
 
 @route("/wxa/business/getuserphonenumber", http_method=["GET", "POST"], status_code=200)
 async def any_phone_number(request: AnyRequest, world: World) -> Response[bytes]:
+    """获取手机号."""
     return await serve(
         world,
         request,
@@ -429,6 +436,7 @@ async def any_phone_number(request: AnyRequest, world: World) -> Response[bytes]
 
 @route("/wxa/getwxacodeunlimit", http_method=["GET", "POST"], status_code=200)
 async def any_code_image(request: AnyRequest, world: World) -> Response[bytes]:
+    """获取不限制的小程序码."""
     return await serve(
         world,
         request,
@@ -439,6 +447,7 @@ async def any_code_image(request: AnyRequest, world: World) -> Response[bytes]:
 
 @route("/cgi-bin/openapi/quota/get", http_method=["GET", "POST"], status_code=200)
 async def any_quota(request: AnyRequest, world: World) -> Response[bytes]:
+    """查询 API 调用额度."""
     return await serve(
         world, request, "quota", lambda given: get_quota(world, check_token(world, request), given)
     )
@@ -446,6 +455,7 @@ async def any_quota(request: AnyRequest, world: World) -> Response[bytes]:
 
 @route("/cgi-bin/clear_quota", http_method=["GET", "POST"], status_code=200)
 async def any_clear_quota(request: AnyRequest, world: World) -> Response[bytes]:
+    """清空 API 调用次数."""
     return await serve(
         world,
         request,

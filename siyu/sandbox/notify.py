@@ -13,7 +13,7 @@ import msgspec
 
 from siyu.kernel import clock
 from siyu.sandbox import faults, wire
-from siyu.sandbox.pay import tampered
+from siyu.sandbox.orders import tampered
 from siyu.sandbox.world import Merchant, World, choose_signer, get_merchant
 from siyu.wechat.transport.contracts import WINDOW_SECONDS
 
@@ -25,6 +25,8 @@ AT_ONCE = 16
 
 
 class Notification(msgspec.Struct, frozen=True, kw_only=True):
+    """What a merchant is to be told; `resource` is plain JSON until it is sent."""
+
     notification_id: str
     mchid: str
     out_trade_no: str
@@ -206,9 +208,7 @@ class Courier:
         self._note(notification, kind, status, answer, took_ms, verdict)
         return accepted
 
-    async def _post(
-        self, url: str, body: bytes, headers: dict[str, str]
-    ) -> tuple[int | None, str]:
+    async def _post(self, url: str, body: bytes, headers: dict[str, str]) -> tuple[int | None, str]:
         timeout = self._world.settings.answer_timeout_seconds
         try:
             async with asyncio.timeout(timeout):

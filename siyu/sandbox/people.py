@@ -10,7 +10,7 @@ import msgspec
 
 from siyu.sandbox import notify
 from siyu.sandbox.mini_program import CODE_SECONDS, Code
-from siyu.sandbox.pay import Order, find_order, transaction_view
+from siyu.sandbox.orders import Order, find_order, transaction_view
 from siyu.sandbox.world import (
     App,
     Merchant,
@@ -57,6 +57,8 @@ class PayArgs(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class Prepay(msgspec.Struct, frozen=True, kw_only=True):
+    """A prepay_id or code_url and the order behind it."""
+
     ticket: str
     mchid: str
     out_trade_no: str
@@ -260,16 +262,12 @@ def mark_read(world: World, person: Person, chat: str) -> None:
 
 def allow(world: World, person: Person, appid: str, scope: str) -> None:
     """Remember that a person has agreed to something in an app."""
-    world.store.run(
-        "insert or ignore into grants values (?, ?, ?)", person.person_id, appid, scope
-    )
+    world.store.run("insert or ignore into grants values (?, ?, ?)", person.person_id, appid, scope)
 
 
 def forget_grants(world: World, person: Person, appid: str) -> None:
     """The app has to ask again."""
-    world.store.run(
-        "delete from grants where person_id = ? and appid = ?", person.person_id, appid
-    )
+    world.store.run("delete from grants where person_id = ? and appid = ?", person.person_id, appid)
 
 
 def list_grants(world: World, person: Person, appid: str) -> list[str]:

@@ -67,9 +67,7 @@ def draw_icon(name: str) -> str:
 </svg>"""
 
 
-def draw_code(
-    content: str, name: str, width: int, line: tuple[int, ...], hyaline: bool
-) -> bytes:
+def draw_code(content: str, name: str, width: int, line: tuple[int, ...], hyaline: bool) -> bytes:
     """A mini-program code of `width` px: rays that encode a hash of the content.
 
     JPEG on white, or PNG on nothing when `hyaline`. Only the sandbox's phone can read it (by its
@@ -160,7 +158,9 @@ def _mark(pen: ImageDraw.ImageDraw, x: float, y: float, radius: float) -> None:
     _disc(pen, x, y, radius, (7, 193, 96, 255))
     for side in (-1, 1):
         _disc(pen, x + side * radius * 0.3, y - side * radius * 0.3, radius * 0.34, (255,) * 4)
-        _disc(pen, x + side * radius * 0.3, y - side * radius * 0.3, radius * 0.17, (7, 193, 96, 255))
+        _disc(
+            pen, x + side * radius * 0.3, y - side * radius * 0.3, radius * 0.17, (7, 193, 96, 255)
+        )
 
 
 def _logo(pen: ImageDraw.ImageDraw, centre: float, size: int, name: str) -> None:

@@ -67,7 +67,7 @@ class Store:
         values = msgspec.structs.asdict(row)  # type: ignore[arg-type]
         marks = ", ".join("?" * len(values))
         done = self._db.execute(
-            f"insert into {table} ({', '.join(values)}) values ({marks})",  # noqa: S608
+            f"insert into {table} ({', '.join(values)}) values ({marks})",
             tuple(values.values()),
         )
         return done.lastrowid or 0

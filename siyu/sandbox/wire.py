@@ -1,6 +1,6 @@
 """WeChat's side of the wire: its keys, its signatures on answers and notifications, its sealing.
 
-The strings and ciphers themselves are those of `siyu.wechat.transport`, pinned by published vectors.
+The strings and ciphers are those of `siyu.wechat.transport`, pinned by published vectors.
 """
 
 import json

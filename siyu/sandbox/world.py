@@ -18,7 +18,7 @@ from siyu.wechat.transport import service as transport
 
 
 class SandboxSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """`time_factor` divides the waiting times of the notification schedule (60: 15 s become 0.25 s).
+    """`time_factor` divides the waiting times of the notification schedule (60: 15 s are 0.25 s).
 
     `seed` makes the choice of keys in "mixed" signing repeatable.
     """
@@ -87,6 +87,7 @@ class Signer(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def pair(self) -> wire.KeyPair:
+        """Serial and PEM texts, as the wire takes them."""
         return wire.KeyPair(self.serial, self.private_pem, self.public_pem)
 
 
@@ -108,13 +109,16 @@ class World:
         return self.now().timestamp()
 
     def setting(self, name: str, default: str) -> str:
+        """What operators have set."""
         found = self.store.value("select value from settings where name = ?", name)
         return default if found is None else str(found)
 
     def set_setting(self, name: str, value: str) -> None:
+        """Keep what operators set."""
         self.store.run("insert or replace into settings values (?, ?)", name, value)
 
     def time_factor(self) -> float:
+        """How much faster than real the schedule runs."""
         return float(self.setting("time_factor", str(self.settings.time_factor)))
 
 
@@ -123,7 +127,7 @@ def open_world(settings: SandboxSettings) -> World:
     world = World(
         settings,
         Store(settings.data_dir / "sandbox.sqlite"),
-        random.Random(settings.seed),  # noqa: S311  not for secrets
+        random.Random(settings.seed),  # not for secrets
     )
     if not world.store.value("select 1 from signers"):
         with world.store.writing():
@@ -272,14 +276,17 @@ def add_person(
 
 
 def get_merchant(world: World, mchid: str) -> Merchant | None:
+    """The merchant, if registered."""
     return world.store.maybe(Merchant, "select * from merchants where mchid = ?", mchid)
 
 
 def get_app(world: World, appid: str) -> App | None:
+    """The app, if registered."""
     return world.store.maybe(App, "select * from apps where appid = ?", appid)
 
 
 def get_person(world: World, person_id: str) -> Person | None:
+    """The person, if registered."""
     return world.store.maybe(Person, "select * from people where person_id = ?", person_id)
 
 

@@ -7,7 +7,6 @@ makes orders in the sandbox with the wire of `siyu.wechat.transport`.
 import secrets
 import shutil
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -94,14 +93,16 @@ class Shop:
             body = await request.body()
             try:
                 transport.verify_headers(ring, request.headers, body, clock.now())
-            except Exception:  # noqa: BLE001  any refusal is a 401 here
+            except Exception:
                 return Response(None, status_code=401)
             self.notified += 1
             return Response(None, status_code=204)
 
         for person in ("p1", "p2", "p3", "p4", "p5"):
             self.sandbox.delete(f"/_sandbox/people/{person}/grants/{self.keys['appid']}")
-        self.server = start_server(Litestar([page, session, phone, buy, notify], openapi_config=None))
+        self.server = start_server(
+            Litestar([page, session, phone, buy, notify], openapi_config=None)
+        )
         self.sandbox.patch(
             f"/_sandbox/apps/{self.keys['appid']}", json={"shop_url": f"{self.server.url}/"}
         )
@@ -242,7 +243,9 @@ async def test_cancelling_and_failing_leave_the_order_open(
     assert shop.state() == ["NOTPAY", "NOTPAY"]
 
 
-async def test_a_bad_pay_sign_never_opens_the_sheet(page: Page, sandbox: Server, shop: Shop) -> None:
+async def test_a_bad_pay_sign_never_opens_the_sheet(
+    page: Page, sandbox: Server, shop: Shop
+) -> None:
     frame = await enter(page, sandbox)
     await log_in(page, frame)
     await frame.get_by_text("forged").click()
@@ -287,7 +290,9 @@ async def test_sharing_reaches_the_friend(page: Page, sandbox: Server, shop: Sho
     )
 
 
-async def test_the_bridge_tells_the_page_where_it_is(page: Page, sandbox: Server, shop: Shop) -> None:
+async def test_the_bridge_tells_the_page_where_it_is(
+    page: Page, sandbox: Server, shop: Shop
+) -> None:
     frame = await enter(page, sandbox, "p5")
     await frame.get_by_text("hello").click()
     out = frame.locator("#out")

@@ -315,6 +315,15 @@ async def test_private_parent_is_refused_and_never_opened(home: Path) -> None:
     assert not (private / "home" / "pgdata").exists()
 
 
+async def test_a_strict_umask_does_not_lock_the_server_out(home: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        async with embedded(home / "new" / "home"):
+            pass
+    finally:
+        os.umask(before)
+
+
 async def test_parents_keep_their_modes(home: Path) -> None:
     home.parent.chmod(0o711)
     async with embedded(home):

@@ -20,6 +20,7 @@ from siyu.app.doctor import Item
 from siyu.kernel import clock, config
 from siyu.kernel.db import system_transaction
 from siyu.merchant.shops.contracts import ShopNotFound
+from siyu.merchant.shops.http_admin import WeChatBody
 from siyu.merchant.staff.contracts import Role
 from tests.merchant.lanes import Lanes
 
@@ -32,15 +33,7 @@ async def examine(lanes: Lanes, language: Any = "en") -> dict[str, Item]:
 async def put(lanes: Lanes, **change: object) -> None:
     owner = await lanes.desk()
     view = (await owner.get("/admin/v1/shop/wechat")).json()
-    kept = (
-        "environment",
-        "appid",
-        "mchid",
-        "certificate_serial",
-        "public_key_id",
-        "public_key_pem",
-    )
-    body = {field: view[field] for field in kept} | change
+    body = {field: view[field] for field in view.keys() & WeChatBody.__struct_fields__} | change
     answer = await owner.put("/admin/v1/shop/wechat", json=body)
     assert answer.status_code == 200, answer.text
 

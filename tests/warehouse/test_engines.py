@@ -148,7 +148,7 @@ def folder(tmp_path_factory) -> Path:
 
 
 relaxed = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 
@@ -283,7 +283,7 @@ def test_an_empty_shop_answers_zero(folder):
     assert (figures.values, figures.totals) == ([[0, 0], [0, 0]], [0, 0])
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(
     time_zone=st.sampled_from(sorted(available_timezones() - {"localtime"})),
     at=st.datetimes(datetime(1975, 1, 1), datetime(2037, 12, 31)),

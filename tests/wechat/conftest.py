@@ -90,9 +90,7 @@ class Bench:
             "Content-Type": "application/json",
             "User-Agent": "siyu-test",
         }
-        return await self.http.request(
-            method, target, content=raw, headers=sent | (headers or {})
-        )
+        return await self.http.request(method, target, content=raw, headers=sent | (headers or {}))
 
     async def openid(self, person_id: str = "p1", appid: str | None = None) -> str:
         """Log somebody in."""
@@ -143,9 +141,7 @@ def encode(value: Any) -> bytes:
 def bench_on(home: Path, **settings: Any) -> Iterator[tuple[Litestar, Received]]:
     """The app over a data directory, closed afterwards as a killed process would leave it."""
     shop = Received()
-    app = create_sandbox(
-        SandboxSettings(data_dir=home, **settings), httpx.MockTransport(shop)
-    )
+    app = create_sandbox(SandboxSettings(data_dir=home, **settings), httpx.MockTransport(shop))
     yield app, shop
 
 

@@ -21,9 +21,9 @@ def test_wechatpay_axios_plugin_buys_end_to_end(served_sandbox: Server) -> None:
         pytest.fail("run `npm ci` in tests/wechat/node (make test does)")
     with httpx.Client(base_url=served_sandbox.url, trust_env=False) as http:
         keys = http.get("/_sandbox/credentials").json() | {"pay_url": served_sandbox.url}
-        code = http.post(
-            "/_sandbox/people/p3/login-code", json={"appid": keys["appid"]}
-        ).json()["code"]
+        code = http.post("/_sandbox/people/p3/login-code", json={"appid": keys["appid"]}).json()[
+            "code"
+        ]
         session = http.get(
             "/sns/jscode2session",
             params={
@@ -33,7 +33,7 @@ def test_wechatpay_axios_plugin_buys_end_to_end(served_sandbox: Server) -> None:
                 "grant_type": "authorization_code",
             },
         ).json()
-    done = subprocess.run(  # noqa: S603
+    done = subprocess.run(
         [node, "buy.mjs"],
         cwd=NODE,
         input=json.dumps({"keys": keys, "openid": session["openid"]}),

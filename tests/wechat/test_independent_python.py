@@ -30,9 +30,7 @@ class Redirect(requests.adapters.HTTPAdapter):
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> Any:
         assert request.url is not None
         url = urlsplit(request.url)
-        request.url = urlunsplit(
-            (self._base.scheme, self._base.netloc, url.path, url.query, "")
-        )
+        request.url = urlunsplit((self._base.scheme, self._base.netloc, url.path, url.query, ""))
         return super().send(request, *args, **kwargs)
 
 
@@ -183,9 +181,7 @@ def test_wechatpayv3_buys_with_platform_certificates(
 
 def test_wechatpayv3_buys_while_the_merchant_migrates(sandbox: Sandbox, shop: Shop) -> None:
     shop.pay = client_of(sandbox, shop)
-    shop.pay._core._certificates = [
-        _load(pem) for pem in sandbox.keys["certificates"].values()
-    ]
+    shop.pay._core._certificates = [_load(pem) for pem in sandbox.keys["certificates"].values()]
     sandbox.http.patch(f"/merchants/{sandbox.keys['mchid']}", json={"signing": "mixed"})
     for _ in range(6):
         buy(sandbox, shop, shop.pay)

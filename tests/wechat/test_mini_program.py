@@ -24,7 +24,7 @@ from siyu.wechat.mini_program.contracts import (
     SceneInvalid,
     UserBlocked,
 )
-from siyu.wechat.transport.contracts import ChannelUnusable, WeChatError
+from siyu.wechat.transport.contracts import Answer, ChannelUnusable, WeChatError
 from siyu.wechat.transport.service import calling
 from tests.wechat.conftest import Server
 
@@ -234,3 +234,113 @@ async def test_F109_no_transaction_is_open_while_wechat_is_asked(
     monkeypatch.setattr(calling, "_send", watched)
     await mini.access_token(shop, credentials)
     assert seen == [False]
+
+
+# -- answers that are not what the API promises --------------------------------------------------
+
+
+def says(monkeypatch: pytest.MonkeyPatch, *bodies: bytes, status: int = 200, **more: str) -> None:
+    """WeChat answers with these bodies, one after the other; the last one stays."""
+    left = list(bodies)
+
+    async def send(*_: Any) -> Answer:
+        body = left.pop(0) if len(left) > 1 else left[0]
+        return Answer(status=status, headers={"content-type": "application/json"} | more, body=body)
+
+    monkeypatch.setattr(calling, "_send", send)
+
+
+TOKEN = b'{"access_token":"80_abc","expires_in":7200}'
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"<html>", 200),
+        (b"{", 200),
+        (b'{"errcode":"x"}', 200),
+        (b'{"openid":1}', 200),
+        (b"{}", 500),
+        (b"{}", 429),
+    ],
+)
+async def test_a_log_in_answer_that_cannot_be_read(
+    credentials: MiniProgramCredentials, monkeypatch: pytest.MonkeyPatch, body: bytes, status: int
+) -> None:
+    says(monkeypatch, body, status=status)
+    with pytest.raises(MiniProgramUnavailable):
+        await mini.code2session(credentials, "code")
+
+
+async def test_a_phone_number_for_another_app_is_refused(
+    shop: ShopId, credentials: MiniProgramCredentials, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = (
+        b'{"errcode":0,"phone_info":{"purePhoneNumber":"13800138000","countryCode":"86",'
+        b'"watermark":{"appid":"wx0000000000000000"}}}'
+    )
+    says(monkeypatch, TOKEN, body)
+    with pytest.raises(MiniProgramUnavailable) as refused:
+        await mini.phone_number(shop, credentials, "code")
+    assert refused.value.details["wechat_code"] == "WATERMARK"
+
+
+async def test_a_code_without_a_picture_is_refused(
+    shop: ShopId, credentials: MiniProgramCredentials, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    says(monkeypatch, TOKEN, b'{"errcode":41030,"errmsg":"invalid page"}')
+    with pytest.raises(MiniProgramUnavailable) as refused:
+        await mini.unlimited_code(shop, credentials, scene="a", page="pages/none")
+    assert refused.value.details["wechat_code"] == "41030"
+    says(monkeypatch, b"{}")
+    with pytest.raises(MiniProgramUnavailable) as refused:
+        await mini.unlimited_code(shop, credentials, scene="a", page="pages/none")
+    assert refused.value.details["wechat_code"] == "MALFORMED"
+
+
+async def test_F109_a_token_that_wechat_gives_and_refuses_is_forced_away(
+    shop: ShopId, credentials: MiniProgramCredentials, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stale = b'{"errcode":40001,"errmsg":"invalid credential rid: 65f0c1d2-0a1b2c3d-4e5f6071"}'
+    other = b'{"access_token":"80_def","expires_in":7200}'
+    says(monkeypatch, TOKEN, stale, TOKEN, other, stale)
+    with pytest.raises(MiniProgramUnavailable) as refused:
+        await mini.phone_number(shop, credentials, "code")
+    assert refused.value.details == {
+        "wechat_code": "40001",
+        "request_id": "65f0c1d2-0a1b2c3d-4e5f6071",
+    }
+    assert await mini.access_token(shop, credentials) == "80_def"
+
+
+async def test_F109_a_token_stored_a_moment_before_our_lease_is_taken(
+    shop: ShopId, credentials: MiniProgramCredentials, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between our look and our lease another process finished: its token is used, nobody asks."""
+    says(monkeypatch, TOKEN)
+    token = await mini.access_token(shop, credentials)
+    real, first = queries.get_token, [True]
+
+    async def blind_once(*args: Any) -> Any:
+        return None if first and first.pop() else await real(*args)
+
+    monkeypatch.setattr(queries, "get_token", blind_once)
+    before = asked()
+    assert await mini.access_token(shop, credentials) == token
+    assert asked() == before
+
+
+async def test_F109_nobody_waits_for_ever(
+    shop: ShopId, credentials: MiniProgramCredentials, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with transaction(shop) as tx:
+        assert await queries.take_lease(tx, credentials.appid, new_id(), 60)
+    monkeypatch.setattr(mini, "_WAIT_SECONDS", 0.3)
+    with pytest.raises(WeChatError, match="NO_ANSWER"):
+        await mini.access_token(shop, credentials)
+
+
+async def test_credentials_are_not_shown() -> None:
+    shown = f"{MiniProgramCredentials(appid='wx1', secret='s3cret')}"
+    assert "s3cret" not in shown and "wx1" in shown
+    assert "138" not in repr(PhoneNumber(number="13800138000", country_code="86"))

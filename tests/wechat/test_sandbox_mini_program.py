@@ -69,9 +69,7 @@ async def test_force_kills_the_old_token_but_not_too_often(bench: Bench) -> None
     with clock.turned(now + timedelta(seconds=31 * 21)):
         refused = await stable(bench, force_refresh=True)
         assert refused["errcode"] == 45009
-        answer = await business(
-            bench, "/cgi-bin/openapi/quota/get", {}, first["access_token"]
-        )
+        answer = await business(bench, "/cgi-bin/openapi/quota/get", {}, first["access_token"])
         assert answer["errcode"] == 40001
         assert " rid: " in answer["errmsg"]
 
@@ -219,8 +217,9 @@ async def test_the_phone_number(bench: Bench) -> None:
     app = await bench.person.call("POST", "/apps", {"name": "别家"})
     foreign = await bench.person.phone_code("p1", app["appid"])
     assert (await business(bench, path, {"code": foreign}))["errcode"] == 40013
-    [message] = await bench.person.call("GET", "/people/p1/messages")
-    assert message["chat"] == "service" and "138****8001" in message["payload"]
+    messages = await bench.person.call("GET", "/people/p1/messages")
+    assert {message["chat"] for message in messages} == {"service"}
+    assert "138****8001" in messages[0]["payload"]
 
 
 async def test_business_calls_need_a_token(bench: Bench) -> None:
@@ -261,9 +260,7 @@ async def test_a_code_that_cannot_be_made(bench: Bench, body: Any, errcode: int)
     assert (await business(bench, "/wxa/getwxacodeunlimit", body))["errcode"] == errcode
 
 
-@pytest.mark.parametrize(
-    ("kind", "errcode"), [("system_error", -1), ("frequency_limited", 45011)]
-)
+@pytest.mark.parametrize(("kind", "errcode"), [("system_error", -1), ("frequency_limited", 45011)])
 async def test_ordered_faults(bench: Bench, kind: str, errcode: int) -> None:
     await bench.person.order_fault(kind, "login")
     code = await bench.person.login_code("p1", bench.keys["appid"])

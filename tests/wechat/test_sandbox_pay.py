@@ -173,7 +173,10 @@ async def test_the_same_number_again(bench: Bench) -> None:
 
 async def test_closing_is_harmless_when_repeated_and_final(bench: Bench) -> None:
     number, prepay_id = await bench.create()
-    close, body = f"/v3/pay/transactions/out-trade-no/{number}/close", {"mchid": bench.keys["mchid"]}
+    close, body = (
+        f"/v3/pay/transactions/out-trade-no/{number}/close",
+        {"mchid": bench.keys["mchid"]},
+    )
     for _ in range(2):
         assert (await bench.call("POST", close, body)).status_code == 204
     assert (await bench.query(number))["trade_state"] == "CLOSED"

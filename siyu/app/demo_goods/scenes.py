@@ -361,4 +361,4 @@ def banner(scene: str, label: str, palette: str, seed: int) -> Image.Image:
     p = PALETTES[palette]
     canvas = ranges(p, sun=(430, 330))
     BANNERS[scene](canvas, p, label, seed)
-    return canvas.image.crop((0, 218, SIDE, 618))
+    return canvas.image.crop((0, 232, SIDE, 632))

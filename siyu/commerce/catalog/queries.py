@@ -146,7 +146,6 @@ async def lock_product(tx: Tx, product_id: UUID) -> ProductHead | None:
     """Version and status of a product that is about to change."""
     return await tx.maybe(
         ProductHead,
-        ProductNumber,
         """select product_no, version, status from catalog.products
            where shop_id = $1 and product_id = $2 for no key update""",
         tx.shop_id,

@@ -51,7 +51,10 @@ async def follow_up_due() -> None:
                     extra={"payment_id": str(one.payment_id), "code": error.code},
                 )
 
-    await asyncio.gather(*(follow(one) for one in due))
+    done = await asyncio.gather(*(follow(one) for one in due), return_exceptions=True)
+    for failure in done:
+        if failure is not None:
+            raise failure
 
 
 @every("23 * * * *")

@@ -206,7 +206,8 @@ async def _ask_token(credentials: MiniProgramCredentials, *, force: bool) -> _To
         "secret": credentials.secret,
         "force_refresh": force,
     }
-    request = _request(credentials, "mini.stable_token", "POST", "/cgi-bin/stable_token", body=body)
+    path = "/cgi-bin/stable_token"
+    request = _request(credentials, "mini.stable_token", "POST", path, body, repeatable=not force)
     return _decode(await transport.call(request, _headers, rules.accept), _TokenAnswer)
 
 
@@ -214,18 +215,19 @@ async def _call_with_token(
     shop_id: ShopId, credentials: MiniProgramCredentials, api: str, path: str, body: Any
 ) -> Answer:
     """Call an API that wants a token; once more with a fresh one when WeChat refuses the token."""
-    refused: str | None = None
-    for last in (False, True):
-        token = await access_token(shop_id, credentials, refused)
+
+    async def call(token: str) -> Answer:
         target = f"{path}?{urlencode({'access_token': token})}"
         request = _request(credentials, api, "POST", target, body)
-        try:
-            return await transport.call(request, _headers, rules.accept)
-        except WeChatError as error:
-            if last or not rules.is_stale_token(error):
-                raise
-            refused = token
-    raise AssertionError("the last turn returns or raises")
+        return await transport.call(request, _headers, rules.accept)
+
+    token = await access_token(shop_id, credentials)
+    try:
+        return await call(token)
+    except WeChatError as error:
+        if not rules.is_stale_token(error):
+            raise
+    return await call(await access_token(shop_id, credentials, refused=token))
 
 
 def _request(

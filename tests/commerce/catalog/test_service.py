@@ -166,3 +166,9 @@ async def test_paid_orders_count_as_sold(tx: Tx) -> None:
     await background.on_order_paid(tx, paid)
     cards = await queries.list_cards(tx, sort=ProductSort.SALES, limit=9)
     assert [(card.title, card.sold_count) for card in cards] == [("a", 5), ("b", 1)]
+
+
+async def test_numbers_of_products(tx: Tx) -> None:
+    found = await service.import_products(tx, [ImportedProduct("a", "a", 1)])
+    product_id = found["a"].product_id
+    assert await service.product_numbers(tx, [product_id, new_id()]) == {product_id: 1}

@@ -10,7 +10,7 @@ from siyu.kernel.audit import System
 from siyu.kernel.crypto import vault
 from siyu.kernel.db import system_transaction
 from siyu.merchant.staff import queries, rules, service
-from siyu.merchant.staff.contracts import BadLogin, LastOwner, NewSession, Role, TooManyAttempts
+from siyu.merchant.staff.contracts import Role, TooManyAttempts
 from tests.merchant.lanes import PASSWORD, Lanes
 
 
@@ -49,7 +49,6 @@ async def test_two_owners_removing_each_other_leave_one(lanes: Lanes) -> None:
     outcomes = await asyncio.gather(*(remove(leaving) for leaving in both), return_exceptions=True)
     assert sorted(type(outcome).__name__ for outcome in outcomes) == ["LastOwner", "NoneType"]
     assert len(await owners(lanes)) == 1
-    assert LastOwner.status == 409
 
 
 async def test_one_code_opens_one_session_however_many_try_at_once(lanes: Lanes) -> None:
@@ -65,19 +64,14 @@ async def test_one_code_opens_one_session_however_many_try_at_once(lanes: Lanes)
         *(service.log_in(name, PASSWORD, code, f"198.51.100.{i}", "x") for i in range(8)),
         return_exceptions=True,
     )
-    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["BadLogin"] * 7 + [
-        "NewSession"
-    ]
-    assert BadLogin and NewSession
+    kinds = sorted(type(outcome).__name__ for outcome in outcomes)
+    assert kinds == ["BadLogin"] * 7 + ["NewSession"]
 
 
 async def test_guesses_at_once_are_all_counted(lanes: Lanes) -> None:
     name = await lanes.account()
     outcomes = await asyncio.gather(
-        *(
-            service.log_in(name, "not the password", None, f"198.51.100.{i}", "x")
-            for i in range(30)
-        ),
+        *(service.log_in(name, "a guess", None, f"198.51.100.{i}", "x") for i in range(30)),
         return_exceptions=True,
     )
     kinds = [type(outcome).__name__ for outcome in outcomes]

@@ -57,7 +57,8 @@ async def test_a_new_person_logging_in_many_times_at_once_is_one_member(shop: Sh
     assert sum(one.is_new for one in entered) == 1
     async with transaction(shop) as tx:
         counts = await tx.connection.fetchrow(
-            """select (select count(*) from members.members), (select count(*) from members.persons),
+            """select (select count(*) from members.members),
+                 (select count(*) from members.persons),
                  (select last_no from members.person_counters),
                  (select count(*) from kernel.outbox where name = 'members.member_joined')"""
         )

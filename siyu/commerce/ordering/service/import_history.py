@@ -131,16 +131,7 @@ async def import_history(
     same = {order.order_seq for order in known if order.is_same}
     taken = {order.order_seq for order in known}
     new = [order for order in orders if order.order_seq not in taken]
-    for order in new:
-        told = OrderImported(
-            order_id=order.order_id,
-            person_no=order.person_no,
-            amount_fen=order.items_fen,
-            kind=order.kind,
-            source=preset.source,
-            first_order=order.order_id in first,
-        )
-        emit(tx, told, at=order.placed_at)
+    _tell(tx, new, preset.source, first)
     refusals = sorted(history.refusals + changed, key=lambda it: (it.file, it.line_no))
     report_file = _write_file(import_id, refusals) if refusals else None
     took_ms = max(1, round((clock.monotonic() - began) * 1000))
@@ -171,6 +162,20 @@ async def import_history(
     )
     await history_store.insert_refusals(tx, import_id, refusals)
     return report
+
+
+def _tell(tx: Tx, orders: Sequence[StagedOrder], source: str, first: set[UUID]) -> None:
+    """An event per order, at its own time."""
+    for order in orders:
+        told = OrderImported(
+            order_id=order.order_id,
+            person_no=order.person_no,
+            amount_fen=order.items_fen,
+            kind=order.kind,
+            source=source,
+            first_order=order.order_id in first,
+        )
+        emit(tx, told, at=order.placed_at)
 
 
 def _read_lines(history: History, tables: Sequence[Table], notice: Notice) -> Iterator[StagedLine]:

@@ -81,17 +81,10 @@ async def _load(shop_id: ShopId, order_id: UUID) -> tuple[list[Attempt], PayCred
 
 
 async def _ask(shop_id: ShopId, credentials: PayCredentials, attempt: Attempt) -> AttemptState:
-    """Ask about one attempt; its state afterwards, unchanged when WeChat does not answer."""
+    """Ask about one attempt, if it is open and ours to ask about; its state afterwards."""
     if attempt.state not in rules.OPEN or attempt.merchant != credentials.mchid:
         return attempt.state
-    try:
-        return await recording.ask_and_record(shop_id, credentials, attempt)
-    except WeChatError as error:
-        log.warning(
-            "payment query failed",
-            extra={"payment_id": str(attempt.payment_id), "wechat_code": error.code},
-        )
-        return attempt.state
+    return await recording.ask_and_record(shop_id, credentials, attempt)
 
 
 async def _close(shop_id: ShopId, credentials: PayCredentials, attempt: Attempt) -> AttemptState:

@@ -22,7 +22,7 @@ from siyu.money.payments.contracts import (
 from siyu.money.payments.queries import Attempt
 from siyu.money.payments.rules import Verdict
 from siyu.wechat.pay import service as pay
-from siyu.wechat.pay.contracts import PayCredentials, Trade, TradeState
+from siyu.wechat.pay.contracts import PayCredentials, Trade, TradeState, WeChatError
 
 log = logging.getLogger(__name__)
 _PARKED = Counter("siyu_payments_parked_total", "Money put into suspense", ["reason"])
@@ -90,8 +90,16 @@ async def record_closed(tx: Tx, attempt: Attempt, how: str) -> bool:
 async def ask_and_record(
     shop_id: ShopId, credentials: PayCredentials, attempt: Attempt
 ) -> AttemptState:
-    """Ask WeChat about an attempt, outside of any transaction, and write down the answer."""
-    trade = await pay.query(credentials, attempt.number)
+    """Ask WeChat about an attempt, outside of any transaction, and write down the answer; the
+    attempt's state afterwards, unchanged when WeChat gives no answer."""
+    try:
+        trade = await pay.query(credentials, attempt.number)
+    except WeChatError as error:
+        log.warning(
+            "payment query failed",
+            extra={"payment_id": str(attempt.payment_id), "wechat_code": error.code},
+        )
+        return attempt.state
     if trade is None:
         return attempt.state
     async with transaction(shop_id) as tx:

@@ -79,10 +79,8 @@ async def call(shop_id: ShopId, payment_id: PaymentId) -> StartedPayment:
         attempt = await queries.get_attempt(tx, payment_id)
         if attempt is None:
             raise PaymentUnknown
-        if attempt.state is AttemptState.PAID:
-            return _started(attempt, AttemptState.PAID)
         if attempt.state not in rules.OPEN:
-            raise PaymentOver
+            return _started(attempt, attempt.state)
         credentials = await shops.pay_credentials(tx)
     if attempt.expires_at <= clock.now():
         raise PaymentExpired
@@ -92,9 +90,7 @@ async def call(shop_id: ShopId, payment_id: PaymentId) -> StartedPayment:
         jsapi, code_url = await _ask(credentials, attempt)
     except TradeAlreadyPaid:
         state = await recording.ask_and_record(shop_id, credentials, attempt)
-        if state is AttemptState.PAID:
-            return _started(attempt, AttemptState.PAID)
-        raise PaymentOver from None
+        return _started(attempt, state)
     except TradeClosed:
         async with transaction(shop_id) as write:
             await recording.record_closed(write, attempt, "found_closed")
@@ -103,22 +99,15 @@ async def call(shop_id: ShopId, payment_id: PaymentId) -> StartedPayment:
         await _note_failure(shop_id, attempt, error)
         kind = ProviderRefused if error.retry is Retry.NEVER else ProviderUnavailable
         raise kind(wechat_code=error.code, request_id=error.request_id) from None
+    state = AttemptState.PAYING
     async with transaction(shop_id) as write:
-        moved = await queries.move_attempt(
-            write,
-            payment_id,
-            AttemptState.PAYING,
-            from_states=frozenset({AttemptState.CREATED}),
-        )
-        if not moved:
+        first = frozenset({AttemptState.CREATED})
+        if not await queries.move_attempt(write, payment_id, state, from_states=first):
             # Asked before, or it ended while we were asking: what stands there now counts.
             found = await queries.get_attempt(write, payment_id)
             assert found is not None
-            if found.state is AttemptState.PAID:
-                return _started(attempt, AttemptState.PAID)
-            if found.state not in rules.OPEN:
-                raise PaymentOver
-    return _started(attempt, AttemptState.PAYING, jsapi, code_url)
+            state = found.state
+    return _started(attempt, state, jsapi, code_url)
 
 
 async def _ask(
@@ -219,6 +208,15 @@ def _started(
     jsapi: JsapiPayment | None = None,
     code_url: str | None = None,
 ) -> StartedPayment:
+    """The answer for an attempt in this state; raises PaymentOver or ProviderUnavailable."""
+    payment_id = attempt.payment_id
+    if state is AttemptState.PAID:
+        return StartedPayment(payment_id=payment_id, state=state, jsapi=None, code_url=None)
+    if state not in rules.OPEN:
+        raise PaymentOver
+    if jsapi is None and code_url is None:
+        # WeChat calls it paid and does not tell more yet: the next question will.
+        raise ProviderUnavailable
     return StartedPayment(
-        payment_id=attempt.payment_id, state=state, jsapi=jsapi, code_url=code_url
+        payment_id=payment_id, state=AttemptState.PAYING, jsapi=jsapi, code_url=code_url
     )

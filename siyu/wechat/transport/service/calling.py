@@ -126,29 +126,34 @@ async def call(
     budget = _budgets.setdefault(request.base_url, _Budget())
     budget.called()
     ends = clock.monotonic() + request.deadline_seconds
-    for attempt in range(1, request.tries + 1):
+    attempt = 0
+    while True:
+        attempt += 1
         try:
             return read(await _try(request, headers, ends))
         except WeChatError as error:
+            _log_failure(request, attempt, error)
             repeat = error.retry is Retry.RETRY or (
                 error.retry is Retry.UNKNOWN and request.repeatable
             )
             pause = rules.pause_seconds(attempt, random.random())
-            last = attempt == request.tries or clock.monotonic() + pause >= ends
-            log.info(
-                "wechat call failed",
-                extra={
-                    "api": request.api,
-                    "status": error.status,
-                    "wechat_code": error.code,
-                    "request_id": error.request_id,
-                    "attempt": attempt,
-                },
-            )
-            if not repeat or last or error.code == "CIRCUIT_OPEN" or not budget.may_repeat():
+            is_last = attempt >= request.tries or clock.monotonic() + pause >= ends
+            if not repeat or is_last or error.code == "CIRCUIT_OPEN" or not budget.may_repeat():
                 raise
         await asyncio.sleep(pause)
-    raise AssertionError("a call is tried at least once")
+
+
+def _log_failure(request: Call, attempt: int, error: WeChatError) -> None:
+    log.info(
+        "wechat call failed",
+        extra={
+            "api": request.api,
+            "status": error.status,
+            "wechat_code": error.code,
+            "request_id": error.request_id,
+            "attempt": attempt,
+        },
+    )
 
 
 async def _try(request: Call, headers: Callable[[], Mapping[str, str]], ends: float) -> Answer:

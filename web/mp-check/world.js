@@ -1,7 +1,6 @@
-/** @jest-environment jsdom */
 /**
- * The compiled mini program, run in its simulator: uni-app's runtime, our pages and our requests, with recorded answers
- * of the real API instead of a network.
+ * The compiled mini program in its simulator: uni-app's runtime, our pages and our requests, with recorded answers of the
+ * real API instead of a network. The simulator runs a component's code once, so a test file opens one page.
  */
 const { join, resolve } = require('node:path')
 
@@ -15,6 +14,7 @@ global.App = (app) => (global.theApp = Object.assign({ globalData: {} }, app))
 global.Page = () => {}
 global.getApp = () => global.theApp
 global.getCurrentPages = () => [{ route: front }]
+const exparser = require('miniprogram-exparser')
 const simulate = require('miniprogram-simulate')
 
 const answers = {
@@ -75,53 +75,22 @@ async function open(route, query) {
   return { page, text: () => (place.textContent ?? '').replace(/\s+/g, ' '), find: (selector) => place.querySelectorAll(selector) }
 }
 
-/** 8900 -> ['¥', '89', '.00'] joined: how the shop writes money. */
+/** 4900 -> ¥49.00: how the shop writes money. */
 const yuan = (fen) => `¥${String(Math.floor(fen / 100)).replace(/\B(?=(\d{3})+$)/g, ',')}.${String(fen % 100).padStart(2, '0')}`
-// The simulator writes a component's classes with its name in front.
-const CARD = '[class~="product-card--pc"]'
-const tap = (element) => element.dispatchEvent(new CustomEvent('tap', { bubbles: true }))
 
-beforeAll(() => {
+/** A finger on an element, as the simulator's own event. */
+async function tap(element) {
+  const originalEvent = new CustomEvent('tap')
+  exparser.Event.dispatchEvent(element.__wxElement, exparser.Event.create('tap', {}, { originalEvent, bubbles: true, capturePhase: true, composed: true }))
+  await settle()
+}
+
+/** Elements with the class `name` of a component; the simulator writes the component's name in front. */
+const classed = (component, name) => `[class~="${component}--${name}"]`
+
+function start() {
   Object.assign(require(join(root, 'config.js')).config, { apiHost: 'https://api.example.cn', shopCode: 'tea' })
   require(join(root, 'app.js'))
-})
+}
 
-let home
-beforeAll(async () => {
-  home = await open('pages/home/home', {})
-})
-
-test('home shows what the API answered, under the shop of config.js', async () => {
-  const { text, find } = home
-  const asked = requests.find(({ url }) => url.endsWith('/home'))
-  expect(asked.url).toBe('https://api.example.cn/shop/v1/home')
-  expect(asked.header).toMatchObject({ 'X-Siyu-Shop': 'tea', 'Accept-Language': 'zh-CN' })
-  expect(asked.header).not.toHaveProperty('Authorization')
-  expect(text()).toContain(recorded.home.shop.name)
-  for (const card of recorded.home.hot) {
-    expect(text()).toContain(card.title)
-    expect(text()).toContain(yuan(card.price_fen))
-  }
-  const cards = recorded.home.hot.length + recorded.home.bundles.length
-    + recorded.home.activities.reduce((sum, activity) => sum + activity.products.length, 0)
-  expect(find(CARD)).toHaveLength(cards)
-})
-
-test('a tap on a product opens it', async () => {
-  tap(home.find(CARD)[0])
-  await settle()
-  expect(wx.navigateTo.mock.calls.map(([call]) => call.url)).toEqual([`/commerce/catalog/product?id=${recorded.home.hot[0].product_id}`])
-})
-
-test('a product shows its price, and its sheet offers every option', async () => {
-  const { text, find } = await open('commerce/catalog/product', { id: recorded.product.product_id })
-  expect(text()).toContain(recorded.product.title)
-  expect(text()).toContain(yuan(Math.min(...recorded.product.skus.map((sku) => sku.price_fen))))
-  tap(find('[class~="s-button--s-btn--soft"]')[1])
-  await settle()
-  for (const { values } of recorded.product.options) for (const value of values) expect(text()).toContain(value)
-})
-
-test('nothing about behaviour is sent without consent', () => {
-  expect(requests.filter(({ url }) => url.includes('/collect/'))).toEqual([])
-})
+module.exports = { classed, open, recorded, requests, settle, start, tap, yuan }
