@@ -102,12 +102,18 @@ def sandbox(
 
 @app.command()
 def demo(
-    smoke: Annotated[bool, typer.Option(help="One purchase end to end, printed as JSON.")] = False,
+    smoke: Annotated[
+        bool, typer.Option("--smoke", help="One purchase end to end, printed as JSON.")
+    ] = False,
+    bare: Annotated[
+        bool, typer.Option("--bare", help="No history, no customers; addresses as JSON.")
+    ] = False,
 ) -> None:
     """A running shop with pictures, history and customers, on a local WeChat."""
     from siyu.app import demo as demo_shop
 
-    asyncio.run(demo_shop.smoke() if smoke else demo_shop.run())
+    work = demo_shop.smoke if smoke else demo_shop.run_bare if bare else demo_shop.run
+    asyncio.run(work())
 
 
 @app.command()

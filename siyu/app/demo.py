@@ -216,6 +216,22 @@ async def _import_history(demo: Demo) -> None:
     console.print(f"历史订单已导入 history imported: {json.dumps(msgspec.to_builtins(report))}")
 
 
+async def run_bare() -> None:
+    """The demo without history and customers; prints its addresses as one line of JSON."""
+    async with running(config.load().data_dir / "demo", with_history_shop=False) as demo:
+        addresses = {
+            "shop_url": demo.settings.public_url,
+            "sandbox_url": demo.settings.sandbox_url,
+            "data_dir": str(demo.settings.data_dir),
+            "appid": demo.appid,
+            "shop": TEA,
+            "login_name": demo.account.login_name,
+            "password": demo.account.password,
+        }
+        print(json.dumps(addresses), flush=True)
+        await until_stopped()
+
+
 async def run() -> None:
     """Run the demo until stopped."""
     began = time.monotonic()
@@ -231,11 +247,18 @@ async def run() -> None:
         ]
         if demo.retail:
             work.append(asyncio.create_task(_import_history(demo)))
+        for task in work:
+            task.add_done_callback(_tell_failure)
         await until_stopped()
         for task in work:
             task.cancel()
         await asyncio.gather(*work, return_exceptions=True)
         console.print("siyu 已停止 stopped")
+
+
+def _tell_failure(task: "asyncio.Task[None]") -> None:
+    if not task.cancelled() and (error := task.exception()):
+        console.print(f"[red]{type(error).__name__}: {error}[/]")
 
 
 async def smoke() -> None:
@@ -249,7 +272,12 @@ async def smoke() -> None:
         async with running(data_dir, with_history_shop=False) as demo:
             print(json.dumps(await _buy_one(demo), ensure_ascii=False))
     finally:
-        shutil.rmtree(data_dir, ignore_errors=True)
+        # The database's watchdog may be looking once more.
+        for _ in range(20):
+            shutil.rmtree(data_dir, ignore_errors=True)
+            if not data_dir.exists():
+                break
+            await asyncio.sleep(0.2)
 
 
 class _EventRow(msgspec.Struct, frozen=True):
@@ -273,7 +301,6 @@ async def _buy_one(demo: Demo) -> dict[str, Any]:
         )
         went = await customer.visit(http, sandbox)
         assert went == "paid", went
-        order = await customer.call(http, "GET", f"/shop/v1/orders/{customer.order_id}")
         body = {**msgspec.to_builtins(demo.account), "totp": None}
         signed_in = await http.post("/admin/v1/login", json=body)
         signed_in.raise_for_status()
@@ -289,13 +316,14 @@ async def _buy_one(demo: Demo) -> dict[str, Any]:
             answer.raise_for_status()
             return answer.json()
 
-        payments = await ask(f"/admin/v1/payments?order_id={order['order_id']}")
+        payments = await ask(f"/admin/v1/payments?order_id={customer.order_id}")
         funnel: dict[str, Any] = {}
         for _ in range(100):
             funnel = (await ask("/admin/v1/dashboard?days=7"))["funnel"]
             if any(s["key"] == "convert" and s["persons"] > 0 for s in funnel["steps"]):
                 break
             await asyncio.sleep(0.2)
+        order = await customer.call(http, "GET", f"/shop/v1/orders/{customer.order_id}")
     async with db.reading(demo.tea) as tx:
         events = await tx.all(
             _EventRow,

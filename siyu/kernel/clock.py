@@ -52,7 +52,7 @@ def business_day(at: datetime, time_zone: str) -> date:
 
 
 def day_start(on: date, time_zone: str) -> datetime:
-    """The UTC moment at which a business day begins; days are half-open intervals [start, next start).
+    """The UTC moment at which a business day begins; a day is the half-open [start, next start).
 
     Where midnight falls into a daylight-saving gap, the day begins with its first existing moment.
     """

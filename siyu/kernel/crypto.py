@@ -131,7 +131,7 @@ def add_key(path: Path) -> int:
         json.dump(stored, file, indent=2)
         file.flush()
         os.fsync(file.fileno())
-    os.replace(aside, path)
+    aside.replace(path)
     return key_id
 
 

@@ -22,6 +22,7 @@ from siyu.kernel.errors import Busy
 from siyu.kernel.ids import ShopId, new_id
 
 T = TypeVar("T")
+NO_SHOP = ShopId(0)
 _encode_json = msgspec.json.Encoder().encode
 _decode_json = msgspec.json.decode
 
@@ -35,7 +36,7 @@ class RowMissing(AssertionError):
 
 
 class _Connection(asyncpg.Connection):
-    """A pooled connection without asyncpg's reset trip: all our settings end with the transaction."""
+    """A pooled connection without asyncpg's reset trip: our settings end with the transaction."""
 
     def get_reset_query(self) -> str:
         return ""
@@ -319,7 +320,7 @@ async def reading(shop_id: ShopId) -> AsyncIterator[ReadTx]:
 
 
 @contextlib.asynccontextmanager
-async def system_transaction(shop_id: ShopId = ShopId(0)) -> AsyncIterator[Tx]:
+async def system_transaction(shop_id: ShopId = NO_SHOP) -> AsyncIterator[Tx]:
     """Open a transaction over all shops, in the role siyu_system.
 
     shop_id: the shop that events and audit lines written here belong to, if any.

@@ -126,6 +126,7 @@ def _again(handler: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[An
                 if attempt == 2:
                     raise
                 await asyncio.sleep(random.uniform(0.005, 0.03) * (attempt + 1))
+        raise AssertionError("unreachable")
 
     return run
 

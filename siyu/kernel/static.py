@@ -54,7 +54,7 @@ def content_security_policy(page: bytes, frame_ancestors: str) -> str:
     )
 
 
-def site(prefix: str, root: Path, frame_ancestors: Callable[[], str]) -> HTTPRouteHandler:
+def site(prefix: str, root: Path, frame_ancestors: Callable[[], str]) -> list[HTTPRouteHandler]:
     """A built single-page application below `prefix`; unknown paths without a dot get its page."""
     assets: dict[str, _Asset] = {}
 
@@ -85,8 +85,7 @@ def site(prefix: str, root: Path, frame_ancestors: Callable[[], str]) -> HTTPRou
             assets[name] = _Asset(body, encodings, headers)
         return assets[name]
 
-    @get([prefix, f"{prefix}/{{file:path}}"], access=PUBLIC, include_in_schema=False)
-    async def serve(request: Request[Any, Any, Any], file: str = "") -> Response[bytes]:
+    async def serve(request: Request[Any, Any, Any], file: str) -> Response[bytes]:
         name = str(file).strip("/")
         if not name or "." not in name.rpartition("/")[2]:
             name = "index.html"
@@ -99,14 +98,22 @@ def site(prefix: str, root: Path, frame_ancestors: Callable[[], str]) -> HTTPRou
                 return Response(packed, headers={**asset.headers, "Content-Encoding": encoding})
         return Response(asset.body, headers=asset.headers)
 
-    return serve
+    @get(prefix, access=PUBLIC, include_in_schema=False)
+    async def serve_page(request: Request[Any, Any, Any]) -> Response[bytes]:
+        return await serve(request, "")
+
+    @get(f"{prefix}/{{file:path}}", access=PUBLIC, include_in_schema=False)
+    async def serve_file(request: Request[Any, Any, Any], file: str) -> Response[bytes]:
+        return await serve(request, file)
+
+    return [serve_page, serve_file]
 
 
 def _is_text(kind: str) -> bool:
     return kind.startswith("text/") or kind.endswith(("javascript", "json", "svg+xml"))
 
 
-def media(prefix: str, root: Callable[[], Path]) -> HTTPRouteHandler:
+def media(prefix: str, root: Callable[[], Path]) -> list[HTTPRouteHandler]:
     """Re-encoded pictures, content-addressed: they never change and run no script (F072)."""
 
     @get(f"{prefix}/{{name:str}}", access=PUBLIC, include_in_schema=False)
@@ -116,6 +123,7 @@ def media(prefix: str, root: Callable[[], Path]) -> HTTPRouteHandler:
             raise NotFound
         return File(
             path,
+            media_type="image/webp",
             content_disposition_type="inline",
             headers={
                 "Cache-Control": "public, max-age=31536000, immutable",
@@ -123,4 +131,4 @@ def media(prefix: str, root: Callable[[], Path]) -> HTTPRouteHandler:
             },
         )
 
-    return serve_media
+    return [serve_media]

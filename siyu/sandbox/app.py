@@ -2,6 +2,7 @@
 
 import asyncio
 import email.utils
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -20,6 +21,7 @@ from siyu.sandbox import control, mini_program, pay
 from siyu.sandbox.notify import Courier
 from siyu.sandbox.people import PhoneError
 from siyu.sandbox.world import SandboxSettings, open_world
+from siyu.wechat.transport.contracts import ChannelUnusable
 
 __all__ = ["SandboxSettings", "create_sandbox", "serve"]
 
@@ -66,7 +68,11 @@ def create_sandbox(
             "world": Provide(lambda: world, sync_to_thread=False),
             "courier": Provide(lambda: courier, sync_to_thread=False),
         },
-        exception_handlers={PhoneError: answer_phone_error},
+        exception_handlers={
+            PhoneError: answer_phone_error,
+            ChannelUnusable: answer_bad_key,
+            sqlite3.IntegrityError: answer_known,
+        },
         before_send=[date_it],
         lifespan=[deliver],
         openapi_config=None,
@@ -77,6 +83,18 @@ def create_sandbox(
 def answer_phone_error(_: Request[Any, Any, Any], error: PhoneError) -> Response[dict[str, str]]:
     """What the page's callback is told."""
     return Response({"errMsg": error.err_msg}, status_code=409)
+
+
+def answer_bad_key(_: Request[Any, Any, Any], error: ChannelUnusable) -> Response[dict[str, Any]]:
+    """A key that is none."""
+    return Response({"detail": f"unusable: {error.details}"}, status_code=422)
+
+
+def answer_known(
+    _: Request[Any, Any, Any], error: sqlite3.IntegrityError
+) -> Response[dict[str, str]]:
+    """A number that is taken, or a merchant that does not exist."""
+    return Response({"detail": str(error)}, status_code=422)
 
 
 @route("/", http_method=["GET", "HEAD"])

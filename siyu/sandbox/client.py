@@ -36,9 +36,10 @@ class SandboxClient:
         path = "/credentials" + (f"?mchid={mchid}" if mchid else "")
         return dict(await self.call("GET", path))
 
-    async def add_person(self, name: str, phone: str) -> str:
-        """Somebody new; returns the person_id."""
-        person = await self.call("POST", "/people", {"name": name, "phone": phone})
+    async def add_person(self, name: str, phone: str, *, listed: bool = False) -> str:
+        """Somebody new, not offered on the phone's page unless `listed`; returns the person_id."""
+        body = {"name": name, "phone": phone, "listed": listed}
+        person = await self.call("POST", "/people", body)
         return str(person["person_id"])
 
     async def login_code(self, person_id: str, appid: str) -> str:

@@ -30,13 +30,13 @@ def refuse_foreign_pages(
 
 
 class NewFault(Body, frozen=True, kw_only=True):
-    """`times` null: until removed. Options: see `faults.Fault`."""
+    """`times` null: until removed."""
 
     kind: str
     operation: str = "notify"
     mchid: str | None = None
     times: Annotated[int, Meta(ge=1)] | None = 1
-    options: dict[str, Any] = {}
+    options: faults.Options = faults.Options()
 
 
 class FaultView(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,13 +47,15 @@ class FaultView(msgspec.Struct, frozen=True, kw_only=True):
     operation: str
     mchid: str | None
     remaining: int | None
-    options: dict[str, Any]
+    options: faults.Options
     happened: int
 
 
 def _fault_view(fault: faults.Fault) -> FaultView:
     values = msgspec.structs.asdict(fault)
-    return FaultView(**values | {"options": msgspec.json.decode(fault.options)})
+    return FaultView(
+        **values | {"options": msgspec.json.decode(fault.options, type=faults.Options)}
+    )
 
 
 @get("/faults")
@@ -178,7 +180,7 @@ async def get_notifications(
     for row in world.store.all(
         notify.Notification,
         """select * from notifications where ?1 is null or out_trade_no = ?1
-            order by created_at desc, notification_id desc limit ?2""",
+            order by created_at desc, rowid desc limit ?2""",
         out_trade_no,
         max(1, min(limit, 500)),
     ):

@@ -4,9 +4,10 @@ A fault names an operation (or `*`), may be for one merchant, and happens `times
 is removed. Nothing goes wrong unless it was ordered.
 """
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
 from siyu.sandbox.world import World
 
@@ -41,9 +42,20 @@ OPERATIONS = (
 )
 
 
+class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a fault happens: seconds (slow, timeout_after_work, delay, skewed_time), fen added to the
+    amount (tamper_amount), copies and whether they go together (repeat), another code of the
+    refusal (system_error, frequency_limited)."""
+
+    seconds: Annotated[float, Meta(ge=-86400 * 400, le=86400 * 400)] | None = None
+    fen: Annotated[int, Meta(ge=-(10**12), le=10**12)] | None = None
+    copies: Annotated[int, Meta(ge=1, le=100)] | None = None
+    together: bool | None = None
+    code: Annotated[str, Meta(max_length=64)] | None = None
+
+
 class Fault(msgspec.Struct, frozen=True, kw_only=True):
-    """`options`: seconds (slow, timeout_after_work, skewed_time, delay), fen (tamper_amount, added
-    to the amount), copies and together (repeat), code (system_error, frequency_limited)."""
+    """An ordered fault; `remaining` None: until removed; `options` is JSON of Options."""
 
     fault_id: int
     kind: str
@@ -55,7 +67,8 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
 
     def option(self, name: str, default: Any) -> Any:
         """An option of this fault, or its default."""
-        return msgspec.json.decode(self.options).get(name, default)
+        given = getattr(msgspec.json.decode(self.options, type=Options), name)
+        return default if given is None else given
 
 
 def take(world: World, kind: str, operation: str, mchid: str | None = None) -> Fault | None:
@@ -85,7 +98,7 @@ def order(
     operation: str,
     mchid: str | None,
     times: int | None,
-    options: dict[str, Any],
+    options: Options,
 ) -> Fault:
     """Write a fault down; it happens from the next fitting request or notification on."""
     return world.store.all(

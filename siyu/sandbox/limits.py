@@ -28,11 +28,12 @@ class Quota(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def list_quotas(world: World, subject: str, operation: str) -> list[Quota]:
-    """What holds for this subject (appid, mchid, openid), its own settings before published ones."""
+    """What holds for this subject (appid, mchid, openid), its own settings before others."""
     allowed = dict(PUBLISHED.get(operation, []))
     for row in world.store.all(
         _Limit,
-        "select seconds, calls from limits where subject in (?, '*') and operation = ?",
+        """select seconds, calls from limits where subject in (?, '*') and operation = ?
+            order by subject <> '*'""",
         subject,
         operation,
     ):

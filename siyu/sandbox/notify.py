@@ -5,6 +5,7 @@ Source: 支付通知: an answer other than 200/204, or none within 5 seconds, is
 """
 
 import asyncio
+import secrets
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -63,7 +64,6 @@ def enqueue(
 ) -> None:
     """Write a notification down in the caller's transaction; it is sent right after."""
     now = world.at()
-    count = int(world.store.value("select count(*) from notifications")) + 1
     held = faults.take(world, "reorder", "notify", merchant.mchid)
     delay = faults.take(world, "delay", "notify", merchant.mchid)
     wait = delay.option("seconds", 30) if delay else 0
@@ -72,7 +72,8 @@ def enqueue(
     world.store.insert(
         "notifications",
         Notification(
-            notification_id=f"EV-{world.now().astimezone(wire.CHINA):%Y%m%d%H%M%S}{count:08d}",
+            notification_id=f"EV-{world.now().astimezone(wire.CHINA):%Y%m%d%H%M%S}"
+            f"{secrets.randbelow(10**10):010d}",
             mchid=merchant.mchid,
             out_trade_no=out_trade_no,
             notify_url=notify_url,
@@ -135,7 +136,7 @@ class Courier:
         found = self._world.store.all(
             Notification,
             """select * from notifications where next_at <= ?
-                order by next_at, notification_id limit 200""",
+                order by next_at, rowid limit 200""",
             self._world.at(),
         )
         return [n for n in found if n.notification_id not in self._busy]
@@ -262,7 +263,8 @@ class Courier:
             )
             world.store.run(
                 """update notifications set state = 'waiting', next_at = ?
-                    where mchid = ? and state = 'held' and notification_id < ?""",
+                    where mchid = ? and state = 'held'
+                      and rowid < (select rowid from notifications where notification_id = ?)""",
                 world.at(),
                 notification.mchid,
                 notification.notification_id,

@@ -101,11 +101,12 @@ class AppView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NewPerson(Body, frozen=True, kw_only=True):
-    """Somebody with a phone."""
+    """Somebody with a phone; `listed` offers them on the page of the phone."""
 
     name: Text
     phone: Annotated[str, Meta(pattern=r"^\d{5,15}$")]
     balance_fen: Annotated[int, Meta(ge=0)] = 100_000
+    listed: bool = True
 
 
 class PersonChange(Body, frozen=True, kw_only=True):
@@ -278,8 +279,8 @@ async def get_icon(world: World, appid: str) -> Response[str]:
 
 @get("/people")
 async def get_people(world: World) -> list[PersonView]:
-    """All people."""
-    found = world.store.all(Person, "select * from people order by rowid")
+    """Those who may be chosen on the phone."""
+    found = world.store.all(Person, "select * from people where listed = 1 order by rowid limit 60")
     return [_person_view(world, person) for person in found]
 
 

@@ -39,6 +39,7 @@ create table if not exists people (
   look integer not null,               -- seed of the drawn portrait
   balance_fen integer not null check (balance_fen >= 0),
   risky integer not null default 0,
+  listed integer not null,             -- offered on the page of the phone
   unionid text not null unique
 );
 
@@ -126,6 +127,8 @@ create table if not exists notifications (
   state text not null check (state in ('waiting', 'held', 'delivered', 'given_up')),
   failures integer not null default 0  -- counts into the repeat schedule
 );
+create index if not exists notifications_newest on notifications (created_at);
+create index if not exists notifications_of_order on notifications (out_trade_no);
 create index if not exists notifications_due on notifications (next_at) where next_at is not null;
 create table if not exists tries (
   try_id integer primary key,
@@ -138,6 +141,8 @@ create table if not exists tries (
   verdict text not null check (verdict in ('accepted', 'refused', 'lost', 'conformance_failed'))
 );
 create index if not exists tries_of_notification on tries (notification_id);
+create index if not exists tries_forged on tries (verdict) where kind in ('probe', 'tampered');
+create index if not exists tries_failed on tries (try_id) where verdict = 'conformance_failed';
 
 create table if not exists faults (
   fault_id integer primary key,

@@ -15,6 +15,9 @@ from siyu.kernel import clock
 from siyu.sandbox import wire
 from siyu.sandbox.store import Store
 from siyu.wechat.transport import service as transport
+from siyu.wechat.transport.contracts import ChannelUnusable
+
+KEPT_SECONDS = 30 * 86400  # how long the log of deliveries is kept
 
 
 class SandboxSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,6 +66,7 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
     look: int
     balance_fen: int
     risky: int
+    listed: int
     unionid: str
 
 
@@ -128,6 +132,11 @@ def open_world(settings: SandboxSettings) -> World:
         settings,
         Store(settings.data_dir / "sandbox.sqlite"),
         random.Random(settings.seed),  # not for secrets
+    )
+    world.store.run(
+        """delete from tries where notification_id in (
+             select notification_id from notifications where next_at is null and created_at < ?)""",
+        world.at() - KEPT_SECONDS,
     )
     if not world.store.value("select 1 from signers"):
         with world.store.writing():
@@ -210,7 +219,10 @@ def add_merchant(
     serial: str | None = None,
     signing: str = "public_key",
 ) -> Merchant:
-    """Register a merchant; what is not given is made. A bare public key needs its `serial`."""
+    """Register a merchant; what is not given is made. A bare public key needs its `serial`.
+
+    Raises ChannelUnusable when the key is none.
+    """
     mchid = mchid or f"19{secrets.randbelow(10**8):08d}"
     private_pem = None
     if public_pem is None:
@@ -218,6 +230,8 @@ def add_merchant(
         serial, public_pem, private_pem = pair.serial, pair.public_pem, pair.private_pem
     else:
         transport.public_key(public_pem)
+        if serial is None and "BEGIN CERTIFICATE" not in public_pem:
+            raise ChannelUnusable(missing="serial")
         serial = serial or transport.certificate_serial(public_pem)
     merchant = Merchant(
         mchid=mchid,
@@ -258,9 +272,15 @@ def add_app(
 
 
 def add_person(
-    world: World, *, name: str, phone: str, balance_fen: int = 100_000, look: int | None = None
+    world: World,
+    *,
+    name: str,
+    phone: str,
+    balance_fen: int = 100_000,
+    look: int | None = None,
+    listed: bool = True,
 ) -> Person:
-    """Somebody new; ids are p1, p2, … in order of arrival."""
+    """Somebody new, who may be chosen on the phone if `listed`; ids are p1, p2, … by arrival."""
     number = int(world.store.value("select count(*) from people")) + 1
     person = Person(
         person_id=f"p{number}",
@@ -269,6 +289,7 @@ def add_person(
         look=number if look is None else look,
         balance_fen=balance_fen,
         risky=0,
+        listed=int(listed),
         unionid="o6" + secrets.token_urlsafe(20)[:26],
     )
     world.store.insert("people", person)

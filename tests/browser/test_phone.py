@@ -26,7 +26,8 @@ button{display:block;margin:10px 0;padding:10px 16px}pre{white-space:pre-wrap}</
 <h1>Tea</h1><div id="bar"></div><pre id="out"></pre><script>
 let n = 0; const waiting = new Map();
 const call = (name, args) => new Promise((done) => {
-  const id = ++n; waiting.set(id, done); parent.postMessage({siyu: 1, id, call: name, args}, '*'); });
+  const id = ++n; waiting.set(id, done);
+  parent.postMessage({siyu: 1, id, call: name, args}, '*'); });
 addEventListener('message', (event) => { const d = event.data;
   if (d.call === 'hello') { greeted(d); return; }
   waiting.get(d.id)?.(d); });

@@ -164,6 +164,12 @@ async def test_f072_uploads(goods: httpx.AsyncClient, media: Any) -> None:
     assert [str(file) for file in files] == [
         f"{key[:2]}/{key}-{size}.webp" for size in (1200, 200, 600)
     ]
+    shown = await goods.get(answer.json()["url"])
+    assert shown.headers["content-type"] == "image/webp"
+    assert shown.headers["x-content-type-options"] == "nosniff"
+    assert shown.content[8:12] == b"WEBP"
+    for path in ("/media/x.svg", f"/media/{key}.webp", "/media/..%2Fkeys.json"):
+        assert (await goods.get(path)).status_code == 404, path
     assert (await goods.post("/admin/v1/images", data={"file": "text"})).status_code == 422
     assert (await goods.post("/admin/v1/images", json={})).status_code == 422
 

@@ -172,7 +172,7 @@ async def test_F065_a_quantity_is_a_small_whole_number(
     client: httpx.AsyncClient, quantity: str
 ) -> None:
     answer = await client.post(
-        "/member", content='{"quantity": %s}' % quantity, headers=MEMBER_HEADERS
+        "/member", content=f'{{"quantity": {quantity}}}', headers=MEMBER_HEADERS
     )
     assert answer.status_code == 422
     assert code_of(answer) in ("request.malformed", "request.json_refused")

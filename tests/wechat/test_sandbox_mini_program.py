@@ -288,9 +288,21 @@ async def test_the_control_api_refuses_nonsense(bench: Bench) -> None:
         ("/people", {"name": "x", "phone": "abc"}),
         ("/merchants", {"name": "x", "api_v3_key": "short"}),
         ("/keys/rotate", {"kind": "x"}),
+        ("/faults", {"kind": "slow", "options": {"seconds": "x"}}),
+        ("/faults", {"kind": "slow", "options": {"secs": 1}}),
+        ("/merchants", {"name": "x", "mchid": bench.keys["mchid"]}),
+        ("/merchants", {"name": "x", "public_pem": "no key"}),
+        ("/merchants", {"name": "x", "public_pem": bench.keys["public_key_pem"]}),
+        ("/apps", {"name": "x", "mchid": "1999999999"}),
     ):
         answer = await bench.http.post(f"/_sandbox{path}", json=body)
         assert answer.status_code in (400, 422), (path, answer.text)
+    key = {"name": "x", "public_pem": bench.keys["public_key_pem"], "serial": "AB12"}
+    made = await bench.person.call("POST", "/merchants", key)
+    assert (made["serial_no"], made["private_key_pem"]) == ("AB12", None)
+    person = await bench.person.add_person("客人", "13900139000")
+    assert person not in [p["person_id"] for p in await bench.person.call("GET", "/people")]
+    assert await bench.person.login_code(person, bench.keys["appid"])
     foreign = {"Origin": "http://evil.test"}
     answer = await bench.http.get("/_sandbox/credentials", headers=foreign)
     assert answer.status_code == 403

@@ -45,23 +45,29 @@ def assortment() -> list[dict[str, Any]]:
 
 
 async def load(shop_id: ShopId) -> None:
-    """Fill a shop with the assortment; what is there already is left as the merchant made it."""
+    """Fill a shop with the assortment; what is there already is left as the merchant made it.
+
+    The shop window comes last, so a load that was cut off goes on where it ended.
+    """
     goods = assortment()
     window = _read("shop")
     async with transaction(shop_id) as tx:
         known = await service.find_skus(tx, [f"{product['code']}-1" for product in goods])
+        if len(known) == len(goods) and await service.list_banners(tx):
+            return
     ids = {code.removesuffix("-1"): sku.product_id for code, sku in known.items()}
-    if len(ids) == len(goods):
-        return
-    categories = await _load_categories(shop_id, window["categories"])
+    drawn = await asyncio.gather(
+        *(_picture(shop_id, scenes.draw, *row["picture"], seed) for seed, row in enumerate(goods))
+    )
+    covers = {row["category"]: url for row, url in reversed(list(zip(goods, drawn, strict=True)))}
+    categories = await _load_categories(shop_id, window["categories"], covers)
     places = {code: len(window["order"]) - i for i, code in enumerate(window["order"])}
-    wanted = [(seed, row) for seed, row in enumerate(goods) if row["code"] not in ids]
-    pictures = [_picture(shop_id, scenes.draw, *row["picture"], seed) for seed, row in wanted]
-    for (_, row), url in zip(wanted, await asyncio.gather(*pictures), strict=True):
-        draft = _draft(row, categories, places.get(row["code"], 0), url)
-        async with transaction(shop_id) as tx:
-            ids[row["code"]] = await service.create_product(tx, _BY, draft)
-            await service.set_shelf(tx, _BY, ids[row["code"]], True)
+    for row, url in zip(goods, drawn, strict=True):
+        if row["code"] not in ids:
+            draft = _draft(row, categories, places.get(row["code"], 0), url)
+            async with transaction(shop_id) as tx:
+                ids[row["code"]] = await service.create_product(tx, _BY, draft)
+                await service.set_shelf(tx, _BY, ids[row["code"]], True)
     await _load_window(shop_id, window, ids)
 
 
@@ -80,13 +86,20 @@ def _png(draw: Callable[..., Image], *what: Any) -> bytes:
     return raw.getvalue()
 
 
-async def _load_categories(shop_id: ShopId, wanted: list[list[str]]) -> dict[str, UUID]:
+async def _load_categories(
+    shop_id: ShopId, wanted: list[list[str]], covers: dict[str, str]
+) -> dict[str, UUID]:
+    """Make the categories that are missing; each shows its first product."""
+    first_child = {parent: name for name, parent in reversed(wanted) if parent}
     async with transaction(shop_id) as tx:
         found = {row.name: row.category_id for row in await service.list_categories(tx)}
         for place, (name, parent) in enumerate(wanted):
             if name not in found:
                 draft = CategoryDraft(
-                    name=name, parent_id=found.get(parent), position=len(wanted) - place
+                    name=name,
+                    parent_id=found.get(parent),
+                    image_url=covers[first_child.get(name, name)],
+                    position=len(wanted) - place,
                 )
                 found[name] = await service.save_category(tx, _BY, draft)
     return found

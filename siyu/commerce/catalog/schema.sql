@@ -28,6 +28,7 @@ create table catalog.categories (
   foreign key (shop_id, image_key) references catalog.images
 );
 comment on column catalog.categories.parent_depth is 'With the foreign key it holds the tree to two floors.';
+comment on table catalog.categories is 'A tree of two floors; products may stand on either.';
 select kernel.tenant_table('catalog.categories');
 
 create table catalog.product_numbers (
@@ -70,6 +71,7 @@ create index products_by_default on catalog.products (shop_id, status, position 
 create index products_by_sales on catalog.products (shop_id, status, sold_count desc, product_no desc);
 create index products_by_price on catalog.products (shop_id, status, price_fen, product_no);
 create index products_by_category on catalog.products (shop_id, category_id);
+comment on table catalog.products is 'What is offered. Never deleted: orders and the warehouse name it.';
 select kernel.tenant_table('catalog.products');
 
 create table catalog.product_images (
@@ -103,6 +105,7 @@ create table catalog.skus (
 comment on column catalog.skus.retired_at is 'Taken out of the product by the merchant; kept because orders name it.';
 create unique index skus_options on catalog.skus (shop_id, product_id, option_values) where retired_at is null;
 create unique index skus_code on catalog.skus (shop_id, sku_code) where retired_at is null;
+comment on table catalog.skus is 'What can be bought: one for each chosen set of option values, with its prices.';
 select kernel.tenant_table('catalog.skus');
 
 create table catalog.collections (
@@ -133,6 +136,7 @@ create table catalog.collection_products (
   foreign key (shop_id, collection_id) references catalog.collections on delete cascade,
   foreign key (shop_id, product_id) references catalog.products
 );
+comment on table catalog.collection_products is 'The products of a collection, in the order shown.';
 select kernel.tenant_table('catalog.collection_products');
 
 create table catalog.banners (
@@ -147,4 +151,5 @@ create table catalog.banners (
   foreign key (shop_id, image_key) references catalog.images,
   foreign key (shop_id, product_id) references catalog.products
 );
+comment on table catalog.banners is 'Pictures at the top of the home page, in order; replaced as a whole.';
 select kernel.tenant_table('catalog.banners');

@@ -395,6 +395,11 @@ async def set_showcase(tx: Tx, actor: Actor, draft: ShowcaseDraft) -> None:
     audit(tx, actor, "catalog.showcase_changed", subject=("shop", tx.shop_id))
 
 
+async def list_banners(tx: ReadTx) -> list[Banner]:
+    """The banners of the home page, in order."""
+    return await queries.list_banners(tx)
+
+
 async def set_banners(tx: Tx, actor: Actor, drafts: list[BannerDraft]) -> None:
     """Replace the banners. Raises BadProduct for a strange product or picture."""
     await _check_images(tx, [draft.image_url for draft in drafts])

@@ -31,8 +31,11 @@ def check_event(raw: Mapping[str, Any], now: datetime) -> ClientEvent:
         raise Refused("a time without offset - at `$.at`")
     if len(_encoded(event.props)) > MAX_PROPS_BYTES:
         raise Refused(f"more than {MAX_PROPS_BYTES} bytes - at `$.props`")
-    # Clocks of phones go wrong: nothing happens in the future.
-    at = min(event.at.astimezone(UTC), now)
+    try:
+        # Clocks of phones go wrong: nothing happens in the future.
+        at = min(event.at.astimezone(UTC), now)
+    except OverflowError:
+        raise Refused("outside the calendar - at `$.at`") from None
     if at < now - OLDEST:
         raise Refused("older than 30 days - at `$.at`")
     return msgspec.structs.replace(event, at=at)

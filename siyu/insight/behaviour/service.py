@@ -3,9 +3,11 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import Hashable
+from uuid import UUID
 
+from siyu.commerce.catalog import service as catalog
 from siyu.insight.behaviour import rules
-from siyu.insight.behaviour.contracts import CollectBody, Collected
+from siyu.insight.behaviour.contracts import ClientEvent, CollectBody, Collected
 from siyu.kernel import clock
 from siyu.kernel.auth import MemberIdentity
 from siyu.kernel.db import transaction
@@ -29,6 +31,13 @@ class Window:
         self.limit = limit
         self.keys = keys
         self._counts: OrderedDict[Hashable, tuple[int, int]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._counts)
+
+    def forget(self) -> None:
+        """Start anew."""
+        self._counts.clear()
 
     def admit(self, key: Hashable) -> None:
         """Count a call. Raises TooMany."""
@@ -63,22 +72,19 @@ async def collect(
     """
     per_address.admit(address)
     per_visitor.admit((shop_id, body.visitor))
-    person_no = await _consenting_person(shop_id, member, body) if body.events else None
-    if person_no is None:
+    events, rejects = _sort_out(shop_id, body)
+    known = await _look_up(shop_id, member, body, {e.product_id for e in events if e.product_id})
+    if known is None:
         return Collected(0, 0)
-    now = clock.now()
-    events, rejects = [], []
-    for raw in body.events:
-        try:
-            events.append(rules.check_event(raw, now))
-        except rules.Refused as refused:
-            rejects.append(
-                Reject(shop_id=shop_id, reason=str(refused), sample=rules.sample_of(raw))
-            )
+    person_no, product_numbers = known
     if events:
         rows = [
             rules.as_tail_event(
-                event, shop_id=shop_id, person_no=person_no, channel=channel, product_numbers={}
+                event,
+                shop_id=shop_id,
+                person_no=person_no,
+                channel=channel,
+                product_numbers=product_numbers,
             )
             for event in events
         ]
@@ -87,17 +93,32 @@ async def collect(
     return Collected(len(events), len(rejects))
 
 
-async def _consenting_person(
-    shop_id: ShopId, member: MemberIdentity | None, body: CollectBody
-) -> int | None:
-    """Whose events these are; None when the person has not agreed to be learned from."""
+def _sort_out(shop_id: ShopId, body: CollectBody) -> tuple[list[ClientEvent], list[Reject]]:
+    now = clock.now()
+    events, rejects = [], []
+    for raw in body.events:
+        try:
+            events.append(rules.check_event(raw, now))
+        except rules.Refused as refused:
+            sample = rules.sample_of(raw)
+            rejects.append(Reject(shop_id=shop_id, reason=str(refused), sample=sample))
+    return events, rejects
+
+
+async def _look_up(
+    shop_id: ShopId, member: MemberIdentity | None, body: CollectBody, products: set[UUID]
+) -> tuple[int, dict[UUID, int]] | None:
+    """Whose events these are, and the numbers of the products; None without consent."""
     version = body.consent_version
     if member is None and (version is None or not consents.counts_now(Purpose.ANALYTICS, version)):
         return None
     async with _lookups, transaction(shop_id) as tx:
         if member is None:
-            return (await members.persons_of_visitors(tx, [body.visitor]))[body.visitor]
-        if not await consents.allows(tx, member.person_no, Purpose.ANALYTICS):
+            person_no = (await members.persons_of_visitors(tx, [body.visitor]))[body.visitor]
+        elif await consents.allows(tx, member.person_no, Purpose.ANALYTICS):
+            person_no = member.person_no
+            await members.join_visitor(tx, body.visitor, member.member_id, person_no)
+        else:
             return None
-        await members.join_visitor(tx, body.visitor, member.member_id, member.person_no)
-        return member.person_no
+        numbers = await catalog.product_numbers(tx, sorted(products)) if products else {}
+        return person_no, numbers

@@ -27,8 +27,8 @@ async def get_dashboard(
     The period is `days` business days in the shop's time zone and ends at `until` (default: now);
     with as_of "auto" it ends at the last event when nothing happened in these days.
     """
-    if until is not None and until.tzinfo is None:
-        raise BadInput(fields=[{"field": "until", "message": "an offset is missing"}])
+    if until is not None and (until.tzinfo is None or not 1990 <= until.year < 2100):
+        raise BadInput(fields=[{"field": "until", "message": "1990 to 2099, with offset"}])
     async with reading(staff.shop_id) as tx:
         shop = await shops.get_shop(tx)
     return await service.get_dashboard(

@@ -14,6 +14,7 @@ from urllib.parse import quote
 import msgspec
 
 from siyu.kernel import clock
+from siyu.kernel.errors import SiyuError
 from siyu.wechat.pay import rules
 from siyu.wechat.pay.contracts import (
     Certificate,
@@ -42,7 +43,6 @@ from siyu.wechat.transport.contracts import (
 T = TypeVar("T")
 
 _REFRESH_SECONDS = 60.0
-_UNSIGNED_API = "pay.certificates"
 
 
 def check(credentials: PayCredentials) -> None:
@@ -120,7 +120,8 @@ async def download_certificates(credentials: PayCredentials) -> list[Certificate
     The answer is opened with the API v3 key first and then verified with what it brought: only
     WeChat can seal with that key, so the first download needs no key in advance.
     """
-    request = _request(credentials, _UNSIGNED_API, "GET", "/v3/certificates", b"")
+    check(credentials)
+    request = _request(credentials, "pay.certificates", "GET", "/v3/certificates", b"")
     try:
         answer = await transport.call(request, lambda: _headers(credentials, request), _accept)
     except WeChatError as error:
@@ -128,21 +129,25 @@ async def download_certificates(credentials: PayCredentials) -> list[Certificate
             return []
         raise
     listed = _decode(answer, _CertificateList).data
-    found = [
-        Certificate(
-            serial_no=one.serial_no,
-            pem=transport.unseal(one.encrypt_certificate, credentials.api_v3_key).decode(),
-            effective_time=one.effective_time,
-            expire_time=one.expire_time,
-        )
-        for one in listed
-    ]
-    for certificate in found:
-        if transport.certificate_serial(certificate.pem) != certificate.serial_no.upper():
-            raise rules.malformed(answer, "serial of a certificate")
-    ring = transport.KeyRing({one.serial_no: one.pem for one in found} | _known(credentials))
-    transport.verify_headers(ring, answer.headers, answer.body, clock.now())
-    return found
+    try:
+        found = [_open_certificate(credentials, one) for one in listed]
+        ring = transport.KeyRing({one.serial_no: one.pem for one in found} | _known(credentials))
+        transport.verify_headers(ring, answer.headers, answer.body, clock.now())
+    except (SiyuError, ValueError) as error:
+        raise rules.malformed(answer, f"certificates: {type(error).__name__}") from None
+    return [one for one in found if one.expire_time > clock.now()]
+
+
+def _open_certificate(credentials: PayCredentials, listed: "_SealedCertificate") -> Certificate:
+    pem = transport.unseal(listed.encrypt_certificate, credentials.api_v3_key).decode()
+    if transport.certificate_serial(pem) != listed.serial_no.upper():
+        raise ValueError("the certificate has another serial")
+    return Certificate(
+        serial_no=listed.serial_no,
+        pem=pem,
+        effective_time=listed.effective_time,
+        expire_time=listed.expire_time,
+    )
 
 
 async def read_notification(

@@ -7,6 +7,7 @@ from litestar import Router
 
 from siyu.commerce.catalog import http_admin, http_shop
 from siyu.commerce.inventory import http_admin as stock_admin
+from siyu.kernel import config, static
 from siyu.kernel.auth import ShopIdentity, StaffIdentity
 from siyu.kernel.http import build_app
 from siyu.kernel.ids import ShopId
@@ -35,6 +36,7 @@ def client_of(shop_id: ShopId, permissions: frozenset[str] = EVERYTHING) -> http
     app = build_app(
         [
             Router("/shop/v1", route_handlers=http_shop.routes),
+            static.media("/media", lambda: config.settings().media_dir),
             Router("/admin/v1", route_handlers=[*http_admin.routes, *stock_admin.routes]),
         ],
         Hooks(shop_id),

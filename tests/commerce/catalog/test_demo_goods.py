@@ -18,6 +18,7 @@ async def test_the_assortment_fills_a_shop_once(goods: httpx.AsyncClient, shop: 
     assert [row["name"] for row in home["categories"]] == [
         "茶", "咖啡", "器具", "礼盒套餐", "卡券体验",
     ]  # fmt: skip
+    assert all(row["image_url"] for row in home["categories"])
     assert sum(row["product_count"] for row in home["categories"]) == 60
     seen, cursor = [], None
     while len(seen) < 60:

@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -236,3 +237,32 @@ async def test_stock_list_and_correction(goods: httpx.AsyncClient, product: Make
         ("adjusted", -1, "店长"),
         ("received", 4, "店长"),
     ]
+
+
+async def test_products_made_at_once_have_numbers_without_gaps(
+    goods: httpx.AsyncClient, product: Make
+) -> None:
+    codes = [f"K{i % 10}" for i in range(20)]
+
+    async def make(code: str) -> httpx.Response:
+        body = {"title": code, "skus": [{"price_fen": 1, "sku_code": code}]}
+        return await goods.post("/admin/v1/products", json=body)
+
+    answers = await asyncio.gather(*(make(code) for code in codes))
+    made = [answer.json()["product_no"] for answer in answers if answer.status_code == 201]
+    refused = [answer.json()["error"]["code"] for answer in answers if answer.status_code == 409]
+    assert sorted(made) == list(range(1, 11))
+    assert refused == ["catalog.sku_code_taken"] * 10
+
+
+async def test_two_edits_at_once_one_wins(
+    goods: httpx.AsyncClient, product: Make, picture: str
+) -> None:
+    made = await product()
+
+    async def edit(title: str) -> int:
+        body = {"title": title, "image_urls": [picture], "skus": [{"price_fen": 1}]}
+        path = f"/admin/v1/products/{made['product_id']}"
+        return (await goods.put(path, json=body | {"version": made["version"]})).status_code
+
+    assert sorted(await asyncio.gather(*(edit(f"改{i}") for i in range(8)))) == [200] + [409] * 7

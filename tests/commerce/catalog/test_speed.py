@@ -14,22 +14,8 @@ from siyu.kernel.ids import ShopId
 
 pytest_plugins = ["tests.commerce.catalog.fixtures"]
 WORDS = [
-    "云雾",
-    "龙井",
-    "普洱",
-    "乌龙",
-    "咖啡",
-    "拿铁",
-    "红茶",
-    "白茶",
-    "茉莉",
-    "礼盒",
-    "手冲",
-    "特级",
-    "春茶",
-    "陶杯",
-    "茶壶",
-]
+    "云雾", "龙井", "普洱", "乌龙", "咖啡", "拿铁", "红茶", "白茶", "茉莉", "礼盒", "手冲", "特级", "茶壶",
+]  # fmt: skip
 
 
 async def test_lists_of_five_thousand_products(goods: httpx.AsyncClient, shop: ShopId) -> None:

@@ -12,13 +12,14 @@ export type Word = keyof typeof zh
 const KEY = 'siyu.locale' // read by index.html too
 const english: Record<Word, string> = en
 
-function preferred(): Locale {
+/** What the customer chose, else the language of the device. */
+export function preferred(device: string): Locale {
   const chosen = uni.getStorageSync(KEY)
   if (chosen === 'en' || chosen === 'zh-CN') return chosen
-  return /^zh/i.test(uni.getLocale() || 'zh') ? 'zh-CN' : 'en'
+  return /^zh/i.test(device || 'zh') ? 'zh-CN' : 'en'
 }
 
-export const locale = ref<Locale>(preferred())
+export const locale = ref<Locale>(preferred(uni.getLocale()))
 const words = new I18n({ locale: locale.value, fallbackLocale: 'zh-CN', messages: { 'zh-CN': zh, en: english } })
 
 /** A text in the customer's language; `{name}` in it is replaced from `values`. */
@@ -32,10 +33,10 @@ function nameTabs(): void {
     uni.setTabBarItem({ index, text: t(`tab.${tab}`), fail: () => undefined })
 }
 
-export function setLocale(next: Locale): void {
+export function setLocale(next: Locale, chosen = true): void {
   words.setLocale(next)
   locale.value = next
-  uni.setStorageSync(KEY, next)
+  if (chosen) uni.setStorageSync(KEY, next)
   // #ifdef H5
   document.documentElement.lang = next
   // #endif

@@ -96,7 +96,7 @@ async def accept_payment(tx: Tx, event: PaymentSucceeded) -> None:
     if order.payment_id == event.payment_id:
         return
     if OrderStatus.PAID not in rules.MOVES[order.status]:
-        await payments.park(tx, event.payment_id, ParkReason.PAID_TWICE)
+        await payments.park(tx, PaymentId(event.payment_id), ParkReason.PAID_TWICE)
         return
     assert event.amount_fen == order.total_fen, "payments let a wrong amount through"
     lines = (await queries.list_lines(tx, [order.order_id]))[order.order_id]
@@ -105,7 +105,7 @@ async def accept_payment(tx: Tx, event: PaymentSucceeded) -> None:
             demand = {line.sku_id: line.quantity for line in lines}
             await inventory.reserve(tx, order.order_id, demand, None)
         except StockShort:
-            await payments.park(tx, event.payment_id, ParkReason.ORDER_CLOSED)
+            await payments.park(tx, PaymentId(event.payment_id), ParkReason.ORDER_CLOSED)
             await queries.insert_timeline(tx, order.order_id, "money_parked", clock.now(), WECHAT)
             return
     await _accept(tx, order, lines, event.payment_id, event.paid_at)

@@ -31,6 +31,7 @@ SKEW_ALARM_SECONDS = 30.0
 _MAX_ANSWER_BYTES = 8 * 1024 * 1024
 _TIMEOUT = httpx.Timeout(10.0, connect=3.0)
 _BREAK_AFTER, _BREAK_SECONDS = 8, 10.0
+_OURS = frozenset({"CIRCUIT_OPEN", "LOCAL_LIMIT"})  # refused by ourselves: no use in insisting
 
 
 class _Lane:
@@ -138,7 +139,7 @@ async def call(
             )
             pause = rules.pause_seconds(attempt, random.random())
             is_last = attempt >= request.tries or clock.monotonic() + pause >= ends
-            if not repeat or is_last or error.code == "CIRCUIT_OPEN" or not budget.may_repeat():
+            if not repeat or is_last or error.code in _OURS or not budget.may_repeat():
                 raise
         await asyncio.sleep(pause)
 
@@ -175,8 +176,12 @@ async def _try(request: Call, headers: Callable[[], Mapping[str, str]], ends: fl
 
 async def _enter(lane: _Lane, request: Call, ends: float) -> None:
     now = clock.monotonic()
-    if lane.failures >= _BREAK_AFTER and lane.closed_until > now:
-        raise WeChatError(0, "CIRCUIT_OPEN", "WeChat keeps failing", retry=Retry.RETRY)
+    if lane.failures >= _BREAK_AFTER:
+        if lane.closed_until > now:
+            raise WeChatError(0, "CIRCUIT_OPEN", "WeChat keeps failing", retry=Retry.RETRY)
+        # One caller goes ahead to see: its success resets the breaker, its failure renews it.
+        lane.closed_until = now + _BREAK_SECONDS
+        return
     wait = max(lane.wait_seconds(), lane.closed_until - now)
     if now + wait >= ends:
         lane.give_back()
@@ -189,11 +194,12 @@ def _settle(lane: _Lane, request: Call, outcome: str, started: float, *, failed:
     _CALLS.labels(request.api, outcome).inc()
     _SECONDS.labels(request.api).observe(clock.monotonic() - started)
     if not failed:
+        if lane.failures >= _BREAK_AFTER:
+            lane.closed_until = 0.0
         lane.failures = 0
         return
     lane.failures += 1
     if lane.failures >= _BREAK_AFTER:
-        # After the pause one caller gets through: its success resets, its failure renews.
         lane.closed_until = clock.monotonic() + _BREAK_SECONDS
         log.error("wechat circuit open", extra={"api": request.api, "failures": lane.failures})
 

@@ -49,9 +49,9 @@ export const browser: Platform = {
         window.removeEventListener('message', hear)
         clearTimeout(timer)
         inPhone = data.platform === 'sandbox-phone'
-        keepFor(data.person)
-        const { safeTop = 0, safeBottom = 0, capsule = null } = data
-        Object.assign(device, { safeTop, safeBottom, capsule })
+        keepFor(data.account)
+        const { safeTop = 0, safeBottom = 0, capsule = null, language = '' } = data
+        Object.assign(device, { safeTop, safeBottom, capsule, language })
         document.documentElement.style.setProperty('--safe-bottom', `${safeBottom}px`)
         resolve()
       })

@@ -11,8 +11,11 @@ export class PlatformError extends Error {
 
 export interface Capsule { top: number; left: number; width: number; height: number }
 
-/** The device's insets in px. `capsule` is WeChat's own button at the top right, which nothing may cover. */
-export const device = reactive({ safeTop: 0, safeBottom: 0, capsule: null as Capsule | null, width: 375 })
+/**
+ * Insets and width in px; `capsule` is WeChat's own button at the top right, which nothing may cover. `language` is the
+ * phone's, where a browser's would mislead; else empty.
+ */
+export const device = reactive({ safeTop: 0, safeBottom: 0, capsule: null as Capsule | null, width: 375, language: '' })
 
 /** The event of `<button open-type="getPhoneNumber">`. */
 export interface PhoneEvent { detail: { code?: string; errMsg: string } }
