@@ -56,7 +56,7 @@ check: setup web/console/node_modules/.stamp web/shop/node_modules/.stamp   ## f
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-cache
 	$(BIN)/python tools/check_locks.py
 	$(BIN)/python -m siyu.app.openapi --check
 	cd web/console && npm run check

@@ -307,10 +307,12 @@ create table warehouse.event_name (
   id int generated always as identity primary key,
   text text not null unique check (length(text) between 1 and 100)
 );
+comment on table warehouse.event_name is 'Names of events as numbers.';
 create table warehouse.channel (
   id smallint generated always as identity primary key,
   text text not null unique check (length(text) between 1 and 40)
 );
+comment on table warehouse.channel is 'Where events came from, as numbers.';
 create table warehouse.page (
   id int generated always as identity primary key,
   text text not null unique check (length(text) <= 128)
@@ -776,6 +778,7 @@ create table catalog.categories (
   foreign key (shop_id, image_key) references catalog.images
 );
 comment on column catalog.categories.parent_depth is 'With the foreign key it holds the tree to two floors.';
+comment on table catalog.categories is 'A tree of two floors; products may stand on either.';
 select kernel.tenant_table('catalog.categories');
 
 create table catalog.product_numbers (
@@ -818,6 +821,7 @@ create index products_by_default on catalog.products (shop_id, status, position 
 create index products_by_sales on catalog.products (shop_id, status, sold_count desc, product_no desc);
 create index products_by_price on catalog.products (shop_id, status, price_fen, product_no);
 create index products_by_category on catalog.products (shop_id, category_id);
+comment on table catalog.products is 'What is offered. Never deleted: orders and the warehouse name it.';
 select kernel.tenant_table('catalog.products');
 
 create table catalog.product_images (
@@ -851,6 +855,7 @@ create table catalog.skus (
 comment on column catalog.skus.retired_at is 'Taken out of the product by the merchant; kept because orders name it.';
 create unique index skus_options on catalog.skus (shop_id, product_id, option_values) where retired_at is null;
 create unique index skus_code on catalog.skus (shop_id, sku_code) where retired_at is null;
+comment on table catalog.skus is 'What can be bought: one for each chosen set of option values, with its prices.';
 select kernel.tenant_table('catalog.skus');
 
 create table catalog.collections (
@@ -881,6 +886,7 @@ create table catalog.collection_products (
   foreign key (shop_id, collection_id) references catalog.collections on delete cascade,
   foreign key (shop_id, product_id) references catalog.products
 );
+comment on table catalog.collection_products is 'The products of a collection, in the order shown.';
 select kernel.tenant_table('catalog.collection_products');
 
 create table catalog.banners (
@@ -895,6 +901,7 @@ create table catalog.banners (
   foreign key (shop_id, image_key) references catalog.images,
   foreign key (shop_id, product_id) references catalog.products
 );
+comment on table catalog.banners is 'Pictures at the top of the home page, in order; replaced as a whole.';
 select kernel.tenant_table('catalog.banners');
 
 -- commerce/ordering/schema.sql

@@ -23,6 +23,7 @@ SCHEDULE_SECONDS = (
 )  # fmt: skip
 HELD_SECONDS = 60  # a notification held back for reordering goes at last after this
 AT_ONCE = 16
+SHOWN_BYTES = 300
 
 
 class Notification(msgspec.Struct, frozen=True, kw_only=True):
@@ -210,15 +211,23 @@ class Courier:
         return accepted
 
     async def _post(self, url: str, body: bytes, headers: dict[str, str]) -> tuple[int | None, str]:
+        """The status and the beginning of the answer; no status when none came in time."""
         timeout = self._world.settings.answer_timeout_seconds
+        begun = b""
         try:
-            async with asyncio.timeout(timeout):
-                answer = await self._client.post(url, content=body, headers=headers)
-            return answer.status_code, answer.text[:300]
+            async with (
+                asyncio.timeout(timeout),
+                self._client.stream("POST", url, content=body, headers=headers) as answer,
+            ):
+                async for part in answer.aiter_bytes():
+                    begun += part
+                    if len(begun) > SHOWN_BYTES:
+                        break
+            return answer.status_code, begun[:SHOWN_BYTES].decode(errors="replace")
         except TimeoutError:
             return None, f"no answer within {timeout:g} s"
-        except (httpx.HTTPError, httpx.InvalidURL) as failed:
-            return None, f"{type(failed).__name__}: {failed}"[:300]
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as failed:
+            return None, f"{type(failed).__name__}: {failed}"[:SHOWN_BYTES]
 
     def _note(
         self,

@@ -16,7 +16,7 @@ from siyu.commerce.ordering import service
 from siyu.commerce.ordering.contracts import LineAsked, OrderNotFound, Platform
 from siyu.kernel import clock
 from siyu.kernel.audit import System
-from siyu.kernel.db import Database, reading, transaction
+from siyu.kernel.db import reading, transaction
 from siyu.kernel.errors import Busy
 from siyu.kernel.ids import ShopId, new_id
 from siyu.kernel.money import MAX_FEN
@@ -80,9 +80,9 @@ async def test_F024_no_virtual_goods_on_ios(shop: ShopId, anna: Shopper):
 async def test_F042_one_sku_on_two_lines_counts_once_against_the_stock(shop: ShopId, anna: Shopper):
     (tea,) = await make_skus(shop, stock=3)
     line = {"sku_id": tea, "quantity": 2}
-    body = anna.order_body({}, 7960, lines=[line, line])
+    body = anna.order_body({}, 7960) | {"lines": [line, line]}
     await refused(anna, body, 409, "inventory.stock_short")
-    body = anna.order_body({}, 5970, lines=[line, {"sku_id": tea, "quantity": 1}])
+    body = anna.order_body({}, 5970) | {"lines": [line, {"sku_id": tea, "quantity": 1}]}
     answer = await anna.send("POST", "/orders", body)
     assert [one["quantity"] for one in answer.json()["lines"]] == [3]
     assert await stock_of(shop, tea) == (3, 3)
@@ -93,7 +93,7 @@ async def test_F045_stock_is_edited_by_differences_beside_the_sale(shop: ShopId,
 
     async def edit() -> None:
         async with transaction(shop) as tx:
-            await inventory.adjust(tx, tea, -10, 0, System(), "盘点")
+            await inventory.adjust(tx, System(), tea, delta=-10, expected_version=0, reason="盘点")
 
     done = await asyncio.gather(*(anna.order({tea: 1}, 1990) for _ in range(20)), edit())
     assert len(done) == 21
@@ -103,9 +103,7 @@ async def test_F045_stock_is_edited_by_differences_beside_the_sale(shop: ShopId,
     assert await stock_of(shop, tea) == (40, 20)
 
 
-async def test_F046_killed_between_order_and_stock_nothing_is_half(
-    shop: ShopId, anna: Shopper, database: Database
-):
+async def test_F046_killed_between_order_and_stock_nothing_is_half(shop: ShopId, anna: Shopper):
     (tea,) = await make_skus(shop, stock=5)
     with pytest.raises(Busy):
         async with transaction(shop) as tx:
@@ -119,10 +117,7 @@ async def test_F046_killed_between_order_and_stock_nothing_is_half(
                 platform=Platform.H5,
                 empties_cart=False,
             )
-            pid = await tx.value("select pg_backend_pid()")
-            async with database.pool.acquire() as other:
-                await other.execute("select pg_terminate_backend($1)", pid)
-            await asyncio.sleep(0.05)
+            tx.connection.terminate()
     assert await count(shop, ORDERS) == 0
     assert await stock_of(shop, tea) == (5, 0)
     assert await count(shop, "select count(*) from kernel.outbox where name ~ '^ordering'") == 0
@@ -186,7 +181,6 @@ async def test_F066_an_order_above_the_limit_is_refused_before_arithmetic(
         await refused(anna, quote, 422, "promotions.amount_too_large", "/checkout/quote")
     async with transaction(shop) as tx:
         with pytest.raises(asyncpg.CheckViolationError):
-            await tx.run("update ordering.orders set total_fen = -1 where false or true")
             await tx.run(
                 """insert into ordering.orders (shop_id, order_id, order_no, kind, source, status,
                      member_id, person_no, has_virtual, items_fen, discount_fen, shipping_fen,

@@ -4,6 +4,7 @@ Sandbox and shop stand in one process; the wire between them can lose our answer
 """
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -21,6 +22,7 @@ from siyu.money.payments import background
 from siyu.sandbox.app import SandboxSettings, create_sandbox
 from siyu.sandbox.client import SandboxClient
 from siyu.sandbox.notify import SCHEDULE_SECONDS
+from siyu.sandbox.world import open_world
 from siyu.wechat.transport.service import calling
 from tests.money.payments.bench import Market, callback_app, configure
 
@@ -58,8 +60,17 @@ class Street:
             return int(await tx.value(sql, self.market.shop_id))
 
 
+@pytest.fixture(scope="module")
+def sandbox_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sandbox's first state, made once: its keys cost time."""
+    home = tmp_path_factory.mktemp("sandbox")
+    open_world(SandboxSettings(data_dir=home)).store.close()
+    return home / "sandbox.sqlite"
+
+
 @pytest.fixture
-async def street(shop: ShopId, tmp_path: Path) -> AsyncIterator[Street]:
+async def street(shop: ShopId, tmp_path: Path, sandbox_file: Path) -> AsyncIterator[Street]:
+    shutil.copy(sandbox_file, tmp_path)
     before, shift = config.settings(), clock.shift()
     new = msgspec.structs.replace(
         before, sandbox_url=URL, data_dir=tmp_path, public_url="http://shop.test"

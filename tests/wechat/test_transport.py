@@ -1,10 +1,18 @@
 """The wire: signatures and their refusals, what may be logged, limits, breaker, budget."""
 
 import asyncio
+import email.utils
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
 
 from siyu.kernel import clock
 from siyu.wechat.transport import rules
@@ -16,6 +24,7 @@ from siyu.wechat.transport.contracts import (
     ChannelUnusable,
     ProbeRefused,
     Retry,
+    SealBroken,
     SerialUnknown,
     SignatureRefused,
     WeChatError,
@@ -377,3 +386,42 @@ async def test_an_endless_answer_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> 
     server.close()
     await transport.close()
     await transport.close()
+
+
+def test_F007_keys_of_another_kind_or_too_short_are_refused() -> None:
+    """1024-bit RSA can be broken, and an elliptic key is not what WeChat signs with."""
+    for made in (rsa.generate_private_key(65537, 1024), ec.generate_private_key(ec.SECP256R1())):
+        private = made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+        public = made.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        with pytest.raises(ChannelUnusable):
+            transport.sign(b"", private)
+        with pytest.raises(ChannelUnusable):
+            transport.verify(b"", "", public.decode())
+
+
+def test_pushed_messages_that_are_no_messages() -> None:
+    key = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"
+    for encrypted in ("", "*", "MTIzNA==", "A" * 63):
+        with pytest.raises(SealBroken):
+            transport.open_message(key, encrypted, "wx1")
+    for bad in ("", key[:-1], key + "A", "*" * 43, "é" * 43):
+        with pytest.raises(ChannelUnusable):
+            transport.open_message(bad, "", "wx1")
+
+
+@pytest.mark.parametrize("date", ["", "x", "Sat, 99 Feb 2026 00:00:00 GMT", "1"])
+def test_F020_an_unreadable_date_is_no_skew(date: str) -> None:
+    assert calling._note_skew("http://wechat.test", {"date": date}) is None
+    assert calling._note_skew("http://wechat.test", {}) is None
+
+
+def test_F020_answers_alarm_once_and_the_hourly_check_each_time(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    late = {"date": email.utils.format_datetime(clock.now() + timedelta(seconds=90), usegmt=True)}
+    calling._skew.clear()
+    for _ in range(3):
+        calling._note_skew("http://wechat.test", late)
+    assert len(caplog.records) == 1
+    calling._note_skew("http://wechat.test", late, alarm=True)
+    assert len(caplog.records) == 2

@@ -23,6 +23,6 @@ export default defineConfig({
       if (/node_modules\/(vue|@vue|vue-router|pinia|vue-i18n|@intlify)\//.test(id)) return 'vue'
     } } },
   },
-  server: { proxy: { '/admin/v1': 'http://127.0.0.1:8080', '/media': 'http://127.0.0.1:8080' } },
+  server: { proxy: Object.fromEntries(['/admin/v1', '/media', '/shop/v1', '/h5'].map((path) => [path, process.env.SIYU_URL ?? 'http://127.0.0.1:8080'])) },
   test: { environment: 'happy-dom', server: { deps: { inline: ['tdesign-vue-next'] } } },
 })

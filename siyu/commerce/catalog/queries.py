@@ -264,11 +264,15 @@ async def move_product_images(tx: Tx, product_id: UUID, keys: list[str]) -> None
 
 
 async def move_skus(tx: Tx, product_id: UUID, kept: list[UUID], at: datetime) -> None:
-    """Retire the living SKUs of a product that are not kept."""
+    """Retire the living SKUs of a product that are not kept.
+
+    The kept ones lose their code until `insert_skus` gives it anew, so that codes may change hands.
+    """
     await tx.run(
-        """update catalog.skus set retired_at = $4
-           where shop_id = $1 and product_id = $2 and retired_at is null
-             and sku_id <> all($3::uuid[])""",
+        """update catalog.skus
+           set retired_at = case when sku_id <> all($3::uuid[]) then $4::timestamptz end,
+             sku_code = case when sku_id <> all($3::uuid[]) then sku_code end
+           where shop_id = $1 and product_id = $2 and retired_at is null""",
         tx.shop_id,
         product_id,
         kept,

@@ -263,6 +263,9 @@ async def _write_parts(
     )
     await queries.move_skus(tx, product_id, [sku.sku_id for sku in skus], clock.now())
     await queries.insert_skus(tx, product_id, skus)
+    retired = living.keys() - {sku.sku_id for sku in skus}
+    if retired:
+        await inventory.withdraw(tx, list(retired))
     new = {sku.sku_id: product_no for sku in skus if sku.sku_id not in living}
     if new:
         await inventory.set_up(tx, new)

@@ -134,6 +134,19 @@ async def insert_stock(tx: Tx, product_numbers: Mapping[UUID, int]) -> None:
     )
 
 
+async def lock_and_withdraw(tx: Tx, sku_ids: list[UUID]) -> None:
+    """Take SKUs out of the lists."""
+    await tx.run(
+        """with locked as materialized (
+             select sku_id from inventory.stock where shop_id = $1 and sku_id = any($2::uuid[])
+             order by sku_id for no key update)
+           update inventory.stock s set withdrawn = true from locked l
+           where s.shop_id = $1 and s.sku_id = l.sku_id""",
+        tx.shop_id,
+        sku_ids,
+    )
+
+
 async def lock_and_receive(
     tx: Tx,
     goods: Mapping[UUID, int],
@@ -219,7 +232,8 @@ async def list_product_stock(tx: ReadTx, product_nos: list[int]) -> list[Product
     return await tx.all(
         ProductStock,
         """select product_no, sum(on_hand - reserved)::int as available from inventory.stock
-           where shop_id = $1 and product_no = any($2::int[]) group by product_no""",
+           where shop_id = $1 and product_no = any($2::int[]) and not withdrawn
+           group by product_no""",
         tx.shop_id,
         product_nos,
     )
@@ -229,7 +243,7 @@ async def list_low(tx: ReadTx, at_most: int) -> list[UUID]:
     """SKUs of which at most so many are available."""
     found: list[UUID] = await tx.value(
         """select coalesce(array_agg(sku_id), '{}') from inventory.stock
-           where shop_id = $1 and on_hand - reserved <= $2""",
+           where shop_id = $1 and on_hand - reserved <= $2 and not withdrawn""",
         tx.shop_id,
         at_most,
     )

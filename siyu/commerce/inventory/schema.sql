@@ -7,6 +7,7 @@ create table inventory.stock (
   on_hand    int  not null default 0,
   reserved   int  not null default 0,
   version    int  not null default 0,
+  withdrawn  boolean not null default false,
   primary key (shop_id, sku_id),
   constraint stock_reserved_within_on_hand check (reserved between 0 and on_hand),
   constraint stock_on_hand_in_range check (on_hand <= 1000000)
@@ -14,6 +15,8 @@ create table inventory.stock (
 comment on table inventory.stock is
   'The row every buyer wants: narrow, no index on what moves, half-empty pages, so that each move is heap-only.';
 comment on column inventory.stock.version is 'Counts changes made by the merchant; sales do not touch it.';
+comment on column inventory.stock.withdrawn is
+  'No longer offered: counts in no list, yet what is on hand and reserved stays true.';
 create index stock_by_product on inventory.stock (shop_id, product_no);
 select kernel.tenant_table('inventory.stock');
 

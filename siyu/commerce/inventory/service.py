@@ -60,6 +60,11 @@ async def set_up(tx: Tx, product_numbers: Mapping[UUID, int]) -> None:
     await queries.insert_stock(tx, product_numbers)
 
 
+async def withdraw(tx: Tx, sku_ids: list[UUID]) -> None:
+    """Take SKUs that are no longer offered out of the lists; what is there and kept stays."""
+    await queries.lock_and_withdraw(tx, sku_ids)
+
+
 async def receive(tx: Tx, goods: Mapping[UUID, int], actor: Actor, reason: str = "") -> None:
     """Put goods on hand (SKU -> pieces). Raises BadQuantity, StockOutOfRange; then none is put."""
     rules.check_demand(goods)

@@ -140,14 +140,6 @@ class BadName(BadInput):
     en = "A name has 1 to 60 characters"
 
 
-class BadRole(BadInput):
-    """Not a role."""
-
-    code = "staff.bad_role"
-    zh = "角色需为以下之一：{known}"
-    en = "A role is one of {known}"
-
-
 class LoginNameTaken(Conflict):
     """The login name belongs to somebody else."""
 
@@ -186,3 +178,11 @@ class TotpNotStarted(Conflict):
     code = "staff.totp_not_started"
     zh = "请先开始设置动态码"
     en = "Start the set-up of the second factor first"
+
+
+class TotpAlreadyOn(Conflict):
+    """A second factor is in force; take it out of force before setting up another."""
+
+    code = "staff.totp_already_on"
+    zh = "动态码已启用，请先关闭再重新设置"
+    en = "The second factor is on; switch it off before setting up another"

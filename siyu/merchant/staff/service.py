@@ -10,18 +10,16 @@ import argon2
 import pyotp
 
 from siyu.kernel import clock
-from siyu.kernel.audit import Actor, System, audit
+from siyu.kernel.audit import Actor, audit
 from siyu.kernel.auth import StaffIdentity
 from siyu.kernel.crypto import vault
 from siyu.kernel.db import ReadTx, Tx, system_transaction
 from siyu.kernel.ids import ShopId, new_id
 from siyu.merchant.shops import service as shops
-from siyu.merchant.shops.contracts import ShopNotFound
 from siyu.merchant.staff import queries, rules
 from siyu.merchant.staff.contracts import (
     Account,
     BadLogin,
-    BadRole,
     Colleague,
     LastOwner,
     LoginNameTaken,
@@ -33,6 +31,7 @@ from siyu.merchant.staff.contracts import (
     SignInAgain,
     StaffNotFound,
     TooManyAttempts,
+    TotpAlreadyOn,
     TotpNeeded,
     TotpNotStarted,
     WeakPassword,
@@ -279,13 +278,13 @@ async def change_password(staff: StaffIdentity, current: str, new: str, ip: str)
 async def start_totp(tx: Tx, staff: StaffIdentity) -> tuple[str, str]:
     """A fresh TOTP secret and its otpauth:// address for the authenticator app.
 
-    It counts once confirmed. Raises SignInAgain; TotpNotStarted while another is in force.
+    It counts once confirmed. Raises SignInAgain; TotpAlreadyOn while another is in force.
     """
     await _must_be_fresh(tx, staff)
     account = await queries.get_account(tx, staff.staff_id)
     secret = pyotp.random_base32()
     if not await queries.start_totp(tx, staff.staff_id, vault().seal(secret)):
-        raise TotpNotStarted
+        raise TotpAlreadyOn
     return secret, pyotp.TOTP(secret).provisioning_uri(name=account.login_name, issuer_name="siyu")
 
 
@@ -468,22 +467,3 @@ async def forget_old(tx: Tx) -> None:
     now = clock.now()
     await queries.delete_old_sessions(tx, now, now - rules.SESSION_IDLES)
     await queries.delete_old_attempts(tx, now - rules.ATTEMPT_WINDOW)
-
-
-async def create_first(
-    shop_code: str, login_name: str, name: str, role: str, password: str
-) -> UUID:
-    """Let somebody into the console from the command line; opens its own transactions.
-
-    Raises ShopNotFound, BadRole, WeakPassword, and what `add_staff` raises.
-    """
-    if role not in list(Role):
-        raise BadRole(known=", ".join(Role))
-    shop = await shops.resolve_shop(shop_code)
-    if shop is None:
-        raise ShopNotFound(shop_code=shop_code)
-    hashed = await hash_password(password, login_name)
-    async with system_transaction(shop.shop_id) as tx:
-        return await add_staff(
-            tx, System(), login_name=login_name, name=name, password_hash=hashed, role=Role(role)
-        )

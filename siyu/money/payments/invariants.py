@@ -23,7 +23,4 @@ INVARIANTS = {
           union all
           select shop_id, provider_number from payments.suspense) booked
         where provider_number is not null group by 1, 2 having count(*) > 1""",
-    "open attempts are watched": """
-        select shop_id, payment_id from payments.attempts
-        where state in ('created', 'paying') and next_query_at < now() - interval '1 day'""",
 }

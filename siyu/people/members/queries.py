@@ -11,7 +11,7 @@ from siyu.kernel.db import ReadTx, Tx, filters
 from siyu.people.members.contracts import ImportedMember, Level, PayerAccount
 
 _MEMBER = """m.member_id, m.person_no, m.nickname, m.avatar_url, m.level, m.phone_sealed,
-  m.joined_at, m.last_login_at"""
+  m.joined_at, m.last_login_at, m.union_key is not null as has_union"""
 
 
 class MemberRow(msgspec.Struct, frozen=True):
@@ -25,6 +25,7 @@ class MemberRow(msgspec.Struct, frozen=True):
     phone_sealed: bytes | None
     joined_at: datetime
     last_login_at: datetime | None
+    has_union: bool
 
 
 class AddressRow(msgspec.Struct, frozen=True):

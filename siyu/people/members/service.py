@@ -71,6 +71,9 @@ async def record_login(
     is_new = False
     if known is None:
         known, is_new = await _make_login(tx, app_id, subject, union_key, platform)
+    elif union_key is not None and not known.has_union:
+        # Two members may learn the same shared id at once; only the first keeps it.
+        await queries.lock_person_counter(tx)
     row = await queries.set_logged_in(tx, known.member_id, union_key, now)
     emit(tx, MemberLoggedIn(row.person_no, row.member_id, platform))
     if visitor is not None:
@@ -140,6 +143,10 @@ async def join_visitor(tx: Tx, visitor: UUID, member_id: UUID, person_no: int) -
     A key that belonged to another member (a phone handed on) only changes hands.
     """
     known = await queries.lock_visitor(tx, visitor)
+    if known is None:
+        # A batch of the collector may be making a person for this key: let it finish, look again.
+        await queries.lock_person_counter(tx)
+        known = await queries.lock_visitor(tx, visitor)
     if known is not None and known.person_no == person_no:
         return
     await queries.point_visitor(tx, visitor, person_no, member_id, clock.now())
@@ -355,7 +362,9 @@ async def import_people(tx: Tx, rows: Sequence[ImportRow]) -> dict[str, Imported
     fresh = [row for ref, row in wanted.items() if ref not in found]
     if not fresh:
         return found
-    nicknames = [rules.check_nickname(row.nickname or f"客户{row.external_ref}") for row in fresh]
+    nicknames = [
+        rules.check_nickname(row.nickname or f"客户{row.external_ref}"[:64]) for row in fresh
+    ]
     member_ids = [new_id() for _ in fresh]
     await queries.insert_imported(
         tx,

@@ -59,6 +59,16 @@ export async function api(method, path, body) {
   return value;
 }
 
+let pressed = false;
+for (const [name, on] of [['pointerdown', true], ['pointerup', false], ['pointercancel', false]]) {
+  addEventListener(name, () => { if (on) pressed = true; else setTimeout(() => { pressed = false; }); }, true);
+}
+
+/** Resolves when no button is being pressed: what is drawn anew meanwhile would lose the click. */
+export async function released() {
+  while (pressed) await new Promise((later) => setTimeout(later, 30));
+}
+
 /** A line that goes away by itself, on the phone. */
 export function toast(text, mark = 'check') {
   document.querySelector('.toast')?.remove();

@@ -1,5 +1,5 @@
 // What operators see beside the phone: deliveries with each try, faults to order, keys and clock.
-import { api, h, icon, toast } from './dom.js';
+import { api, h, icon, released, toast } from './dom.js';
 import { isEnglish, secondText, t } from './words.js';
 
 const panel = document.getElementById('panel');
@@ -44,7 +44,7 @@ function notices() {
     return h('article', { class: 'notice' },
       h('header', {},
         h('div', {}, h('b', { text: notice.out_trade_no, title: notice.out_trade_no }), h('small', { text: notice.notify_url, title: notice.notify_url })),
-        h('span', { class: `chip ${notice.state}`, text: t(`state_${notice.state}`) })),
+        h('span', { class: `chip is-${notice.state}`, text: t(`state_${notice.state}`) })),
       h('ol', {}, ...shown.map(oneTry)),
       h('footer', {},
         notice.next_at ? h('span', { text: t('nextIn', { s: Math.max(0, Math.ceil(notice.next_at - Date.now() / 1000)), n: notice.failures }) }) : h('span'),
@@ -142,6 +142,7 @@ async function refreshPanel() {
     const fresh = JSON.stringify([list, conformance, faults, settings, keys]);
     const counting = state.tab === 'tabNotices' && list.some((notice) => notice.next_at);
     if (fresh === state.seen && !counting) return;
+    await released();
     Object.assign(state, { seen: fresh, notices: list, conformance, faults, settings, keys });
     drawPanel();
   } catch {

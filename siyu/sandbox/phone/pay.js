@@ -37,7 +37,7 @@ export async function payScanned(person, codeUrl) {
 async function settle(person, order) {
   const choice = await paySheet(order);
   if (!choice) throw new Error('requestPayment:fail cancel');
-  const wait = h('div', { class: 'waiting', role: 'status' }, h('i'), h('span', { text: t('paying') }));
+  const wait = h('div', { class: 'paying', role: 'status' }, h('i'), h('span', { text: t('paying') }));
   screen.append(wait);
   try {
     await Promise.all([

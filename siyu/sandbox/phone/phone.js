@@ -1,6 +1,6 @@
 // The phone: who holds it, the chats, the mini-programs, the scanner. Sheets of a running
 // mini-program are in mini.js, what operators see beside the phone in panel.js.
-import { api, h, icon, toast, trapFocus } from './dom.js';
+import { api, h, icon, released, toast, trapFocus } from './dom.js';
 import { closeMini, dropMini, isOpen, openMini } from './mini.js';
 import { payScanned } from './pay.js';
 import { drawPanel, togglePanel } from './panel.js';
@@ -253,6 +253,7 @@ async function refresh() {
       api('GET', '/people'), api('GET', '/apps'),
       person ? api('GET', `/people/${person.person_id}/messages`) : [],
     ]);
+    await released();
     if (person !== state.person) return;
     const fresh = JSON.stringify([people, apps, messages]);
     if (fresh === state.seen) return;

@@ -62,7 +62,7 @@ const WORDS = {
   kind_repeat: ['重复', 'repeat'], kind_dropped: ['丢失', 'lost'],
   nextIn: ['{s} 秒后第 {n} 次重发', 'repeat {n} in {s} s'], sendAgain: ['再发一次', 'Send again'],
   noAnswer: ['无应答', 'no answer'],
-  conformGood: ['验签检查通过：{n} 次伪造全部被拒', 'Checks passed: all {n} forgeries were refused'],
+  conformGood: ['验签检查通过：{n} 次伪造全部被拒', 'Checks passed: {n} forged, all refused'],
   conformIdle: ['尚未做验签检查。去「故障」点「先发签名探测」试试。', 'No forgery sent yet. Try "Signature probe first" under Faults.'],
   conformBad: ['验签检查失败：商户接受了 {n} 次伪造的通知', 'Check failed: the shop accepted {n} forged notifications'],
   faultNotice: ['支付通知', 'Notifications'], faultAnswer: ['接口应答', 'Answers of the API'],

@@ -43,6 +43,7 @@ from siyu.wechat.transport.contracts import (
 T = TypeVar("T")
 
 _REFRESH_SECONDS = 60.0
+_CREATES_PER_SECOND = 400.0  # WeChat takes about 500 a second from one merchant
 
 
 def check(credentials: PayCredentials) -> None:
@@ -271,6 +272,7 @@ def _request(credentials: PayCredentials, api: str, method: str, target: str, bo
         target=target,
         body=body,
         repeatable=True,
+        per_second=_CREATES_PER_SECOND if api.startswith("pay.create") else 50.0,
     )
 
 

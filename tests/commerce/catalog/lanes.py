@@ -11,6 +11,7 @@ from siyu.kernel import config, static
 from siyu.kernel.auth import ShopIdentity, StaffIdentity
 from siyu.kernel.http import build_app
 from siyu.kernel.ids import ShopId
+from siyu.kernel.observe import observed
 
 EVERYTHING = frozenset({"products.read", "products.write", "stock.read", "stock.write"})
 
@@ -36,13 +37,13 @@ def client_of(shop_id: ShopId, permissions: frozenset[str] = EVERYTHING) -> http
     app = build_app(
         [
             Router("/shop/v1", route_handlers=http_shop.routes),
-            static.media("/media", lambda: config.settings().media_dir),
             Router("/admin/v1", route_handlers=[*http_admin.routes, *stock_admin.routes]),
+            *static.media("/media", lambda: config.settings().media_dir),
         ],
         Hooks(shop_id),
     )
     return httpx.AsyncClient(
-        transport=httpx.ASGITransport(app=app),
+        transport=httpx.ASGITransport(app=observed(app)),
         base_url="https://siyu.test",
         headers={"X-Siyu-Shop": "test"},
         cookies={"__Host-siyu": "+".join(sorted(permissions))},

@@ -70,13 +70,15 @@ async def test_one_code_opens_one_session_however_many_try_at_once(lanes: Lanes)
 
 async def test_guesses_at_once_are_all_counted(lanes: Lanes) -> None:
     name = await lanes.account()
-    outcomes = await asyncio.gather(
-        *(service.log_in(name, "a guess", None, f"198.51.100.{i}", "x") for i in range(30)),
-        return_exceptions=True,
-    )
-    kinds = [type(outcome).__name__ for outcome in outcomes]
+    kinds = []
+    for wave in (1, 2):  # eight at once: fewer than the connections of the pool
+        outcomes = await asyncio.gather(
+            *(service.log_in(name, "a guess", None, f"198.51.{wave}.{i}", "x") for i in range(8)),
+            return_exceptions=True,
+        )
+        kinds += [type(outcome).__name__ for outcome in outcomes]
     assert kinds.count("BadLogin") == rules.ATTEMPTS_PER_ACCOUNT
-    assert kinds.count("TooManyAttempts") == 30 - rules.ATTEMPTS_PER_ACCOUNT
+    assert kinds.count("TooManyAttempts") == 16 - rules.ATTEMPTS_PER_ACCOUNT
     with pytest.raises(TooManyAttempts) as refused:
         await service.log_in(name, PASSWORD, None, "198.51.100.99", "x")
     assert 0 < refused.value.retry_after <= rules.ATTEMPT_WINDOW.total_seconds()

@@ -15,7 +15,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from litestar import Litestar, Router
 
-from siyu.kernel import clock, config
+from siyu.kernel import clock, config, db
 from siyu.kernel.audit import System
 from siyu.kernel.db import reading, transaction
 from siyu.kernel.http import build_app
@@ -250,12 +250,21 @@ async def log_in(url: str, person: SandboxClient, keys: dict[str, Any], who: str
 
 
 @pytest.fixture
-async def market(shop: ShopId, wechat_url: str, tmp_path: Any) -> AsyncIterator[Market]:
+async def market(
+    shop: ShopId, wechat_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Market]:
     """A fresh shop of the sandbox's merchant; faults of earlier tests are gone."""
     before = config.settings()
     config.use(msgspec.structs.replace(before, sandbox_url=wechat_url, data_dir=tmp_path))
     calling._lanes.clear()
     calling._budgets.clear()
+    real = calling._send
+
+    async def send(*args: Any) -> Any:
+        assert not db._open.get(), "the network is never asked inside a transaction"
+        return await real(*args)
+
+    monkeypatch.setattr(calling, "_send", send)
     async with SandboxClient(wechat_url) as person:
         for fault in await person.call("GET", "/faults"):
             await person.call("DELETE", f"/faults/{fault['fault_id']}")

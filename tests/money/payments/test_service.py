@@ -10,7 +10,7 @@ from siyu.kernel import clock
 from siyu.kernel.db import Database, system_transaction, transaction
 from siyu.kernel.ids import ShopId, new_id
 from siyu.merchant.shops.contracts import WeChatNotSet
-from siyu.money.payments import background
+from siyu.money.payments import background, queries
 from siyu.money.payments import service as payments
 from siyu.money.payments.contracts import (
     AttemptState,
@@ -221,3 +221,18 @@ async def test_F014_a_bug_in_one_question_does_not_stop_the_others(
         await background.follow_up_due()
     states = [(await market.states(payable.order_id))[0] for payable in payables]
     assert states == ["paying", "paid", "paid"]
+
+
+async def test_ended_attempts_of_an_order_are_left_alone(market: Market) -> None:
+    payable = market.payable()
+    first, _ = await market.begin(payable)
+    async with transaction(market.shop_id) as tx:
+        await queries.move_attempt(
+            tx, first, AttemptState.CLOSED, from_states=frozenset({AttemptState.PAYING})
+        )
+    second, _ = await market.begin(payable)
+    assert second != first
+    assert await payments.sync(market.shop_id, payable.order_id) is AttemptState.PAYING
+    assert await payments.close_order(market.shop_id, payable.order_id) is ClosingResult.CLOSED
+    assert await market.states(payable.order_id) == ["closed", "closed"]
+    assert await payments.sync(market.shop_id, payable.order_id) is AttemptState.CLOSED

@@ -1,7 +1,7 @@
 """Two phones at once: each race is first shown to happen with the guard off."""
 
 import asyncio
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
@@ -86,6 +86,43 @@ async def test_visitors_at_once_get_dense_numbers(shop: ShopId) -> None:
         for key, number in batch.items():
             assert numbers.setdefault(key, number) == number, "one key, one number"
     assert sorted([*numbers.values(), seen[-1].member.person_no]) == list(range(1, 32))
+
+
+async def test_two_members_learning_one_shared_id_at_once_stay_two(shop: ShopId) -> None:
+    for i in range(AT_ONCE):
+        await log_in(shop, f"open-{i}", app=f"wx{i}")
+    entered = await asyncio.gather(
+        *(log_in(shop, f"open-{i}", union="u-1", app=f"wx{i}") for i in range(AT_ONCE))
+    )
+    assert len({one.member.member_id for one in entered}) == AT_ONCE
+    async with transaction(shop) as tx:
+        having = await tx.value("select count(*) from members.members where union_key is not null")
+    assert having == 1
+
+
+async def test_visitor_made_while_its_owner_logs_in_is_merged(shop: ShopId) -> None:
+    for number in range(12):
+        key = uuid4()
+
+        async def see(key: UUID) -> int:
+            async with transaction(shop) as tx:
+                return (await service.persons_of_visitors(tx, [key]))[key]
+
+        async def enter(key: UUID, subject: str) -> int:
+            async with transaction(shop) as tx:
+                entered = await service.record_login(
+                    tx, "wx1", subject, union_id=None, platform=Platform.H5, visitor=key
+                )
+                return entered.member.person_no
+
+        seen, member = await asyncio.gather(see(key), enter(key, f"open-{number % 2}"))
+        assert await see(key) == member
+        if seen != member:
+            async with transaction(shop) as tx:
+                into = await tx.value(
+                    "select merged_into from members.persons where person_no = $1", seen
+                )
+            assert into == member, "what the visitor did is the member's now"
 
 
 async def test_addresses_added_at_once_have_one_default(shop: ShopId) -> None:

@@ -110,7 +110,7 @@ async def check_clock(base_url: str) -> float | None:
     except httpx.HTTPError as error:
         log.warning("wechat clock check failed", extra={"reason": type(error).__name__})
         return None
-    return _note_skew(base_url, response.headers)
+    return _note_skew(base_url, response.headers, alarm=True)
 
 
 async def call(
@@ -232,12 +232,15 @@ async def _send(request: Call, headers: Mapping[str, str]) -> Answer:
         raise WeChatError(0, "NO_ANSWER", reason, retry=Retry.UNKNOWN) from None
 
 
-def _note_skew(base_url: str, headers: Mapping[str, str]) -> float | None:
-    shown = email.utils.parsedate_to_datetime(headers["date"]) if "date" in headers else None
-    if shown is None:
+def _note_skew(base_url: str, headers: Mapping[str, str], *, alarm: bool = False) -> float | None:
+    """Keep how far apart the clocks are; alarm when that becomes too much, or is (`alarm`)."""
+    try:
+        shown = email.utils.parsedate_to_datetime(headers["date"]).timestamp()
+    except (KeyError, ValueError, OverflowError):
         return None
-    skew = _skew[base_url] = shown.timestamp() - clock.now().timestamp()
+    before = _skew.get(base_url, 0.0)
+    skew = _skew[base_url] = shown - clock.now().timestamp()
     _SKEW.set(skew)
-    if abs(skew) >= SKEW_ALARM_SECONDS:
+    if abs(skew) >= SKEW_ALARM_SECONDS and (alarm or abs(before) < SKEW_ALARM_SECONDS):
         log.error("clock skew", extra={"skew_seconds": round(skew), "alarm": "clock_skew"})
     return skew
