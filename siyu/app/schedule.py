@@ -4,9 +4,9 @@ Each function says its own rhythm (`@every`), and finds what is due by the state
 """
 
 from siyu.commerce.ordering import background as ordering
-from siyu.kernel import inbox
+from siyu.kernel import housekeeping, inbox
 from siyu.money.payments import background as payments
 from siyu.warehouse.compaction import background as compaction
 from siyu.warehouse.tail import background as tail
 
-MODULES = (inbox, ordering, payments, tail, compaction)
+MODULES = (housekeeping, inbox, ordering, payments, tail, compaction)

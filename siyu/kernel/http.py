@@ -61,7 +61,7 @@ log = logging.getLogger("siyu.http")
 T = TypeVar("T")
 SHOP_HEADER = "x-siyu-shop"
 SESSION_COOKIES = ("__Host-siyu", "siyu")
-"""The second name is used only where public_url is plain http on another host than this one."""
+"""The second name is used only where public_url is plain http."""
 
 
 class Page(msgspec.Struct, Generic[T], frozen=True):

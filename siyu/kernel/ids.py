@@ -1,5 +1,6 @@
 """Identifiers: UUIDv7 for nouns (sortable by time, 74 random bits), a small integer for shops."""
 
+from datetime import datetime
 from typing import NewType
 from uuid import UUID
 
@@ -24,3 +25,8 @@ def new_id() -> UUID:
         made = _last + 1
     _last = made
     return UUID(int=made)
+
+
+def first_id_at(moment: datetime) -> UUID:
+    """The smallest id of a moment: what was made before it sorts below."""
+    return UUID(int=int(moment.timestamp() * 1000) << 80)

@@ -175,7 +175,11 @@ async def browser() -> AsyncIterator[Browser]:
 @pytest.fixture
 async def page(browser: Browser, sandbox: Server, shop: Shop) -> AsyncIterator[Page]:
     """A desk of usual size; nothing may be asked from elsewhere, nothing may be logged as wrong."""
-    page = await browser.new_page(viewport={"width": 1440, "height": 920}, locale="zh-CN")
+    page = await browser.new_page(
+        viewport={"width": 1440, "height": 920},
+        locale="zh-CN",
+        reduced_motion="reduce",  # a frame that slides in is missed by clicks
+    )
     foreign: list[str] = []
     wrong: list[str] = []
     own = (sandbox.url, shop.server.url, "data:", "blob:")

@@ -26,7 +26,7 @@ from tests.commerce.ordering.kit import (
     Shopper,
     broken_invariants,
     count,
-    make_buyer,
+    make_buyers,
     make_skus,
     shopper,
     stock_of,
@@ -241,7 +241,7 @@ async def test_F071_a_cart_of_a_hundred_thousand_lines_is_refused(shop: ShopId, 
 async def test_F080_F081_what_is_anothers_does_not_exist(shop: ShopId, anna: Shopper):
     (tea,) = await make_skus(shop)
     order = await anna.order({tea: 1}, 1990)
-    _, foreign_address = await make_buyer(shop)
+    [(_, foreign_address)] = await make_buyers(shop, 1)
     async with shopper(shop) as ben:
         path = f"/orders/{order['order_id']}"
         for method, sub, body in (

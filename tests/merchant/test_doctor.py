@@ -9,6 +9,7 @@ from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import msgspec
 import pytest
 import uvicorn
@@ -18,7 +19,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from siyu.app import doctor
 from siyu.app.doctor import Item
 from siyu.kernel import clock, config
-from siyu.kernel.db import system_transaction
+from siyu.kernel.db import Database, system_transaction
+from siyu.kernel.postgres import Cluster
 from siyu.merchant.shops.contracts import ShopNotFound
 from siyu.merchant.shops.http_admin import WeChatBody
 from siyu.merchant.staff.contracts import Role
@@ -135,6 +137,21 @@ async def test_F128_key_file_is_private(lanes: Lanes) -> None:
     assert (item.state, item.next_step) == ("fail", f"chmod 600 {path}")
     config.use(msgspec.structs.replace(config.settings(), secret_key_file=Path("/nowhere/keys")))
     assert (await examine(lanes))["keys"].state == "fail"
+
+
+async def test_F078_a_table_without_a_fence_is_found(
+    lanes: Lanes, cluster: Cluster, database: Database
+) -> None:
+    name = database.url.rpartition("/")[2].partition("?")[0]
+    owner = await asyncpg.connect(cluster.owner_url(name))
+    try:
+        await owner.execute("create table members.forgotten (shop_id int primary key)")
+        item = (await examine(lanes))["fences"]
+    finally:
+        await owner.execute("drop table members.forgotten")
+        await owner.close()
+    assert (item.state, "members.forgotten" in item.found) == ("fail", True)
+    assert (await examine(lanes))["fences"].state == "ok"
 
 
 @pytest.mark.parametrize(

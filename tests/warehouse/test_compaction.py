@@ -87,7 +87,7 @@ async def test_what_the_tail_says_the_files_say(warehouse):
     assert await totals() == before
 
 
-async def test_files_are_sorted_compressed_and_delta_encoded(warehouse):
+async def test_W6_files_are_sorted_compressed_and_delta_encoded(warehouse):
     events = [
         event(person=n % 3_000 + 1, at_us=START_US + n * 7_919, name="x", item_no=n % 50)
         for n in range(6_000)
@@ -111,7 +111,7 @@ async def test_files_are_sorted_compressed_and_delta_encoded(warehouse):
     assert found == sorted(found)
 
 
-async def test_four_files_of_a_month_become_one_and_no_file_is_ever_changed(warehouse):
+async def test_W5_four_files_of_a_month_become_one_and_no_file_is_ever_changed(warehouse):
     seen: dict[str, bytes] = {}
     for n in range(1, 8):
         await write(batch(10))
@@ -174,7 +174,7 @@ async def test_rebuild_writes_every_file_anew(warehouse):
 # --- several at once (W2) ---------------------------------------------------------------------
 
 
-async def test_of_compactors_of_one_slot_exactly_one_publishes(warehouse):
+async def test_W2_of_compactors_of_one_slot_exactly_one_publishes(warehouse):
     await write(batch(50))
     await tail.seal()
     assert sorted(await asyncio.gather(*(compaction.compact_slot(1) for _ in range(3)))) == [
@@ -186,7 +186,7 @@ async def test_of_compactors_of_one_slot_exactly_one_publishes(warehouse):
     await check_invariants()
 
 
-async def test_of_mergers_of_the_same_files_exactly_one_publishes(warehouse):
+async def test_W2_of_mergers_of_the_same_files_exactly_one_publishes(warehouse):
     for _ in range(2):
         await write(batch(5))
         await compaction.compact()
@@ -229,7 +229,7 @@ def compaction_part() -> queries.Part:
     )
 
 
-async def test_a_slot_that_does_not_hold_what_was_promised_is_not_published(warehouse):
+async def test_W1_a_slot_that_does_not_hold_what_was_promised_is_not_published(warehouse):
     await write(batch(5))
     async with tail.opened() as tx:
         await tx.run("delete from warehouse.event_tail where person_no = 1")
@@ -241,7 +241,7 @@ async def test_a_slot_that_does_not_hold_what_was_promised_is_not_published(ware
     assert await live_files() == []
 
 
-async def test_the_audit_finds_a_file_out_of_order_and_a_missing_one(warehouse):
+async def test_W6_the_audit_finds_a_file_out_of_order_and_a_missing_one(warehouse):
     await write(batch(20))
     await compaction.compact()
     [file] = await live_files()
@@ -259,7 +259,7 @@ async def test_the_audit_finds_a_file_out_of_order_and_a_missing_one(warehouse):
 # --- readers meanwhile (W3, W4, W9) -----------------------------------------------------------
 
 
-async def test_publishing_is_dml_only(warehouse):
+async def test_W3_publishing_is_dml_only(warehouse):
     await write(batch(5))
     await tail.seal()
     with db.recorded() as statements:
@@ -268,7 +268,7 @@ async def test_publishing_is_dml_only(warehouse):
     assert words <= {"select", "insert", "update"}
 
 
-async def test_a_reader_without_the_lock_would_miss_rows_and_ours_does_not(warehouse):
+async def test_W3_W4_a_reader_without_the_lock_would_miss_rows_and_ours_does_not(warehouse):
     """Why W4: a partition dropped after the file list was read is gone for its reader."""
     count = "select count(*) from warehouse.event_tail"
     files = "select count(*) from warehouse.file where state = 'live'"
@@ -288,7 +288,7 @@ async def test_a_reader_without_the_lock_would_miss_rows_and_ours_does_not(wareh
     assert await totals() == [61, 40]
 
 
-async def test_no_transaction_is_open_while_a_snapshot_is_used(warehouse):
+async def test_W4_no_transaction_is_open_while_a_snapshot_is_used(warehouse):
     need = Need(names=frozenset({"behaviour.view"}), since_us=0, until_us=2**62, props=False)
     await write(batch(5))
     async with query.snapshot(1, [need]) as snapshot:
@@ -301,7 +301,7 @@ async def test_no_transaction_is_open_while_a_snapshot_is_used(warehouse):
     assert not snapshot.tail.exists()
 
 
-async def test_files_are_listed_oldest_month_first(warehouse):
+async def test_W7_files_are_listed_oldest_month_first(warehouse):
     await write(batch(4, step_us=25 * DAY_US))
     await compaction.compact()
     async with tail.opened() as tx:
@@ -310,7 +310,7 @@ async def test_files_are_listed_oldest_month_first(warehouse):
     assert [path.split("/")[1] for path in paths] == ["2023-11", "2023-12", "2024-01"]
 
 
-async def test_answers_stay_right_while_everything_is_rewritten(warehouse):
+async def test_W9_answers_stay_right_while_everything_is_rewritten(warehouse):
     await write(batch(60))
     expected = await totals()
     done = asyncio.Event()
@@ -320,6 +320,7 @@ async def test_answers_stay_right_while_everything_is_rewritten(warehouse):
         for _ in range(6):
             await compaction.rebuild()
             await compaction.collect(grace_s=0)
+            await asyncio.sleep(0.2)
         done.set()
 
     rewriting = asyncio.create_task(rewrite())
@@ -331,7 +332,7 @@ async def test_answers_stay_right_while_everything_is_rewritten(warehouse):
     assert asked > 2
 
 
-async def test_a_file_that_stays_missing_fails_loudly(warehouse):
+async def test_W9_a_file_that_stays_missing_fails_loudly(warehouse):
     await write(batch(5))
     await compaction.compact()
     [file] = await live_files()

@@ -83,7 +83,7 @@ async def recover(keys: list, root: Path) -> None:
 
 
 @pytest.mark.parametrize("point", FAIL_POINTS)
-async def test_a_crash_at_a_fail_point_loses_and_doubles_nothing(
+async def test_W1_W2_W5_a_crash_at_a_fail_point_loses_and_doubles_nothing(
     warehouse, shop, database, forks, point
 ):
     async with db.transaction(shop) as tx:
@@ -110,7 +110,9 @@ async def test_a_crash_at_a_fail_point_loses_and_doubles_nothing(
     assert report.file_rows == report.batch_rows == 160 + domain[0][0]
 
 
-async def test_processes_killed_at_any_moment_lose_and_double_nothing(warehouse, database, forks):
+async def test_W1_W2_processes_killed_at_any_moment_lose_and_double_nothing(
+    warehouse, database, forks
+):
     """Two writers that compact, killed again and again while the reader audits."""
     rnd = random.Random(7)
     stop = asyncio.Event()

@@ -161,7 +161,7 @@ relaxed = settings(
     days=st.tuples(st.integers(0, 20), st.integers(1, 20)),
     by=st.sampled_from([None, "zone", "dwell", "page", "channel", "item_no"]),
 )
-def test_funnel_equals_the_reference(folder, events, cut, steps, window, days, by):
+def test_W7_W10_funnel_equals_the_reference(folder, events, cut, steps, window, days, by):
     since = BEGIN + days[0] * DAY
     spec = FunnelSpec(
         shop_id=SHOP,
@@ -186,7 +186,7 @@ def test_funnel_equals_the_reference(folder, events, cut, steps, window, days, b
     time_zone=st.sampled_from(ZONES),
     within=st.booleans(),
 )
-def test_retention_equals_the_reference(
+def test_W7_W10_retention_equals_the_reference(
     folder, events, cut, birth, back, days, periods, time_zone, within
 ):
     first = date(2024, 3, 1) + days[0] * DAY
@@ -212,7 +212,7 @@ def test_retention_equals_the_reference(
     hours=st.lists(st.integers(0, 960), min_size=2, max_size=6, unique=True),
     time_zone=st.sampled_from(ZONES),
 )
-def test_series_equals_the_reference(folder, events, cut, measures, hours, time_zone):
+def test_W7_W10_series_equals_the_reference(folder, events, cut, measures, hours, time_zone):
     edges = [BEGIN + timedelta(hours=hour) for hour in sorted(hours)]
     spec = SeriesSpec(
         shop_id=SHOP,

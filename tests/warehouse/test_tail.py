@@ -17,7 +17,7 @@ from siyu.warehouse.tail.service import commit_group
 from tests.warehouse.support import batch, check_invariants, event, rows, write
 
 
-async def test_a_batch_is_written_once_however_often_it_is_sent(warehouse):
+async def test_W2_a_batch_is_written_once_however_often_it_is_sent(warehouse):
     first = batch(1_000)
     assert await write(first) == 1_000
     assert await write(first, batch(5, shop=2)) == 5
@@ -26,7 +26,7 @@ async def test_a_batch_is_written_once_however_often_it_is_sent(warehouse):
     await check_invariants()
 
 
-async def test_the_same_batch_from_many_at_once_is_written_once(warehouse):
+async def test_W2_the_same_batch_from_many_at_once_is_written_once(warehouse):
     first, second = batch(50), batch(70)
     written = await asyncio.gather(
         *(write(first, second) for _ in range(4)), *(write(second, first) for _ in range(4))

@@ -176,7 +176,7 @@ def pouch(canvas: Canvas, cx: float, floor: float, p: Palette, label: str, size:
     ground = Frame(*f.at(0, 0.34), f.half * 0.66, f.tall * 0.26)
     hills(canvas, plate, ground, p.accent, round(cx + f.tall))
     canvas.shape(f.box(-0.66, 0.58, 0.66, 0.84, 0.075), PAPER, within=plate)
-    letter = round(min(42, 158 / max(3, len(label))) * size)
+    letter = round(min(40, 136 / max(3, len(label))) * size)
     canvas.letters(label, f.at(0, 0.675), letter, INK)
     small = darker(p.accent, 0.2)
     canvas.letters("山房茶咖", f.at(0, 0.775), round(15 * size), small, kind="sans", gap=0.4)

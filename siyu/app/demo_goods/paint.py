@@ -179,13 +179,26 @@ class Frame(NamedTuple):
 
 
 @functools.cache
+def _font_file(kind: str) -> Path | None:
+    return next(
+        (
+            file
+            for name in _FONT_NAMES[kind]
+            for folder in _FONT_FOLDERS
+            for file in Path(folder).rglob(name)
+        ),
+        None,
+    )
+
+
+@functools.cache
 def font(kind: str, size: int) -> ImageFont.FreeTypeFont | None:
     """A font with Chinese, or None where the machine has none: then there is no lettering."""
-    for name in _FONT_NAMES[kind]:
-        for folder in _FONT_FOLDERS:
-            for file in Path(folder).rglob(name):
-                return ImageFont.truetype(file, size, index=2 if "Noto" in name else 0)
-    return None
+    file = _font_file(kind)
+    if file is None:
+        return None
+    simplified = 2 if "Noto" in file.name else 0  # which face of the collection
+    return ImageFont.truetype(file, size, index=simplified)
 
 
 class Canvas:

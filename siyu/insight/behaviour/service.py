@@ -52,7 +52,7 @@ class Window:
 
 
 per_visitor = Window(120)
-per_address = Window(1_200)
+per_address = Window(6_000)
 
 
 async def collect(
@@ -67,7 +67,7 @@ async def collect(
 
     Opens its own transactions: one short look at the consent, one shared with other requests for
     the events. Without consent nothing is kept and nothing is said about it. Raises TooMany for
-    more than 120 batches a minute of one visitor or 1,200 of one address, and when the warehouse
+    more than 120 batches a minute of one visitor or 6,000 of one address, and when the warehouse
     cannot keep up; the client then sends the same batch again later.
     """
     per_address.admit(address)

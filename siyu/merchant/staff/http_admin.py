@@ -1,6 +1,5 @@
 """Log-in to the console, one's own sessions and second factor, and who works in the shop."""
 
-import urllib.parse
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -112,11 +111,10 @@ class NewShopBody(_Body, frozen=True):
 def _cookie(token: str, seconds: int) -> Cookie:
     """The session cookie; readable by no script, sent by no other site.
 
-    Plain http on a foreign host (a first try inside a LAN) cannot carry a `__Host-` cookie; there
-    it has another name and less protection, and the doctor says so.
+    Plain http (this machine, or a first try inside a LAN) cannot carry a `__Host-` cookie in every
+    browser; there it has another name and less protection, and the doctor says so.
     """
-    address = urllib.parse.urlsplit(config.settings().public_url)
-    secure = address.scheme == "https" or address.hostname in ("127.0.0.1", "::1", "localhost")
+    secure = config.settings().public_url.startswith("https://")
     return Cookie(
         key=SESSION_COOKIES[0 if secure else 1],
         value=token,

@@ -192,9 +192,9 @@ function hello() {
     safeTop: 0,
     safeBottom: parseInt(getComputedStyle(screen).getPropertyValue('--safe-bottom'), 10) || 0,
     capsule: {
-      top: capsule.top - frame.top, bottom: capsule.bottom - frame.top,
-      left: capsule.left - frame.left, right: capsule.right - frame.left,
-      width: capsule.width, height: capsule.height,
+      top: Math.round(capsule.top - frame.top), bottom: Math.round(capsule.bottom - frame.top),
+      left: Math.round(capsule.left - frame.left), right: Math.round(capsule.right - frame.left),
+      width: Math.round(capsule.width), height: Math.round(capsule.height),
     },
     language: isEnglish() ? 'en' : 'zh-CN',
     account: mini.person.person_id,

@@ -71,20 +71,24 @@ async def make_skus(
     return made
 
 
-async def make_buyer(
-    shop: ShopId, level: Level = Level.NORMAL, account: tuple[str, str] | None = None
-) -> tuple[MemberIdentity, UUID]:
-    """A member (known to WeChat by `account`: app and openid) and the id of their address."""
-    app_id, openid = account or ("wx-test", uuid4().hex)
+async def make_buyers(
+    shop: ShopId, count: int, level: Level = Level.NORMAL, account: tuple[str, str] | None = None
+) -> list[tuple[MemberIdentity, UUID]]:
+    """Members (one known to WeChat by `account`: app and openid), each with an address's id."""
+    made = []
     async with transaction(shop) as tx:
-        logged_in = await members.record_login(
-            tx, app_id, openid, union_id=None, platform=Platform.H5
-        )
-        member = logged_in.member
-        if level is not Level.NORMAL:
-            await members.set_level(tx, System(), member.member_id, level)
-        address = await members.add_address(tx, member.member_id, ADDRESS, True)
-    return MemberIdentity(shop, member.member_id, member.person_no), address.address_id
+        for _ in range(count):
+            app_id, openid = account or ("wx-test", uuid4().hex)
+            logged_in = await members.record_login(
+                tx, app_id, openid, union_id=None, platform=Platform.H5
+            )
+            member = logged_in.member
+            if level is not Level.NORMAL:
+                await members.set_level(tx, System(), member.member_id, level)
+            address = await members.add_address(tx, member.member_id, ADDRESS, True)
+            identity = MemberIdentity(shop, member.member_id, member.person_no)
+            made.append((identity, address.address_id))
+    return made
 
 
 class _Hooks:
@@ -148,7 +152,7 @@ async def shopper(
     shop: ShopId, level: Level = Level.NORMAL, account: tuple[str, str] | None = None
 ) -> AsyncIterator[Shopper]:
     """A customer of the shop with an address."""
-    member, address_id = await make_buyer(shop, level, account)
+    [(member, address_id)] = await make_buyers(shop, 1, level, account)
     transport = httpx.ASGITransport(app=app(shop))
     async with httpx.AsyncClient(transport=transport, base_url="https://test") as http:
         http.cookies.set("__Host-siyu", "staff")

@@ -4,10 +4,11 @@ import re
 import time
 
 import httpx
+import msgspec
 import pyotp
 import pytest
 
-from siyu.kernel import clock
+from siyu.kernel import clock, config
 from siyu.kernel.db import system_transaction
 from siyu.merchant.staff import rules, service
 from siyu.merchant.staff.contracts import Role
@@ -59,6 +60,16 @@ async def test_cookie_is_out_of_reach_of_scripts_and_other_sites(lanes: Lanes) -
     for part in ("HttpOnly", "Secure", "SameSite=strict", "Path=/", "Max-Age=604800"):
         assert part in cookie
     assert "Domain" not in cookie
+
+
+async def test_plain_http_has_a_cookie_every_browser_keeps(lanes: Lanes) -> None:
+    name = await lanes.account()
+    config.use(msgspec.structs.replace(config.settings(), public_url="http://127.0.0.1:8080"))
+    browser = lanes.browser()
+    cookie = (await log_in(browser, name)).headers["set-cookie"]
+    assert cookie.startswith("siyu=") and "Secure" not in cookie
+    assert "HttpOnly" in cookie and "SameSite=strict" in cookie
+    assert (await browser.get("/admin/v1/session")).status_code == 200
 
 
 async def test_token_is_stored_as_a_hash_only(lanes: Lanes) -> None:
