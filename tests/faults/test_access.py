@@ -62,7 +62,7 @@ PERMISSIONS = {
     "POST /admin/v1/shops": "staff.manage",
     "GET /admin/v1/members": "members.read",
     "GET /admin/v1/members/{member_id:uuid}": "members.read",
-    "PATCH /admin/v1/members/{member_id:uuid}": "shop.write",
+    "PATCH /admin/v1/members/{member_id:uuid}": "members.write",
     "POST /admin/v1/members/{member_id:uuid}/reveal": "members.reveal",
     "GET /admin/v1/consents": "members.read",
     "GET /admin/v1/members/{member_id:uuid}/consents": "members.read",

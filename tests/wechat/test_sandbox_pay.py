@@ -408,3 +408,15 @@ async def test_a_rate_limit_per_merchant(bench: Bench) -> None:
     target = f"/v3/pay/transactions/out-trade-no/{number}?mchid={bench.keys['mchid']}"
     codes = [(await bench.call("GET", target)).status_code for _ in range(3)]
     assert codes == [200, 200, 429]
+
+
+@pytest.mark.parametrize("header", ["User-Agent", "Accept"])
+async def test_who_calls_must_say_so(bench: Bench, header: str) -> None:
+    answer = await bench.call("POST", JSAPI, await bench.body(), {header: ""})
+    assert (answer.status_code, answer.json()["code"]) == (400, "PARAM_ERROR")
+
+
+@pytest.mark.parametrize("raw", [b"", b"{", b"[]", b"\xff\xfe", b'{"a":' * 5000])
+async def test_a_body_that_is_no_json_object(bench: Bench, raw: bytes) -> None:
+    answer = await bench.call("POST", JSAPI, raw)
+    assert (answer.status_code, answer.json()["code"]) == (400, "PARAM_ERROR")

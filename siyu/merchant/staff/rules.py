@@ -12,8 +12,8 @@ from siyu.merchant.staff.contracts import BadLoginName, BadName, Role, WeakPassw
 
 _MANAGER = frozenset({
     "shop.read", "shop.write", "products.read", "products.write", "stock.read", "stock.write",
-    "orders.read", "orders.write", "orders.export", "members.read", "members.reveal",
-    "insight.read", "audit.read", "jobs.manage",
+    "orders.read", "orders.write", "orders.export", "members.read", "members.write",
+    "members.reveal", "insight.read", "audit.read", "jobs.manage",
 })  # fmt: skip
 
 PERMISSIONS: dict[Role, frozenset[str]] = {

@@ -14,18 +14,26 @@ from siyu.people.consents.contracts import Channel, Consent, Purpose
 
 
 class DecisionBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What the person said to which words, and where they were asked."""
+    """What the person said to which words."""
 
     purpose: Purpose
     text_version: Annotated[str, msgspec.Meta(min_length=1, max_length=32)]
     granted: bool
-    platform: Channel = Channel.H5
 
 
 class ConsentList(msgspec.Struct, frozen=True):
     """One entry per purpose."""
 
     items: list[Consent]
+
+
+def _channel(request: Request[Any, Any, Any]) -> Channel:
+    """Where the person was asked: inside WeChat the client sets a referer that no page can change.
+
+    Source: 小程序 wx.request, "referer 不可设置，固定为 https://servicewechat.com/{appid}/…".
+    """
+    inside = request.headers.get("referer", "").startswith("https://servicewechat.com/")
+    return Channel.MINI_PROGRAM if inside else Channel.H5
 
 
 def _language(request: Request[Any, Any, Any]) -> Language:
@@ -56,7 +64,7 @@ async def decide_consent(
             data.purpose,
             text_version=data.text_version,
             granted=data.granted,
-            channel=data.platform,
+            channel=_channel(request),
             language=language,
         )
         return ConsentList(await service.list_consents(tx, member.person_no, language))

@@ -55,7 +55,7 @@ async def show_member(member_id: UUID, staff: StaffIdentity) -> MemberDetail:
         return await service.get_detail(tx, member_id)
 
 
-@patch("/members/{member_id:uuid}", access=staff("shop.write"))
+@patch("/members/{member_id:uuid}", access=staff("members.write"))
 async def set_level(member_id: UUID, data: LevelBody, staff: StaffIdentity) -> MemberDetail:
     """Put a member on a level."""
     async with transaction(staff.shop_id) as tx:

@@ -118,9 +118,11 @@ async def test_consents_over_http(lanes: Lanes) -> None:
             "purpose": "marketing",
             "text_version": nobody[2]["text_version"],
             "granted": True,
-            "platform": "mp-weixin",
         },
-        headers={"Accept-Language": "en"},
+        headers={
+            "Accept-Language": "en",
+            "Referer": "https://servicewechat.com/wx7c1e5a90b2d4f683/12/page-frame.html",
+        },
     )
     marketing = answer.json()["items"][2]
     assert (marketing["granted"], marketing["title"]) == (True, "Offers and news")

@@ -25,11 +25,24 @@ export function moment(at: string | null | undefined, timeZone?: string): string
   }).format(new Date(at))
 }
 
+/** A calendar day in the shop's time zone. */
+export const day = (at: string, timeZone?: string): string =>
+  new Intl.DateTimeFormat(language(), { year: 'numeric', month: '2-digit', day: '2-digit', timeZone }).format(new Date(at))
+
 /** A figure of the metric catalogue in its unit. */
 export function figure(value: number | null | undefined, unit: string, currency: string): string {
   if (unit === 'fen') return money(value, currency)
   if (unit === 'bps') return percent(value)
   return unit === 'hundredths' && value != null ? (value / 100).toFixed(2) : count(value)
+}
+
+/** A figure for a headline or an axis: large amounts without their cents, `compact` in short words (1.2万). */
+export function brief(value: number | null | undefined, unit: string, currency: string, compact = false): string {
+  if (value == null || (!compact && (unit !== 'fen' || Math.abs(value) < 1_000_000))) return figure(value, unit, currency)
+  if (unit === 'bps') return percent(value)
+  const style = unit === 'fen' ? ({ style: 'currency', currency, currencyDisplay: 'narrowSymbol' } as const) : {}
+  const notation = compact ? ({ notation: 'compact', maximumFractionDigits: 1 } as const) : { maximumFractionDigits: 0 }
+  return new Intl.NumberFormat(language(), { ...style, minimumFractionDigits: 0, ...notation }).format(unit === 'count' ? value : value / 100)
 }
 
 /** The first moment of a calendar day (`2026-11-22`) in the shop's time zone, `plus` days later, as RFC 3339. */

@@ -27,8 +27,8 @@ export function t(word: Word, values?: Record<string, string | number>): string 
   return locale.value && words.t(word, values ?? {})
 }
 
-/** Labels of the tab bar do not follow on their own. */
-function nameTabs(): void {
+/** Names the tab bar, which does not follow on its own and can be told only while a tab page is in front. */
+export function nameTabs(): void {
   for (const [index, tab] of (['home', 'categories', 'cart', 'me'] as const).entries())
     uni.setTabBarItem({ index, text: t(`tab.${tab}`), fail: () => undefined })
 }

@@ -1,14 +1,21 @@
 import { onHide, onShow, onUnload } from '@dcloudio/uni-app'
 import { collect } from './collect'
+import { nameTabs } from './i18n'
+import { showPieces } from './state/cart'
 import { pageInFront } from './state/gate'
 
-/** Reports `view` when a page comes to the front and `dwell` with the time it stayed there. Call once in a page's setup. */
-export function usePageEvents(detail: () => { product_id?: string } = () => ({})): void {
+/**
+ * What happens whenever a page comes to the front: the tab bar is brought up to date, `view` is reported, and on leaving
+ * `dwell` with the time it stayed. Call once in a page's setup.
+ */
+export function usePage(detail: () => { product_id?: string } = () => ({})): void {
   let since = 0
   let page = ''
   onShow(() => {
     since = Date.now()
     page = pageInFront()
+    nameTabs()
+    showPieces()
     collect('view', detail(), page)
   })
   const leave = (): void => {

@@ -18,8 +18,10 @@ export default {
     explain: 'Shop, payments, people, content and data: the private-domain operating system that runs on one small server.',
   },
   dashboard: {
-    asOf: 'As of {at}', period: 'Period', days: '{n} days', figures: 'Key figures', funnel: 'Four-level funnel', threshold: 'healthy', previous: 'against the period before',
+    asOf: 'As of {at}', period: 'Period', days: '{n} days', figures: 'Key figures', funnel: 'Four-level funnel', threshold: 'healthy', previous: 'vs. period before',
     realtime: 'Last {n} minutes', visitors: 'visitors', orders: 'orders',
+    business: 'Business', behaviour: 'Conversion and retention', advice: 'Suggested actions', definition: 'Definition of {label}', nothing: 'No data in this period', states: { good: 'healthy', bad: 'below the line', unknown: 'too few cases' },
+    past: 'Nothing happened after {on}; these are the {n} days up to then.', stale: 'Cannot refresh right now: {error}',
   },
   orders: {
     one: 'Order', no: 'Order number', goods: 'Goods', member: 'Member', total: 'Amount', state: 'State', placed: 'Placed', export: 'Export', search: 'Order number, phone, or start of a title', from: 'From', to: 'To', kind: 'Kind',

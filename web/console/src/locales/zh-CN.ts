@@ -20,6 +20,8 @@ export default {
   dashboard: {
     asOf: '数据截至 {at}', period: '时间范围', days: '近 {n} 天', figures: '核心指标', funnel: '四级漏斗', threshold: '健康线', previous: '较上一周期',
     realtime: '最近 {n} 分钟', visitors: '位访客', orders: '笔订单',
+    business: '经营', behaviour: '转化与留存', advice: '建议动作', definition: '{label}的口径', nothing: '这段时间没有数据', states: { good: '达标', bad: '未达标', unknown: '样本不足' },
+    past: '{on} 之后没有新数据,以下是截至当日的 {n} 天。', stale: '暂时无法刷新:{error}',
   },
   orders: {
     one: '订单', no: '订单号', goods: '商品', member: '会员', total: '金额', state: '状态', placed: '下单时间', export: '导出', search: '订单号 / 手机号 / 商品名开头', from: '下单起', to: '下单止', kind: '类型',
