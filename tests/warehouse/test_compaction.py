@@ -1,6 +1,7 @@
 """Files: whole, sorted, published by plain updates, replaced and never changed (W1, W3-W6, W9)."""
 
 import asyncio
+import os
 from datetime import UTC, date, datetime, timedelta
 from uuid import uuid4
 
@@ -169,6 +170,35 @@ async def test_rebuild_writes_every_file_anew(warehouse):
     assert await compaction.rebuild() == 2
     assert not old & {file.path for file in await live_files()}
     await check_invariants()
+
+
+async def test_old_batches_are_folded_and_the_books_still_agree(warehouse):
+    await write(*(batch(3) for _ in range(5)))
+    await compaction.compact()
+    await write(batch(2))
+    await compaction.compact()
+    async with tail.opened() as tx:
+        await tx.run(
+            "update warehouse.slot set compacted_at = now() - interval '41 days' where slot = 1"
+        )
+    await compaction.collect()
+    await compaction.collect()
+    assert await rows("select slot, source, rows from warehouse.batch order by slot") == [
+        (1, -1, 15),
+        (2, 1, 2),
+    ]
+    await check_invariants()
+
+
+async def test_scratch_of_the_dead_is_removed_and_that_of_the_living_kept(warehouse):
+    scratch = warehouse / "scratch"
+    old = {name: scratch / name for name in ("tmpdead", "spill-999999999", f"spill-{os.getpid()}")}
+    for folder in old.values():
+        folder.mkdir(parents=True)
+        os.utime(folder, (0, 0))
+    (scratch / "tmpnew").mkdir()
+    await compaction.collect()
+    assert {path.name for path in scratch.iterdir()} == {f"spill-{os.getpid()}", "tmpnew"}
 
 
 # --- several at once (W2) ---------------------------------------------------------------------

@@ -145,14 +145,12 @@ async def _ask(asked: Asked) -> Found:
     until = asked.until or clock.now()
     period = rules.period_of(until, asked.days, asked.time_zone)
     answers = await engines.ask(_questions(asked, period))
-    if asked.auto and not any(answers.series[0][0].totals):
+    [last_us] = answers.lasts
+    if asked.auto and last_us is not None and not any(answers.series[0][0].totals):
         # Nothing in these days: look at the days that end with the last event.
-        last = LastSpec(shop_id=asked.shop_id, steps=(rules.SEEN, rules.MONEY), until=until)
-        [last_us] = (await engines.ask(Questions(lasts=(last,)))).lasts
-        if last_us is not None:
-            until = engines.from_us(last_us) + timedelta(microseconds=1)
-            period = rules.period_of(until, asked.days, asked.time_zone)
-            answers = await engines.ask(_questions(asked, period))
+        until = engines.from_us(last_us) + timedelta(microseconds=1)
+        period = rules.period_of(until, asked.days, asked.time_zone)
+        answers = await engines.ask(_questions(asked, period))
     return period, answers
 
 
@@ -195,6 +193,9 @@ def _questions(asked: Asked, period: Period) -> Questions:
                 (period.since_before, period.until_before),
             ),
             series((rules.VISITORS, rules.ORDER_COUNT), (now - rules.REALTIME, now)),
+        ),
+        lasts=(
+            LastSpec(shop_id=asked.shop_id, steps=(rules.SEEN, rules.MONEY), until=period.until),
         ),
     )
 

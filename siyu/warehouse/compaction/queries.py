@@ -11,6 +11,8 @@ from siyu.warehouse.compaction import rules
 from siyu.warehouse.compaction.contracts import FILE_COLUMNS, Intent, LiveFile, Part
 
 COMPACTOR_LOCK = 7_316_002
+FOLDED_SOURCE = -1
+"""`batch.source` of the row that stands for all old batches of a slot."""
 
 
 class Books(msgspec.Struct, frozen=True):
@@ -197,6 +199,24 @@ async def list_droppable_slots(tx: ReadTx) -> list[int]:
 async def drop_partition(tx: Tx, slot: int) -> None:
     """Drop the partition of a compacted slot."""
     await tx.run(f"drop table if exists warehouse.event_tail_{slot:d}")
+
+
+async def fold_batches(tx: Tx) -> None:
+    """One row per slot for batches of slots compacted 40 days ago; their sums stay.
+
+    No batch is sent again after that: events older than 30 days are refused, and the outbox has
+    its cursor.
+    """
+    await tx.run(
+        """with old as (
+             delete from warehouse.batch b using warehouse.slot s
+             where b.slot = s.slot and b.source <> $1 and s.state = 'compacted'
+               and s.compacted_at < now() - interval '40 days'
+             returning b.slot, b.rows, b.sum_no)
+           insert into warehouse.batch (source, batch_key, slot, rows, sum_no)
+           select $1, gen_random_uuid(), slot, sum(rows), sum(sum_no) from old group by slot""",
+        FOLDED_SOURCE,
+    )
 
 
 async def get_tail_books(tx: ReadTx) -> Books:

@@ -106,7 +106,7 @@ def condition_sql(where: Where, codes: Codes) -> str:
     elif where.prop in COLUMN_PROPS:
         column = where.prop
     else:
-        column = f"json_extract_string(props, '$.{where.prop}')"
+        column = f"json_extract_string(props, '$.\"{where.prop}\"')"
         if values and isinstance(values[0], int):
             column = f"try_cast({column} as bigint)"
     texts = [_literal(value) for value in values]
@@ -241,7 +241,7 @@ def _by_sql(prop: str) -> str:
     elif prop in COLUMN_PROPS:
         column = prop
     else:
-        column = f"json_extract_string(props, '$.{prop}')"
+        column = f"json_extract_string(props, '$.\"{prop}\"')"
     return f"coalesce(cast({column} as varchar), '')"
 
 

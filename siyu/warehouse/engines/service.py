@@ -1,6 +1,7 @@
 """Asking DuckDB."""
 
 import asyncio
+import os
 import threading
 from collections import defaultdict
 from collections.abc import Sequence
@@ -50,7 +51,7 @@ def _connection() -> duckdb.DuckDBPyConnection:
             config={
                 "memory_limit": "256MB",
                 "threads": 2,
-                "temp_directory": str(tail.root() / "scratch" / "spill"),
+                "temp_directory": str(tail.root() / "scratch" / f"spill-{os.getpid()}"),
                 "preserve_insertion_order": False,
             }
         )

@@ -52,7 +52,7 @@ create table warehouse.batch (
   primary key (source, batch_key)
 );
 comment on table warehouse.batch is
-  'Makes ingest idempotent, and is the ledger the audits compare with. source: 0 the outbox, else the shop.';
+  'Makes ingest idempotent, and is the ledger the audits compare with. source: 0 the outbox, -1 old ones folded, else the shop.';
 create index batch_slot on warehouse.batch (slot);
 
 create table warehouse.cursor (

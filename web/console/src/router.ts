@@ -1,5 +1,6 @@
 import { createRouter, createWebHistory, type RouteRecordRaw } from 'vue-router'
 import { useContext } from './api/client'
+import { menu } from './layout/menu'
 import { useSession } from './session'
 
 declare module 'vue-router' {
@@ -48,6 +49,11 @@ router.beforeEach(async (to) => {
   const session = useSession()
   if (to.meta.open) return true
   if (!(await session.restore())) return { path: '/login', query: to.path === '/' ? {} : { to: to.fullPath } }
+  // Whoever may not see the figures begins with the first page that the role allows.
+  if (to.path === '/' && !session.may('insight.read')) {
+    const first = menu.flatMap((group) => group.items).find((item) => !item.permission || session.may(item.permission))
+    return first?.path ?? '/settings/account'
+  }
   return true
 })
 

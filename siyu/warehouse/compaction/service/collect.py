@@ -2,6 +2,7 @@
 
 import contextlib
 import shutil
+from pathlib import Path
 
 from siyu.kernel import clock
 from siyu.kernel.errors import Busy
@@ -10,7 +11,9 @@ from siyu.warehouse.tail import service as tail
 
 
 async def collect(grace_s: float = rules.GRACE_S) -> tuple[int, int]:
-    """Remove dead files after their grace, expired intents, dropped slots' partitions.
+    """Remove dead files after their grace, expired intents, partitions of compacted slots.
+
+    The books of batches too old to be sent again are folded to one row per slot.
 
     Returns how many files and how many partitions went.
     """
@@ -33,14 +36,20 @@ async def collect(grace_s: float = rules.GRACE_S) -> tuple[int, int]:
             async with tail.opened("begin; set local lock_timeout = '50ms'") as tx:
                 await queries.drop_partition(tx, slot)
             dropped += 1
+    async with tail.opened() as tx:
+        await queries.fold_batches(tx)
     _sweep_scratch()
     return len(files), dropped
 
 
 def _sweep_scratch() -> None:
-    """Scratch folders of jobs that died a day ago or longer, by the machine's own clock."""
+    """Remove what died a day ago or longer, by the machine's own clock.
+
+    A process spills into a folder of its number for as long as it lives.
+    """
     yesterday = (clock.now() - clock.shift()).timestamp() - 86_400
     for folder in (tail.root() / "scratch").glob("*"):
         with contextlib.suppress(FileNotFoundError):
-            if folder.stat().st_mtime < yesterday:
+            owner = Path("/proc") / folder.name.removeprefix("spill-")
+            if folder.stat().st_mtime < yesterday and not owner.exists():
                 shutil.rmtree(folder, ignore_errors=True)

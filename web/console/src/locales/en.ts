@@ -1,6 +1,6 @@
 export default {
   nav: {
-    menu: 'Menu', shop: 'Shop', account: 'My account', logout: 'Log out',
+    menu: 'Menu', skip: 'Skip to content', shop: 'Shop', account: 'My account', logout: 'Log out',
     insight: 'Insight', dashboard: 'Dashboard',
     commerce: 'Commerce', orders: 'Orders', products: 'Products', categories: 'Categories', decoration: 'Home page', stock: 'Stock',
     people: 'People', members: 'Members',
@@ -44,9 +44,20 @@ export default {
   },
   stock: {
     search: 'Title or SKU code', low: 'Low stock only', goods: 'Goods', onHand: 'On hand', reserved: 'Reserved', available: 'Available', adjust: 'Adjust', movements: 'Movements', delta: 'Change', after: '{before} → {after} afterwards',
-    at: 'Time', kind: 'Kind', kinds: { opened: 'Opened', adjusted: 'Adjusted', adjust: 'Adjusted', sold: 'Sold', consumed: 'Sold', returned: 'Returned', setup: 'Opened' },
+    at: 'Time', kind: 'Kind', kinds: { received: 'Received', adjusted: 'Adjusted', sold: 'Sold' },
   },
-  audit: { at: 'Time', actor: 'Who', action: 'Action', subject: 'Subject', change: 'Change' },
+  audit: {
+    at: 'Time', actor: 'Who', action: 'Action', subject: 'Subject', change: 'Change',
+    actions: {
+      catalog: { banners_changed: 'Banners changed', category_removed: 'Category removed', category_saved: 'Category saved', price_changed: 'Price changed', product_created: 'Product created', shelf_changed: 'Put on or off shelf', showcase_changed: 'Home page changed' },
+      inventory: { adjusted: 'Stock adjusted' }, kernel: { replayed: 'Notification replayed', retried: 'Work retried' }, ordering: { address_revealed: 'Delivery address seen', orders_exported: 'Orders exported' },
+      members: { addresses_revealed: 'Member addresses seen', phone_revealed: 'Member phone seen', level_changed: 'Member level changed' },
+      shops: { opened: 'Shop opened', profile_changed: 'Shop profile changed', wechat_changed: 'WeChat settings changed' },
+      staff: { added: 'Staff added', changed: 'Staff changed', removed: 'Staff removed', password_changed: 'Password changed', totp_enabled: 'One-time code switched on', totp_removed: 'One-time code switched off' },
+    },
+    subjects: { product: 'Product', category: 'Category', sku: 'SKU', shop: 'Shop', staff: 'Staff', order: 'Order', member: 'Member', delivery: 'Work', message: 'Notification', orders: 'Orders' },
+    fields: { title: 'Title', prices_fen: 'Prices', status: 'State', name: 'Name', on_hand: 'On hand', reason: 'Reason', role: 'Role', login_name: 'Login name', level: 'Level', notice: 'Notice', time_zone: 'Time zone', currency: 'Currency', secrets_replaced: 'Secrets replaced', environment: 'Environment' },
+  },
   shop: { code: 'Shop code', name: 'Name', notice: 'Notice', noticeHint: 'Shown on top of the home page', timeZone: 'Time zone', currency: 'Currency', open: 'Open another shop' },
   wechat: {
     test: 'Test it', environment: 'Environment', real: 'WeChat', sandbox: 'Local sandbox', miniProgram: 'Mini-program', pay: 'WeChat Pay', mchid: 'Merchant id', serial: 'API certificate serial', privateKey: 'API private key', apiKey: 'APIv3 key (32 characters)',
@@ -59,7 +70,7 @@ export default {
     may: { owner: 'Everything, staff and WeChat secrets included', manager: 'Products, stock, orders, members, figures', clerk: 'Orders and stock', analyst: 'The dashboard' },
   },
   account: {
-    totp: 'One-time code', totpHint: 'Scan with any authenticator app. A must for roles that touch money.', totpStart: 'Switch on', totpOff: 'Switch off', totpRemove: 'Log in with the password alone from now on?', qr: 'QR code for the authenticator', scan: 'Scan, or type the key:',
+    advised: 'Your role touches money: a one-time code is advised.', totp: 'One-time code', totpHint: 'Scan with any authenticator app. A must for roles that touch money.', totpStart: 'Switch on', totpOff: 'Switch off', totpRemove: 'Log in with the password alone from now on?', qr: 'QR code for the authenticator', scan: 'Scan, or type the key:',
     password: 'Change password', current: 'Current password', new: 'New password', sessions: 'Where you are logged in', this: 'this one', revoke: 'Log out',
   },
   products: {
@@ -75,5 +86,12 @@ export default {
     dead: 'Failed work', deadHint: 'Work that failed after many tries. Find the reason, then try again.', noneDead: 'Nothing has failed', failed: 'Failed', name: 'Work', event: 'Event', tries: 'Tries', reason: 'Reason', retry: 'Try again', started: 'Started',
     inbox: 'Notifications received', inboxHint: 'What WeChat sent is stored first and worked on after. It can be replayed after a repair.', received: 'Received', source: 'From', number: 'Number', state: 'State', states: { new: 'waiting', done: 'done', dead: 'failed' }, replay: 'Replay',
   },
-  imports: { how: 'Import the order history of another system:', none: 'Nothing imported yet', at: 'Time', files: 'Files', report: 'Result', refusals: 'Rows left out', noRefusals: 'Every row came in', file: 'File', line: 'Line', content: 'Content' },
+  imports: {
+    how: 'Import the order history of another system:', none: 'Nothing imported yet', at: 'Time', files: 'Files', report: 'Result', refusals: 'Rows left out', noRefusals: 'Every row came in', file: 'File', line: 'Line', content: 'Content', took: 'took {s} s', dry: 'dry run',
+    figures: { lines: 'Lines read', imported: 'Imported', known: 'Known', refused: 'Left out', orders: 'Orders', returns: 'Returns', known_orders: 'Known orders', customers: 'Customers', products: 'Products', sold_fen: 'Sold', returned_fen: 'Returned', lines_per_second: 'Lines per second' },
+    reasons: {
+      amount_too_large: 'Amount too large', columns_missing: 'Columns missing', customer_missing: 'Unknown customer', item_missing: 'Unknown item', order_differs: 'Differs from the order imported before', order_too_long: 'Too many lines in the order', price_malformed: 'Price malformed', price_negative: 'Negative price',
+      price_too_precise: 'Price has too many decimals', price_zero: 'Price is zero', quantity_malformed: 'Quantity malformed', quantity_too_large: 'Quantity too large', quantity_zero: 'Quantity is zero', time_in_future: 'Time in the future', time_malformed: 'Time malformed',
+    },
+  },
 }

@@ -10,3 +10,6 @@ export const i18n = createI18n({
   fallbackLocale: 'zh-CN',
   messages: { 'zh-CN': zh, en: en as typeof zh },
 })
+
+/** A word for a value of the back end, and the value itself when it is newer than this console. */
+export const word = (key: string, value: string): string => (i18n.global.te(key) ? i18n.global.t(key) : value)
