@@ -13,6 +13,7 @@ from siyu import __version__
 from siyu.app import processes
 from siyu.kernel import config
 from siyu.kernel.errors import SiyuError
+from siyu.merchant.staff.contracts import Role
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 shop_app = typer.Typer(no_args_is_help=True)
@@ -129,6 +130,20 @@ def migrate() -> None:
 
 
 @app.command()
+def verify() -> None:
+    """Ask every truth of the data; fails when one does not hold."""
+    from siyu.app import truths
+
+    async def work() -> bool:
+        async with processes.connected(config.settings()):
+            broken = await truths.check()
+            show(broken)
+            return bool(broken)
+
+    raise typer.Exit(asyncio.run(work()))
+
+
+@app.command()
 def doctor(shop: Annotated[str | None, typer.Option(help="The shop's code.")] = None) -> None:
     """Test every setting and name the next step; fails when something is broken."""
     from siyu.app import doctor as checks
@@ -173,7 +188,7 @@ def create_staff(
     login_name: str,
     name: str,
     shop: ShopCode,
-    role: Annotated[str, typer.Option(help="owner, manager, clerk or analyst.")] = "owner",
+    role: Annotated[Role, typer.Option(help="What they may do.")] = Role.OWNER,
 ) -> None:
     """Let somebody into the console; asks for the password."""
     from siyu.kernel.audit import System
@@ -181,7 +196,6 @@ def create_staff(
     from siyu.kernel.errors import NotFound
     from siyu.merchant.shops import service as shops
     from siyu.merchant.staff import service as staff
-    from siyu.merchant.staff.contracts import Role
 
     password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
 
@@ -198,7 +212,7 @@ def create_staff(
                     login_name=login_name,
                     name=name,
                     password_hash=hashed,
-                    role=Role(role),
+                    role=role,
                 )
             show({"staff_id": staff_id})
 
@@ -276,7 +290,9 @@ def _warehouse(verb: str) -> None:
         async with processes.connected(config.settings()):
             return await getattr(warehouse, verb)()
 
-    show(asyncio.run(work()))
+    result = asyncio.run(work())
+    show(result)
+    raise typer.Exit(not getattr(result, "ok", True))
 
 
 @mini_program_app.command("export")

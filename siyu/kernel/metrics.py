@@ -15,6 +15,7 @@ queue_reconnects = Counter("siyu_queue_reconnects_total", "Times the job queue w
 waiting = Gauge("siyu_jobs_waiting", "Due jobs that wait", ["job"])
 unknown = Gauge("siyu_jobs_unknown", "Waiting jobs this program does not know", ["job"])
 dead = Gauge("siyu_dead", "Dead jobs and deliveries", ["kind"])
+broken_truths = Gauge("siyu_broken_truths", "Truths of the data that do not hold")
 outbox_lag = Gauge("siyu_outbox_lag_seconds", "Age of the oldest unread event", ["consumer"])
 
 

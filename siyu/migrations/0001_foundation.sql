@@ -291,7 +291,7 @@ create table warehouse.batch (
   primary key (source, batch_key)
 );
 comment on table warehouse.batch is
-  'Makes ingest idempotent, and is the ledger the audits compare with. source: 0 the outbox, else the shop.';
+  'Makes ingest idempotent, and is the ledger the audits compare with. source: 0 the outbox, -1 old ones folded, else the shop.';
 create index batch_slot on warehouse.batch (slot);
 
 create table warehouse.cursor (
@@ -707,6 +707,7 @@ create table inventory.stock (
   on_hand    int  not null default 0,
   reserved   int  not null default 0,
   version    int  not null default 0,
+  withdrawn  boolean not null default false,
   primary key (shop_id, sku_id),
   constraint stock_reserved_within_on_hand check (reserved between 0 and on_hand),
   constraint stock_on_hand_in_range check (on_hand <= 1000000)
@@ -714,6 +715,8 @@ create table inventory.stock (
 comment on table inventory.stock is
   'The row every buyer wants: narrow, no index on what moves, half-empty pages, so that each move is heap-only.';
 comment on column inventory.stock.version is 'Counts changes made by the merchant; sales do not touch it.';
+comment on column inventory.stock.withdrawn is
+  'No longer offered: counts in no list, yet what is on hand and reserved stays true.';
 create index stock_by_product on inventory.stock (shop_id, product_no);
 select kernel.tenant_table('inventory.stock');
 
@@ -1003,8 +1006,19 @@ comment on table ordering.order_lines is 'What was bought, frozen at that moment
 comment on column ordering.order_lines.title_key is
   'Title in lower case, bytewise: a prefix is found by >= and <, which (unlike LIKE) may use an index under row-level security.';
 comment on column ordering.order_lines.discount_fen is 'All that was taken off this line, its share of order-wide reductions included.';
-create index line_title on ordering.order_lines (shop_id, title_key, order_id);
+create index line_title on ordering.order_lines (shop_id, title_key);
 select kernel.tenant_table('ordering.order_lines');
+
+create function ordering.refresh_statistics() returns void language plpgsql security definer
+set search_path = pg_catalog as $$
+begin
+  analyze ordering.orders;
+  analyze ordering.order_lines;
+end $$;
+comment on function ordering.refresh_statistics is
+  'After an import: only the owner may do this, and lists planned without it are slow for a minute.';
+revoke execute on function ordering.refresh_statistics from public;
+grant execute on function ordering.refresh_statistics to siyu_app;
 
 create table ordering.timeline (
   shop_id int not null,

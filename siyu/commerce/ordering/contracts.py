@@ -299,7 +299,7 @@ class OrderCancelled(Event, frozen=True):
 
 
 class OrderImported(Event, frozen=True):
-    """An order of another system's history; happened at its own time. `kind`: sale or return."""
+    """An order of another system's history, at its own time. `kind`: sale or return (negative)."""
 
     name: ClassVar[str] = "ordering.order_imported"
     order_id: UUID

@@ -96,8 +96,19 @@ comment on table ordering.order_lines is 'What was bought, frozen at that moment
 comment on column ordering.order_lines.title_key is
   'Title in lower case, bytewise: a prefix is found by >= and <, which (unlike LIKE) may use an index under row-level security.';
 comment on column ordering.order_lines.discount_fen is 'All that was taken off this line, its share of order-wide reductions included.';
-create index line_title on ordering.order_lines (shop_id, title_key, order_id);
+create index line_title on ordering.order_lines (shop_id, title_key);
 select kernel.tenant_table('ordering.order_lines');
+
+create function ordering.refresh_statistics() returns void language plpgsql security definer
+set search_path = pg_catalog as $$
+begin
+  analyze ordering.orders;
+  analyze ordering.order_lines;
+end $$;
+comment on function ordering.refresh_statistics is
+  'After an import: only the owner may do this, and lists planned without it are slow for a minute.';
+revoke execute on function ordering.refresh_statistics from public;
+grant execute on function ordering.refresh_statistics to siyu_app;
 
 create table ordering.timeline (
   shop_id int not null,

@@ -76,7 +76,7 @@ async def test_lines_of_a_customer_at_one_time_are_an_order(shop, bring: Import)
     )
     first, later = datetime(2010, 1, 4, 2, tzinfo=UTC), datetime(2010, 1, 5, 3, 30, tzinfo=UTC)
     assert await rows(shop, ORDERS) == [
-        ("return", 1350, first, "茶则 x3"),
+        ("return", -1350, first, "茶则 x3"),
         ("sale", 125, first, "盖碗 x1"),
         ("sale", 250, first, "盖碗 x2, 茶则 x1"),
         ("sale", 450, later, "茶则 x1"),
@@ -87,7 +87,7 @@ async def test_lines_of_a_customer_at_one_time_are_an_order(shop, bring: Import)
     assert report.notes == {"price_zero": 1} and report.report_file is None
     told = await events(shop, "ordering.order_imported")
     assert sorted((e["kind"], e["amount_fen"], e["first_order"]) for e in told) == [
-        ("return", 1350, False),
+        ("return", -1350, False),
         ("sale", 125, True),
         ("sale", 250, True),
         ("sale", 450, False),

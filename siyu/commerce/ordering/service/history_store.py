@@ -143,6 +143,7 @@ async def write_staged(tx: Tx, source: str) -> set[UUID]:
            select array_agg(first_order_id) from first""",
         tx.shop_id,
     )
+    await tx.value("select ordering.refresh_statistics()")
     return set(first or ())
 
 

@@ -170,7 +170,7 @@ def _tell(tx: Tx, orders: Sequence[StagedOrder], source: str, first: set[UUID]) 
         told = OrderImported(
             order_id=order.order_id,
             person_no=order.person_no,
-            amount_fen=order.items_fen,
+            amount_fen=-order.items_fen if order.kind is OrderKind.RETURN else order.items_fen,
             kind=order.kind,
             source=source,
             first_order=order.order_id in first,
