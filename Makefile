@@ -7,15 +7,22 @@ WEB := siyu/web
 
 .PHONY: run setup test check fix openapi web domain lock pictures bench clean system
 
-run: setup web                ## start the demo and print its addresses
+run:                          ## start the demo and print its addresses
+	@$(MAKE) --no-print-directory -j2 .stamp-run web
 	$(BIN)/siyu demo
 
-setup: .stamp-python
+setup: .stamp-dev             ## what tests and checks need, in .venv
 
-.stamp-python: requirements.lock pyproject.toml
+PIP = $(BIN)/python -m pip --disable-pip-version-check install -q
+
+.stamp-run: requirements.lock pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -q --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install -q --no-deps --no-build-isolation -e .
+	$(PIP) --require-hashes -r requirements.lock
+	$(PIP) --no-deps --no-build-isolation -e .
+	@touch $@
+
+.stamp-dev: .stamp-run requirements-dev.lock
+	$(PIP) --require-hashes -r requirements-dev.lock
 	@touch $@
 
 # --- front ends: built when their sources changed -------------------------------------------------
@@ -76,9 +83,12 @@ domain:                       ## make domain NAME=growth/lottery: the files of a
 pictures:                     ## the pictures of the READMEs, from the running demo
 	$(BIN)/python tools/pictures.py
 
+LOCK = $(BIN)/pip-compile -q --generate-hashes --strip-extras --allow-unsafe --no-emit-index-url \
+  --no-emit-trusted-host --no-emit-find-links --no-header --extra build --extra demo
+
 lock:                         ## pin everything again, with hashes
-	$(BIN)/pip-compile -q --generate-hashes --strip-extras --allow-unsafe --no-emit-index-url --no-emit-trusted-host \
-	  --no-emit-find-links --no-header --extra demo --extra dev --output-file requirements.lock pyproject.toml
+	$(LOCK) --output-file requirements.lock pyproject.toml
+	$(LOCK) --extra dev --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml
 
 clean:
 	rm -rf $(VENV) .stamp-* $(WEB) web/*/node_modules web/*/dist tests/wechat/node/node_modules

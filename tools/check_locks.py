@@ -8,9 +8,12 @@ from pathlib import Path
 ADDRESS = re.compile(r"https?://|--index-url|--find-links|--extra-index")
 bad: list[str] = []
 
-for line in Path("requirements.lock").read_text().splitlines():
-    if ADDRESS.search(line):
-        bad.append(f"requirements.lock: {line.strip()}")
+for name in ("requirements.lock", "requirements-dev.lock"):
+    text = Path(name).read_text()
+    bad += [f"{name}: {line.strip()}" for line in text.splitlines() if ADDRESS.search(line)]
+    pins = [line for line in text.splitlines() if "==" in line]
+    if text.count("--hash=sha256:") < len(pins):
+        bad.append(f"{name}: a pin has no hash")
 
 locks = [p for p in Path().glob("**/package-lock.json") if "node_modules" not in p.parts]
 for path in locks:
@@ -26,5 +29,5 @@ for path in locks:
             if optional not in present:
                 bad.append(f"{path}: {name} misses {optional}")
 
-print("\n".join(bad) or f"{len(locks) + 1} lock files are complete and name no registry")
+print("\n".join(bad) or f"{len(locks) + 2} lock files are complete and name no registry")
 sys.exit(bool(bad))

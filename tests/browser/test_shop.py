@@ -1,4 +1,4 @@
-"""The shop as customers meet it: in the phone, where one can buy, and in a browser, where one can look.
+"""The shop as customers meet it: in the phone one can buy, in a browser one can look.
 
 Labels are looked up in the shop's own word lists, so a reworded button does not break a test.
 """

@@ -8,7 +8,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_the_mini_program_compiles_and_runs() -> None:
-    """Every page complete, wcc and wcsc clean, main package <= 1.5 MB; home renders, a tap opens a product."""
+    """Pages complete, wcc and wcsc clean, main package <= 1.5 MB; a tap on home opens a product."""
     done = subprocess.run(
         ["npm", "test", "--silent"],
         cwd=ROOT / "web" / "mp-check",

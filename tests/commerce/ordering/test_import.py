@@ -76,7 +76,7 @@ async def test_lines_of_a_customer_at_one_time_are_an_order(shop, bring: Import)
     )
     first, later = datetime(2010, 1, 4, 2, tzinfo=UTC), datetime(2010, 1, 5, 3, 30, tzinfo=UTC)
     assert await rows(shop, ORDERS) == [
-        ("return", -1350, first, "茶则 x3"),
+        ("return", 1350, first, "茶则 x3"),
         ("sale", 125, first, "盖碗 x1"),
         ("sale", 250, first, "盖碗 x2, 茶则 x1"),
         ("sale", 450, later, "茶则 x1"),

@@ -43,6 +43,5 @@ declare module 'vue' {
     TTag: typeof import('tdesign-vue-next')['Tag']
     TTagInput: typeof import('tdesign-vue-next')['TagInput']
     TTextarea: typeof import('tdesign-vue-next')['Textarea']
-    TTooltip: typeof import('tdesign-vue-next')['Tooltip']
   }
 }

@@ -17,17 +17,20 @@ export const count = (value: number | null | undefined): string =>
 export const percent = (bps: number | null | undefined): string =>
   bps == null ? '–' : `${(bps / 100).toFixed(bps % 100 === 0 ? 0 : bps % 10 === 0 ? 1 : 2)}%`
 
+// In English the month is a word: 09/10 means two days.
+const date = (): Intl.DateTimeFormatOptions => ({ year: 'numeric', month: language() === 'en' ? 'short' : '2-digit', day: '2-digit' })
+
 /** A moment in the shop's time zone. */
 export function moment(at: string | null | undefined, timeZone?: string): string {
   if (!at) return '–'
   return new Intl.DateTimeFormat(language(), {
-    year: 'numeric', month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit', hour12: false, timeZone,
+    ...date(), hour: '2-digit', minute: '2-digit', hourCycle: 'h23', timeZone,
   }).format(new Date(at))
 }
 
 /** A calendar day in the shop's time zone. */
 export const day = (at: string, timeZone?: string): string =>
-  new Intl.DateTimeFormat(language(), { year: 'numeric', month: '2-digit', day: '2-digit', timeZone }).format(new Date(at))
+  new Intl.DateTimeFormat(language(), { ...date(), timeZone }).format(new Date(at))
 
 /** A figure of the metric catalogue in its unit. */
 export function figure(value: number | null | undefined, unit: string, currency: string): string {
@@ -50,10 +53,11 @@ export function dayStart(on: string, timeZone = 'Asia/Shanghai', plus = 0): stri
   const noon = new Date(`${on}T12:00:00Z`)
   noon.setUTCDate(noon.getUTCDate() + plus)
   const day = noon.toISOString().slice(0, 10)
-  const utc = new Date(`${day}T00:00:00Z`)
-  const parts = new Intl.DateTimeFormat('en-US', { timeZone, timeZoneName: 'longOffset' }).formatToParts(utc)
-  const offset = parts.find((p) => p.type === 'timeZoneName')?.value.replace('GMT', '') || '+00:00'
-  return `${day}T00:00:00${offset}`
+  const offset = (at: string): string =>
+    new Intl.DateTimeFormat('en-US', { timeZone, timeZoneName: 'longOffset' })
+      .formatToParts(new Date(at)).find((p) => p.type === 'timeZoneName')?.value.replace('GMT', '') || '+00:00'
+  // Twice: the clock may change between midnight there and midnight in UTC.
+  return `${day}T00:00:00${offset(`${day}T00:00:00${offset(`${day}T00:00:00Z`)}`)}`
 }
 
 /** Typed yuan to fen: `12.5` -> 1250; null for nothing or what is no amount. */

@@ -27,6 +27,7 @@ function look(): void {
   document.querySelectorAll('.uni-tabbar__item:not([tabindex])').forEach((tab) => {
     tab.setAttribute('role', 'link')
     tab.setAttribute('tabindex', '0')
+    tab.querySelectorAll('img').forEach((icon) => (icon.alt = '')) // the label says it
   })
   const sheets = document.querySelectorAll<HTMLElement>('.s-sheet__body')
   const open = sheets[sheets.length - 1] ?? null

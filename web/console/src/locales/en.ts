@@ -39,7 +39,7 @@ export default {
   },
   members: {
     one: 'Member', phone: 'Phone', level: 'Level', joined: 'Joined', seen: 'Last seen', search: 'Phone, or start of a nickname', none: 'No members match', unnamed: 'WeChat user', number: 'Number', source: 'Source', devices: 'Devices',
-    merged: '{n} merged visitors', addresses: '{n} addresses', consents: 'Consents', granted: 'Granted', refused: 'Refused', levels: { normal: 'Member', vip: 'VIP' },
+    sources: { login: 'Log-in', import: 'Import' }, merged: '{n} merged visitors', addresses: '{n} addresses', consents: 'Consents', granted: 'Granted', refused: 'Refused', levels: { normal: 'Member', vip: 'VIP' },
     purpose: { privacy: 'Privacy', analytics: 'Analytics', marketing: 'Marketing' },
   },
   stock: {

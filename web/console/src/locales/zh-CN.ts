@@ -39,7 +39,7 @@ export default {
   },
   members: {
     one: '会员', phone: '手机号', level: '等级', joined: '加入时间', seen: '最近登录', search: '手机号 / 昵称开头', none: '没有找到会员', unnamed: '微信用户', number: '会员编号', source: '来源', devices: '设备',
-    merged: '合并访客 {n}', addresses: '收货地址 {n} 个', consents: '授权记录', granted: '同意', refused: '拒绝', levels: { normal: '普通会员', vip: 'VIP 会员' },
+    sources: { login: '小程序登录', import: '历史导入' }, merged: '合并访客 {n}', addresses: '收货地址 {n} 个', consents: '授权记录', granted: '同意', refused: '拒绝', levels: { normal: '普通会员', vip: 'VIP 会员' },
     purpose: { privacy: '隐私政策', analytics: '行为分析', marketing: '营销消息' },
   },
   stock: {
