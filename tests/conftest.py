@@ -19,7 +19,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from siyu.kernel import config, db, migrate, postgres
+from siyu.kernel import clock, config, crypto, db, migrate, postgres
 from siyu.kernel.db import Database, Tx
 from siyu.kernel.ids import ShopId
 
@@ -49,7 +49,16 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> config.Settings:
     """Settings of the tests: an own data folder, and so own keys and pictures."""
     own = config.Settings(data_dir=tmp_path_factory.mktemp("data"), public_url="https://shop.test")
     config.use(own)
+    crypto.use(crypto.load_vault(own.key_file))
     return own
+
+
+@pytest.fixture(autouse=True)
+def honest_clock() -> Iterator[None]:
+    """Every test begins at the machine's own time, whatever another one did to the clock."""
+    clock.advance(-clock.shift())
+    yield
+    clock.advance(-clock.shift())
 
 
 @pytest.fixture(scope="session")
@@ -124,7 +133,15 @@ _shop_numbers = itertools.count(1)
 
 
 @pytest.fixture
-async def shop(database: Database) -> ShopId:
+async def quiet(database: Database) -> None:
+    """Nothing waits in outbox or queue: what earlier tests left is not this one's to work on."""
+    async with db.system_transaction() as tx:
+        for table in ("kernel.deliveries", "kernel.outbox", "jobs.pgqueuer", "kernel.ticks"):
+            await tx.run(f"delete from {table}")
+
+
+@pytest.fixture
+async def shop(database: Database, quiet: None) -> ShopId:
     """A fresh shop of its own, committed."""
     number = next(_shop_numbers)
     async with db.system_transaction() as tx:

@@ -32,15 +32,15 @@ from PIL import Image
 from siyu.app import processes
 from siyu.app.bench_script import Script, parameter_types, store_arguments
 from siyu.commerce.catalog import service as catalog
-from siyu.commerce.catalog.contracts import ProductDraft, SkuDraft
-from siyu.kernel import config, db, migrate, postgres
+from siyu.commerce.catalog.contracts import ProductDraft, ProductKind, SkuDraft
+from siyu.kernel import clock, config, db, migrate, postgres
 from siyu.kernel.audit import System
 from siyu.kernel.auth import MemberIdentity, member_token
 from siyu.kernel.db import reading, system_transaction, transaction
 from siyu.kernel.ids import ShopId
 from siyu.merchant.shops import service as shops
 from siyu.people.members import service as members
-from siyu.people.members.contracts import AddressText, Platform
+from siyu.people.members.contracts import AddressText, ImportRow
 
 BUYERS = 32
 LINES = 5
@@ -77,7 +77,7 @@ class Buyer(msgspec.Struct, frozen=True):
     """A member, and what to send in their name."""
 
     member: MemberIdentity
-    address_id: UUID
+    address_id: UUID | None = None
 
 
 class Bench(msgspec.Struct):
@@ -141,7 +141,9 @@ def _free_port() -> int:
         return int(free.getsockname()[1])
 
 
-async def _stock(shop_id: ShopId, count: int, pieces: int) -> list[UUID]:
+async def _stock(
+    shop_id: ShopId, count: int, pieces: int, kind: ProductKind = ProductKind.PHYSICAL
+) -> list[UUID]:
     """SKUs on the shelf, all at PRICE_FEN."""
     picture = io.BytesIO()
     Image.new("RGB", (8, 8)).save(picture, "PNG")
@@ -152,6 +154,7 @@ async def _stock(shop_id: ShopId, count: int, pieces: int) -> list[UUID]:
         for number in range(count):
             draft = ProductDraft(
                 title=f"云雾绿茶 {number}",
+                kind=kind,
                 image_urls=[image.url],
                 skus=[SkuDraft(price_fen=PRICE_FEN, stock=pieces)],
             )
@@ -162,7 +165,16 @@ async def _stock(shop_id: ShopId, count: int, pieces: int) -> list[UUID]:
     return found
 
 
-async def _buyers(shop_id: ShopId, count: int) -> list[Buyer]:
+async def _members(shop_id: ShopId, count: int) -> list[Buyer]:
+    rows = [ImportRow(str(number), clock.now()) for number in range(count)]
+    async with transaction(shop_id) as tx:
+        made = await members.import_people(tx, rows)
+    return [
+        Buyer(MemberIdentity(shop_id, known.member_id, known.person_no)) for known in made.values()
+    ]
+
+
+async def _with_addresses(shop_id: ShopId, buyers: list[Buyer]) -> list[Buyer]:
     address = AddressText(
         receiver="王小明",
         phone="13812345678",
@@ -173,14 +185,9 @@ async def _buyers(shop_id: ShopId, count: int) -> list[Buyer]:
     )
     found = []
     async with transaction(shop_id) as tx:
-        for number in range(count):
-            logged_in = await members.record_login(
-                tx, "bench", str(number), union_id=None, platform=Platform.MINI_PROGRAM
-            )
-            known = logged_in.member
-            kept = await members.add_address(tx, known.member_id, address, True)
-            member = MemberIdentity(shop_id, known.member_id, known.person_no)
-            found.append(Buyer(member, kept.address_id))
+        for buyer in buyers:
+            kept = await members.add_address(tx, buyer.member.member_id, address, True)
+            found.append(Buyer(buyer.member, kept.address_id))
     return found
 
 
@@ -296,7 +303,7 @@ async def checkout() -> CheckoutFigures:
     """Median rates of interleaved rounds, after one round of each to warm up."""
     async with _served() as bench:
         sku_ids = await _stock(bench.shop_id, BUYERS * LINES, 1_000_000)
-        buyers = await _buyers(bench.shop_id, BUYERS)
+        buyers = await _with_addresses(bench.shop_id, await _members(bench.shop_id, BUYERS))
         baskets = [sku_ids[i * LINES : (i + 1) * LINES] for i in range(BUYERS)]
         requests = [
             _request(bench, buyer, basket) for buyer, basket in zip(buyers, baskets, strict=True)
@@ -390,8 +397,8 @@ async def _pgbench(bench: Bench, script: str, number: int) -> float:
 async def race() -> RaceFigures:
     """Sell 500 pieces to 1,000 buyers, 64 at once; then let an unguarded sale try the same."""
     async with _served() as bench:
-        (sku_id,) = await _stock(bench.shop_id, 1, RACE_PIECES)
-        buyers = await _buyers(bench.shop_id, RACE_BUYERS)
+        (sku_id,) = await _stock(bench.shop_id, 1, RACE_PIECES, ProductKind.SERVICE)
+        buyers = await _members(bench.shop_id, RACE_BUYERS)
         requests = [_request(bench, buyer, [sku_id]) for buyer in buyers]
         sent = await _load(bench.port, requests, seconds=None, at_once=RACE_AT_ONCE)
         assert set(sent["statuses"]) <= {"200", "409"}, sent["statuses"]

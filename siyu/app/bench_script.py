@@ -47,7 +47,7 @@ class Script:
                     names.append(f"a{place}_{no}")
                     row.append(_literal(value))
                     values.append(f":{names[-1]}::{kind}")
-            statements.append(re.sub(r"\$(\d+)", lambda m, v=values: v[int(m[1]) - 1], sql))
+            statements.append(_filled(sql, values))
         self._statements = self._statements or statements
         self.columns = self.columns or names
         assert (self._statements, self.columns) == (statements, names), "orders differ in shape"
@@ -78,6 +78,10 @@ class Script:
 
 
 _MOST_IDS = 9
+
+
+def _filled(sql: str, values: list[str]) -> str:
+    return re.sub(r"\$(\d+)", lambda match: values[int(match[1]) - 1], sql)
 
 
 def _fresh(value: Any, other: Any, made: dict[str, str]) -> str | None:

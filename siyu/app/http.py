@@ -4,6 +4,7 @@
 """
 
 import contextlib
+import gc
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -118,6 +119,10 @@ def create_litestar(**options: Any) -> Litestar:
 @contextlib.asynccontextmanager
 async def _connected(_: Litestar) -> AsyncIterator[None]:
     async with processes.program_database(config.settings()):
+        # What lives from the start to the end is not looked at again by each collection.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 100)
         yield
 
 

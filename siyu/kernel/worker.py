@@ -38,7 +38,8 @@ async def _ring() -> None:
         "type": "table_changed_event",
         "sent_at": clock.now().isoformat(),
     }
-    with contextlib.suppress(Busy, OSError), db.weather():
+    # A process that is just ending has closed its pool: the poll of each second is soon enough.
+    with contextlib.suppress(Busy, OSError, asyncpg.InterfaceError), db.weather():
         async with db.database().pool.acquire(timeout=2) as connection:
             await connection.execute("select pg_notify($1, $2)", CHANNEL, json.dumps(message))
 

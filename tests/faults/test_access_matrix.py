@@ -23,7 +23,7 @@ from siyu.kernel.ids import ShopId
 from siyu.merchant.shops import service as shops
 from siyu.merchant.staff import service as staff
 from siyu.merchant.staff.contracts import Role
-from tests.commerce.ordering.kit import make_buyer, make_skus
+from tests.commerce.ordering.kit import make_buyers, make_skus
 from tests.merchant.lanes import HASH, PASSWORD
 
 _numbers = itertools.count(1)
@@ -96,8 +96,8 @@ async def world(database: Database) -> AsyncIterator[World]:
     async with _client(made.app) as client:
         made.cookie_a = await _sign_in(client, made.a, f"anna{number}")
         await _sign_in(client, made.b, f"bert{number}")
-        made.member_a, _ = await make_buyer(made.a)
-        made.member_b, address = await make_buyer(made.b)
+        [(made.member_a, _)] = await make_buyers(made.a, 1)
+        [(made.member_b, address)] = await make_buyers(made.b, 1)
         (sku,) = await make_skus(made.b, title="乙店的茶")
         order = await _buy(client, made.member_b, address, sku)
     async with reading(made.b) as tx:
@@ -219,7 +219,7 @@ async def test_F077_a_member_of_one_shop_reaches_nothing_of_another(world: World
 
 
 async def test_F081_a_member_reaches_nothing_of_another_member(world: World) -> None:
-    stranger, _ = await make_buyer(world.b)
+    [(stranger, _)] = await make_buyers(world.b, 1)
     wrong = []
     async with _client(world.app) as client:
         for number, (method, path, access) in enumerate(_routes(world.app)):

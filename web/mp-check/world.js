@@ -62,7 +62,7 @@ Object.assign(wx, {
   },
 })
 
-const settle = () => simulate.sleep(150)
+const settle = () => simulate.sleep(300)
 async function open(route, query) {
   front = route
   const page = simulate.render(simulate.load(join(root, route), { rootPath: root, compiler: 'official' }), {})

@@ -6,13 +6,31 @@ import { consentVersion } from './state/consents'
 import { pageInFront } from './state/gate'
 
 /**
- * Behaviour events of the shop, sent in batches and only with the customer's consent to analytics. A batch keeps its
- * key until the server took it, so a repeated batch counts once.
+ * Behaviour events of the shop, sent in batches and only with the customer's consent to analytics.
+ * A batch keeps its key until the server took it, so a repeated batch counts once.
  */
 type Name = 'expose' | 'click' | 'view' | 'cart' | 'share' | 'dwell'
-interface Detail { product_id?: string; zone?: string; dwell_ms?: number; props?: Record<string, string | number> }
-interface Entry { name: Name; at: string; page: string; product_id: string | null; zone: string | null; dwell_ms: number | null; props: object }
-interface Batch { batch_key: string; visitor: string; consent_version: string; events: Entry[] }
+interface Detail {
+  product_id?: string
+  zone?: string
+  dwell_ms?: number
+  props?: Record<string, string | number>
+}
+interface Entry {
+  name: Name
+  at: string
+  page: string
+  product_id: string | null
+  zone: string | null
+  dwell_ms: number | null
+  props: object
+}
+interface Batch {
+  batch_key: string
+  visitor: string
+  consent_version: string
+  events: Entry[]
+}
 
 const EVERY_MS = 5000
 const FULL = 20
@@ -30,10 +48,22 @@ function visitor(): string {
   return fresh
 }
 
-export function collect(name: Name, { product_id = undefined, zone, dwell_ms, props = {} }: Detail = {}, on = pageInFront()): void {
+export function collect(
+  name: Name,
+  { product_id = undefined, zone, dwell_ms, props = {} }: Detail = {},
+  on = pageInFront(),
+): void {
   if (!consentVersion('analytics')) return
   const at = new Date().toISOString()
-  waiting.push({ name, at, page: on, product_id: product_id ?? null, zone: zone ?? null, dwell_ms: dwell_ms ?? null, props })
+  waiting.push({
+    name,
+    at,
+    page: on,
+    product_id: product_id ?? null,
+    zone: zone ?? null,
+    dwell_ms: dwell_ms ?? null,
+    props,
+  })
   if (waiting.length >= FULL) void flush()
   else timer ??= setTimeout(() => void flush(), EVERY_MS)
 }
@@ -43,11 +73,17 @@ function seal(): void {
   timer = null
   const consent_version = consentVersion('analytics')
   if (waiting.length && consent_version)
-    batches = [...batches, { batch_key: uuid(), visitor: visitor(), consent_version, events: waiting }].slice(-KEPT_BATCHES)
+    batches = [
+      ...batches,
+      { batch_key: uuid(), visitor: visitor(), consent_version, events: waiting },
+    ].slice(-KEPT_BATCHES)
   waiting = []
 }
 
-/** Sends what is there. What cannot be sent stays, also over a restart, and goes with the next flush. */
+/**
+ * Sends what is there. What cannot be sent stays, also over a restart, and goes with the next
+ * flush.
+ */
 export async function flush(): Promise<void> {
   seal()
   if (sending) return
@@ -85,7 +121,9 @@ export function forgetEvents(): void {
   save('batches', null)
 }
 
-/** Reports `expose` once when a third of the component's `.expose` element has been on the screen. */
+/**
+ * Reports `expose` once when a third of the component's `.expose` element has been on the screen.
+ */
 export function useExpose(detail: () => Detail): void {
   const self = getCurrentInstance()
   let observer: UniApp.IntersectionObserver | null = null

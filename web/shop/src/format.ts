@@ -1,7 +1,14 @@
 import { locale } from './i18n'
 import { shop } from './state/shop'
 
-const SIGNS: Record<string, string> = { CNY: '¥', GBP: '£', USD: '$', EUR: '€', HKD: 'HK$', JPY: 'JP¥' }
+const SIGNS: Record<string, string> = {
+  CNY: '¥',
+  GBP: '£',
+  USD: '$',
+  EUR: '€',
+  HKD: 'HK$',
+  JPY: 'JP¥',
+}
 
 /** 8900 -> ['¥', '89', '.00'], in the shop's currency; thousands are grouped. */
 export function moneyParts(fen: number): [sign: string, whole: string, rest: string] {
@@ -34,8 +41,18 @@ export function clockTime(seconds: number): string {
   return h ? `${h}:${two(m)}:${two(s)}` : `${two(m)}:${two(s)}`
 }
 
-/** Province to door on one line; a municipality, whose province and city are the same, is named once. */
-export function addressLine(a: { province: string; city: string; district: string; detail: string }): string {
-  const parts = [a.province, a.city === a.province ? '' : a.city, a.district, a.detail].filter(Boolean)
+/**
+ * Province to door on one line; a municipality, whose province and city are the same, is named
+ * once.
+ */
+export function addressLine(a: {
+  province: string
+  city: string
+  district: string
+  detail: string
+}): string {
+  const parts = [a.province, a.city === a.province ? '' : a.city, a.district, a.detail].filter(
+    Boolean,
+  )
   return parts.join(/^[\x20-\x7e]*$/.test(parts.join('')) ? ', ' : '')
 }

@@ -4,8 +4,8 @@ import en from './words/en.json'
 import zh from './words/zh-CN.json'
 
 /**
- * The program's words. uni-app's own translator is used: it is in the bundle anyway, and vue-i18n would take a fifth
- * of the 150 KB that the H5 program may weigh.
+ * The program's words. uni-app's own translator is used: it is in the bundle anyway, and vue-i18n
+ * would take a fifth of the 150 KB that the H5 program may weigh.
  */
 export type Locale = 'zh-CN' | 'en'
 export type Word = keyof typeof zh
@@ -20,14 +20,21 @@ export function preferred(device: string): Locale {
 }
 
 export const locale = ref<Locale>(preferred(uni.getLocale()))
-const words = new I18n({ locale: locale.value, fallbackLocale: 'zh-CN', messages: { 'zh-CN': zh, en: english } })
+const words = new I18n({
+  locale: locale.value,
+  fallbackLocale: 'zh-CN',
+  messages: { 'zh-CN': zh, en: english },
+})
 
 /** A text in the customer's language; `{name}` in it is replaced from `values`. */
 export function t(word: Word, values?: Record<string, string | number>): string {
   return locale.value && words.t(word, values ?? {})
 }
 
-/** Names the tab bar, which does not follow on its own and can be told only while a tab page is in front. */
+/**
+ * Names the tab bar, which does not follow on its own and can be told only while a tab page is in
+ * front.
+ */
 export function nameTabs(): void {
   for (const [index, tab] of (['home', 'categories', 'cart', 'me'] as const).entries())
     uni.setTabBarItem({ index, text: t(`tab.${tab}`), fail: () => undefined })

@@ -1,4 +1,7 @@
-/** Random UUID (version 4). The mini program has no `crypto`, and these ids need to be unique, not secret. */
+/**
+ * Random UUID (version 4). The mini program has no `crypto`, and these ids need to be unique, not
+ * secret.
+ */
 export function uuid(): string {
   const bytes = new Uint8Array(16)
   // #ifdef H5

@@ -1,7 +1,7 @@
 /**
- * What a keyboard and a screen reader expect of a page, and uni-app's elements do not do on their own: Enter and Space
- * press what carries a role; the tab bar can be reached; an open sheet takes the focus, keeps Tab inside, closes by
- * Escape and gives the focus back.
+ * What a keyboard and a screen reader expect of a page, and uni-app's elements do not do on their
+ * own: Enter and Space press what carries a role; the tab bar can be reached; an open sheet takes
+ * the focus, keeps Tab inside, closes by Escape and gives the focus back.
  */
 const FOCUSABLE = '[tabindex="0"], input, textarea'
 let sheet: HTMLElement | null = null
@@ -17,7 +17,11 @@ function press(event: KeyboardEvent): void {
     if (sheet.contains(target) && target !== edge && target !== sheet) return
     event.preventDefault()
     stops[event.shiftKey ? stops.length - 1 : 0]?.focus()
-  } else if ((event.key === 'Enter' || event.key === ' ') && target.hasAttribute('role') && !/^(INPUT|TEXTAREA)$/.test(target.tagName)) {
+  } else if (
+    (event.key === 'Enter' || event.key === ' ') &&
+    target.hasAttribute('role') &&
+    !/^(INPUT|TEXTAREA)$/.test(target.tagName)
+  ) {
     event.preventDefault()
     target.click()
   }

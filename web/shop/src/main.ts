@@ -1,7 +1,11 @@
 import { createSSRApp } from 'vue'
 import App from './App.vue'
-import '@tdesign/uniapp/common/style/theme/index.css'
 import './theme.css'
+// #ifdef H5
+// The first screen belongs to the entry: over HTTP/1.1 every further file waits for a free
+// connection.
+import './pages/home/home.vue'
+// #endif
 
 export function createApp() {
   return { app: createSSRApp(App) }

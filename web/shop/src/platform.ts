@@ -20,4 +20,5 @@ here = browser
 export const platform: Platform = here
 
 /** An image address of the API as this place can load it. */
-export const asset = (url: string | null): string => (url?.startsWith('/') ? platform.apiHost() + url : (url ?? ''))
+export const asset = (url: string | null): string =>
+  url?.startsWith('/') ? platform.apiHost() + url : (url ?? '')

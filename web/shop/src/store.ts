@@ -4,7 +4,9 @@ import { platform } from './platform'
 let owner = ''
 let memory: Map<string, unknown> | null = null
 
-/** Keeps values under `person`; without one, in memory only: two people must never share a login. */
+/**
+ * Keeps values under `person`; without one, in memory only: two people must never share a login.
+ */
 export function keepFor(person: string | undefined): void {
   owner = person ?? ''
   memory = person === undefined ? new Map() : null

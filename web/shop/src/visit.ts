@@ -5,8 +5,8 @@ import { showPieces } from './state/cart'
 import { pageInFront } from './state/gate'
 
 /**
- * What happens whenever a page comes to the front: the tab bar is brought up to date, `view` is reported, and on leaving
- * `dwell` with the time it stayed. Call once in a page's setup.
+ * What happens whenever a page comes to the front: the tab bar is brought up to date, `view` is
+ * reported, and on leaving `dwell` with the time it stayed. Call once in a page's setup.
  */
 export function usePage(detail: () => { product_id?: string } = () => ({})): void {
   let since = 0

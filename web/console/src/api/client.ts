@@ -14,7 +14,7 @@ export class ApiError extends Error {
   }
 }
 
-const context = { shop: '', language: 'zh-CN', onSignedOut: () => {} }
+const context = { shop: '', language: 'zh-CN', onSignedOut: () => {}, onSignInAgain: (_message: string) => {} }
 
 /** What every request carries; set by the session store. */
 export function useContext(change: Partial<typeof context>): void {
@@ -34,6 +34,7 @@ const middleware: Middleware = {
     } | null
     const error = body?.error
     if (response.status === 401 && !request.url.endsWith('/login')) context.onSignedOut()
+    if (error?.code === 'staff.sign_in_again') context.onSignInAgain(error.message)
     throw new ApiError(
       response.status,
       error?.code ?? 'network.failed',

@@ -1867,7 +1867,6 @@ export interface components {
         /**
          * Channel
          * @description Where a decision was made.
-         * @default h5
          * @enum {string}
          */
         people_consents_contracts_Channel: "mp-weixin" | "h5" | "staff";

@@ -13,7 +13,7 @@ export default {
     revealHint: 'Revealing personal data is noted in the audit trail. Say why.', edit: 'Edit', remove: 'Remove', add: 'Add', back: 'Back', on: 'On', off: 'Off', copy: 'Copy', copied: 'Copied',
   },
   login: {
-    title: 'Log in to the console', name: 'Login name', password: 'Password', totp: 'One-time code', submit: 'Log in',
+    title: 'Log in to the console', name: 'Login name', password: 'Password', totp: 'One-time code', submit: 'Log in', again: 'Log in again',
     promise: 'Turn every guest into an old friend',
     explain: 'Shop, payments, people, content and data: the private-domain operating system that runs on one small server.',
   },

@@ -13,7 +13,7 @@ export default {
     revealHint: '查看个人信息会记入操作日志，请填写原因。', edit: '编辑', remove: '删除', add: '新增', back: '返回', on: '开启', off: '关闭', copy: '复制', copied: '已复制',
   },
   login: {
-    title: '登录运营后台', name: '账号', password: '密码', totp: '动态验证码', submit: '登录',
+    title: '登录运营后台', name: '账号', password: '密码', totp: '动态验证码', submit: '登录', again: '重新登录',
     promise: '把每一位客人，经营成老朋友',
     explain: '商城、支付、用户、内容与数据，一台小服务器就能跑起来的私域操作系统。',
   },

@@ -5,7 +5,10 @@ const V1 = '/shop/v1'
 
 /** Every request the shop makes, one line each, in the order of the API document. */
 export const api = {
-  /** `visitor`: the key of the events collected before login; what that visitor did is then the member's. */
+  /**
+   * `visitor`: the key of the events collected before login; what that visitor did is then the
+   * member's.
+   */
   login: (code: string, platform: 'mp-weixin' | 'h5', visitor: string | null) =>
     call<T.LoginView>('POST', `${V1}/login`, { body: { code, platform, visitor } }),
   me: () => call<T.MemberView>('GET', `${V1}/me`),
@@ -17,14 +20,21 @@ export const api = {
     call<T.ConsentList>('POST', `${V1}/consents`, { body: { purpose, text_version, granted } }),
 
   addresses: () => call<T.AddressList>('GET', `${V1}/addresses`),
-  addAddress: (body: T.AddressBody, key: string) => call<T.AddressView>('POST', `${V1}/addresses`, { body, key }),
-  setAddress: (id: string, body: T.AddressBody) => call<T.AddressView>('PUT', `${V1}/addresses/${id}`, { body }),
+  addAddress: (body: T.AddressBody, key: string) =>
+    call<T.AddressView>('POST', `${V1}/addresses`, { body, key }),
+  setAddress: (id: string, body: T.AddressBody) =>
+    call<T.AddressView>('PUT', `${V1}/addresses/${id}`, { body }),
   dropAddress: (id: string) => call<unknown>('DELETE', `${V1}/addresses/${id}`),
 
   home: () => call<T.HomeView>('GET', `${V1}/home`),
   categories: () => call<T.CategoryList>('GET', `${V1}/categories`),
-  products: (query: { category_id?: string; q?: string; sort?: T.Sort; cursor?: string | null; limit?: number }) =>
-    call<T.Page<T.ProductCard>>('GET', `${V1}/products`, { query }),
+  products: (query: {
+    category_id?: string
+    q?: string
+    sort?: T.Sort
+    cursor?: string | null
+    limit?: number
+  }) => call<T.Page<T.ProductCard>>('GET', `${V1}/products`, { query }),
   product: (id: string) => call<T.ProductView>('GET', `${V1}/products/${id}`),
 
   cart: () => call<T.CartView>('GET', `${V1}/cart`),
@@ -32,14 +42,18 @@ export const api = {
   setCartLine: (sku: string, body: { quantity?: number; selected?: boolean }) =>
     call<T.CartView>('PATCH', `${V1}/cart/lines/${sku}`, { body }),
   dropCartLine: (sku: string) => call<T.CartView>('DELETE', `${V1}/cart/lines/${sku}`),
-  selectCart: (selected: boolean) => call<T.CartView>('POST', `${V1}/cart/select`, { body: { selected } }),
+  selectCart: (selected: boolean) =>
+    call<T.CartView>('POST', `${V1}/cart/select`, { body: { selected } }),
 
   quote: (body: T.QuoteBody) => call<T.Quote>('POST', `${V1}/checkout/quote`, { body }),
-  placeOrder: (body: T.PlaceOrderBody, key: string) => call<T.Order>('POST', `${V1}/orders`, { body, key }),
+  placeOrder: (body: T.PlaceOrderBody, key: string) =>
+    call<T.Order>('POST', `${V1}/orders`, { body, key }),
   orders: (query: { status?: T.OrderStatus; cursor?: string | null; limit?: number }) =>
     call<T.Page<T.OrderSummary>>('GET', `${V1}/orders`, { query }),
   order: (id: string) => call<T.Order>('GET', `${V1}/orders/${id}`),
-  cancelOrder: (id: string, reason: string) => call<T.Order>('POST', `${V1}/orders/${id}/cancel`, { body: { reason } }),
-  pay: (id: string, key: string) => call<T.PaymentStart>('POST', `${V1}/orders/${id}/pay`, { body: { channel: 'jsapi' }, key }),
+  cancelOrder: (id: string, reason: string) =>
+    call<T.Order>('POST', `${V1}/orders/${id}/cancel`, { body: { reason } }),
+  pay: (id: string, key: string) =>
+    call<T.PaymentStart>('POST', `${V1}/orders/${id}/pay`, { body: { channel: 'jsapi' }, key }),
   syncPayment: (id: string) => call<T.PaymentSync>('POST', `${V1}/orders/${id}/pay/sync`),
 }

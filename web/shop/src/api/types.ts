@@ -1,6 +1,7 @@
 /**
- * Short names for what the shop API answers and takes, read off the generated `schema.d.ts` by path, so that they follow
- * the back end (`npm run types`). Money in fen, times RFC 3339 UTC, ids strings.
+ * Short names for what the shop API answers and takes, read off the generated `schema.d.ts` by
+ * path, so that they follow the back end (`npm run types`). Money in fen, times RFC 3339 UTC, ids
+ * strings.
  */
 import type { paths } from './schema'
 
@@ -10,7 +11,10 @@ type Sent<Route> = Route extends { requestBody: infer B } ? Json<B> : never
 type Get<P extends keyof paths> = Answer<paths[P]['get']>
 type Post<P extends keyof paths> = Answer<paths[P]['post']>
 
-export interface Page<T> { items: T[]; next_cursor: string | null }
+export interface Page<T> {
+  items: T[]
+  next_cursor: string | null
+}
 
 export type LoginView = Post<'/shop/v1/login'>
 export type MemberView = LoginView['member']
@@ -27,7 +31,9 @@ export type Banner = HomeView['banners'][number]
 export type ProductCard = HomeView['hot'][number]
 export type CategoryList = Get<'/shop/v1/categories'>
 export type Category = CategoryList['items'][number]
-export type Sort = NonNullable<NonNullable<paths['/shop/v1/products']['get']['parameters']['query']>['sort']>
+export type Sort = NonNullable<
+  NonNullable<paths['/shop/v1/products']['get']['parameters']['query']>['sort']
+>
 export type ProductView = Get<'/shop/v1/products/{product_id}'>
 export type Sku = ProductView['skus'][number]
 
@@ -41,7 +47,10 @@ export type OrderLine = Order['lines'][number]
 export type OrderStatus = Order['status']
 export type OrderSummary = Get<'/shop/v1/orders'>['items'][number]
 
-/** What WeChat's pay sheet takes (pay.weixin.qq.com, JSAPI调起支付): signed by the server, passed on as it is. */
+/**
+ * What WeChat's pay sheet takes (pay.weixin.qq.com, JSAPI调起支付): signed by the server, passed on as
+ * it is.
+ */
 export interface JsapiParams {
   appId: string
   timeStamp: string
@@ -50,5 +59,7 @@ export interface JsapiParams {
   signType: string
   paySign: string
 }
-export type PaymentStart = Omit<Post<'/shop/v1/orders/{order_id}/pay'>, 'jsapi'> & { jsapi: JsapiParams | null }
+export type PaymentStart = Omit<Post<'/shop/v1/orders/{order_id}/pay'>, 'jsapi'> & {
+  jsapi: JsapiParams | null
+}
 export type PaymentSync = Post<'/shop/v1/orders/{order_id}/pay/sync'>

@@ -3,7 +3,9 @@ import { device, PlatformError, type Platform } from './contracts'
 
 declare global {
   interface Window {
-    WeixinJSBridge?: { invoke(name: string, params: object, done: (answer: { err_msg: string }) => void): void }
+    WeixinJSBridge?: {
+      invoke(name: string, params: object, done: (answer: { err_msg: string }) => void): void
+    }
   }
 }
 
@@ -31,13 +33,18 @@ function ask<T>(call: string, args: object = {}): Promise<T> {
       if (source !== window.parent || data?.siyu !== 1 || data.id !== id) return
       window.removeEventListener('message', hear)
       if (data.ok) resolve(data.result as T)
-      else reject(new PlatformError(/cancel|deny/.test(data.errMsg) ? 'cancelled' : 'failed', data.errMsg))
+      else
+        reject(
+          new PlatformError(/cancel|deny/.test(data.errMsg) ? 'cancelled' : 'failed', data.errMsg),
+        )
     })
     window.parent.postMessage({ siyu: 1, id, call, args }, '*')
   })
 }
 
-/** H5: inside the sandbox phone, in WeChat's own browser, or in any other, where one can only look. */
+/**
+ * H5: inside the sandbox phone, in WeChat's own browser, or in any other, where one can only look.
+ */
 export const browser: Platform = {
   start() {
     device.width = Math.min(window.innerWidth, 480)
@@ -45,7 +52,8 @@ export const browser: Platform = {
     return new Promise((resolve) => {
       const timer = setTimeout(resolve, HELLO_MS)
       window.addEventListener('message', function hear({ data, source }: MessageEvent) {
-        if (source !== window.parent || data?.siyu !== 1 || data.call !== 'hello' || !data.ok) return
+        if (source !== window.parent || data?.siyu !== 1 || data.call !== 'hello' || !data.ok)
+          return
         window.removeEventListener('message', hear)
         clearTimeout(timer)
         inPhone = data.platform === 'sandbox-phone'
@@ -79,7 +87,8 @@ export const browser: Platform = {
       bridge.invoke('getBrandWCPayRequest', params, ({ err_msg }) => {
         if (err_msg === 'get_brand_wcpay_request:ok') resolve()
         else reject(new PlatformError(err_msg.endsWith('cancel') ? 'cancelled' : 'failed', err_msg))
-      }))
+      }),
+    )
   },
   share: (card) => ask<void>('share', card),
 }

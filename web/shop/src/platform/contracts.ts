@@ -1,29 +1,54 @@
 import { reactive } from 'vue'
 import type { JsapiParams } from '@/api/types'
 
-/** Why the platform did not do what was asked. `outside` = an ordinary browser, where WeChat cannot be reached. */
+/**
+ * Why the platform did not do what was asked. `outside` = an ordinary browser, where WeChat cannot
+ * be reached.
+ */
 export type Refusal = 'cancelled' | 'failed' | 'outside'
 export class PlatformError extends Error {
-  constructor(readonly reason: Refusal, message: string = reason) {
+  constructor(
+    readonly reason: Refusal,
+    message: string = reason,
+  ) {
     super(message)
   }
 }
 
-export interface Capsule { top: number; left: number; width: number; height: number }
+export interface Capsule {
+  top: number
+  left: number
+  width: number
+  height: number
+}
 
 /**
- * Insets and width in px; `capsule` is WeChat's own button at the top right, which nothing may cover. `language` is the
- * phone's, where a browser's would mislead; else empty.
+ * Insets and width in px; `capsule` is WeChat's own button at the top right, which nothing may
+ * cover. `language` is the phone's, where a browser's would mislead; else empty.
  */
-export const device = reactive({ safeTop: 0, safeBottom: 0, capsule: null as Capsule | null, width: 375, language: '' })
+export const device = reactive({
+  safeTop: 0,
+  safeBottom: 0,
+  capsule: null as Capsule | null,
+  width: 375,
+  language: '',
+})
 
 /** The event of `<button open-type="getPhoneNumber">`. */
-export interface PhoneEvent { detail: { code?: string; errMsg: string } }
-export interface ShareCard { title: string; path: string; imageUrl: string }
+export interface PhoneEvent {
+  detail: { code?: string; errMsg: string }
+}
+export interface ShareCard {
+  title: string
+  path: string
+  imageUrl: string
+}
 
 /** What the shop asks of the place it runs in. Every promise is refused with a PlatformError. */
 export interface Platform {
-  /** Learns the device's insets and, in a browser, whether a sandbox phone stands around the page. */
+  /**
+   * Learns the device's insets and, in a browser, whether a sandbox phone stands around the page.
+   */
   start(): Promise<void>
   /** Origin of the API, without a slash at the end. */
   apiHost(): string
@@ -31,9 +56,15 @@ export interface Platform {
   name(): 'mp-weixin' | 'h5' | 'ios'
   /** A one-time code that the back end exchanges for the member. */
   loginCode(): Promise<string>
-  /** A one-time code for the phone number. The mini program may ask only in answer to its button, whose event it needs. */
+  /**
+   * A one-time code for the phone number. The mini program may ask only in answer to its button,
+   * whose event it needs.
+   */
   phoneCode(event?: PhoneEvent): Promise<string>
-  /** Opens WeChat's pay sheet; resolves when it says paid. The truth is asked from the server afterwards. */
+  /**
+   * Opens WeChat's pay sheet; resolves when it says paid. The truth is asked from the server
+   * afterwards.
+   */
   requestPayment(params: JsapiParams): Promise<void>
   share(card: ShareCard): Promise<void>
 }

@@ -22,10 +22,13 @@ export const weixin: Platform = {
         provider: 'weixin',
         success: ({ code }) => resolve(code),
         fail: ({ errMsg }) => reject(new PlatformError('failed', errMsg)),
-      })),
+      }),
+    ),
   phoneCode(event) {
     if (event?.detail.code) return Promise.resolve(event.detail.code)
-    return Promise.reject(new PlatformError(event?.detail.errMsg.includes('deny') ? 'cancelled' : 'failed'))
+    return Promise.reject(
+      new PlatformError(event?.detail.errMsg.includes('deny') ? 'cancelled' : 'failed'),
+    )
   },
   requestPayment: (params) =>
     new Promise((resolve, reject) =>
@@ -35,6 +38,7 @@ export const weixin: Platform = {
         success: () => resolve(),
         fail: ({ errMsg }: { errMsg: string }) =>
           reject(new PlatformError(errMsg.includes('cancel') ? 'cancelled' : 'failed', errMsg)),
-      } as unknown as UniApp.RequestPaymentOptions)),
+      } as unknown as UniApp.RequestPaymentOptions),
+    ),
   share: () => Promise.resolve(), // by `<button open-type="share">` and the page's onShareAppMessage
 }

@@ -7,7 +7,10 @@ import { restoreSession } from './session'
 
 let begun: Promise<void> | null = null
 
-/** Everything a page may rely on before its first request: where we run, who was logged in. Runs once. */
+/**
+ * Everything a page may rely on before its first request: where we run, who was logged in. Runs
+ * once.
+ */
 export function begin(): Promise<void> {
   begun ??= platform.start().then(() => {
     setLocale(preferred(device.language || locale.value), false)

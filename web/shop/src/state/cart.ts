@@ -7,7 +7,10 @@ export const cart = reactive<CartView>({ lines: [], selected_total_fen: 0, selec
 
 export const cartPieces = (): number => cart.lines.reduce((sum, line) => sum + line.quantity, 0)
 
-/** The number on the cart's tab; only a tab page can set it, so each one does when it comes to the front. */
+/**
+ * The number on the cart's tab; only a tab page can set it, so each one does when it comes to the
+ * front.
+ */
 export function showPieces(): void {
   const pieces = cartPieces()
   const fail = (): void => undefined

@@ -4,10 +4,15 @@ import type { ConsentItem, Purpose } from '@/api/types'
 import { load, save } from '@/store'
 
 /**
- * What the customer allowed. A decision made before login is kept on the device and told to the server after login;
- * nothing is sent about a person before consent (mission 205).
+ * What the customer allowed. A decision made before login is kept on the device and told to the
+ * server after login; nothing is sent about a person before consent (mission 205).
  */
-interface Decision { text_version: string; granted: boolean; at: number; told: boolean }
+interface Decision {
+  text_version: string
+  granted: boolean
+  at: number
+  told: boolean
+}
 const ASK_AGAIN_MS = 7 * 24 * 3600 * 1000
 
 export const consents = reactive({ items: [] as ConsentItem[] })
@@ -18,7 +23,8 @@ export async function loadConsents(): Promise<void> {
   consents.items = (await api.consents()).items
 }
 
-const item = (purpose: Purpose): ConsentItem | undefined => consents.items.find((one) => one.purpose === purpose)
+const item = (purpose: Purpose): ConsentItem | undefined =>
+  consents.items.find((one) => one.purpose === purpose)
 
 /** The answer to the text now in force, or null when never asked about it. */
 export function granted(purpose: Purpose): boolean | null {
@@ -29,7 +35,9 @@ export function granted(purpose: Purpose): boolean | null {
 }
 
 export const consentVersion = (purpose: Purpose): string | null =>
-  granted(purpose) ? (decisions[purpose]?.text_version ?? item(purpose)?.text_version ?? null) : null
+  granted(purpose)
+    ? (decisions[purpose]?.text_version ?? item(purpose)?.text_version ?? null)
+    : null
 
 /** Whether now may be a good moment: never asked, or refused more than a week ago. */
 export function mayAsk(purpose: Purpose): boolean {
@@ -38,7 +46,12 @@ export function mayAsk(purpose: Purpose): boolean {
 }
 
 export function decide(purpose: Purpose, yes: boolean): void {
-  decisions[purpose] = { text_version: item(purpose)?.text_version ?? '', granted: yes, at: Date.now(), told: false }
+  decisions[purpose] = {
+    text_version: item(purpose)?.text_version ?? '',
+    granted: yes,
+    at: Date.now(),
+    told: false,
+  }
   save('consents', { ...decisions })
 }
 

@@ -1,7 +1,10 @@
 import { onBeforeUnmount, ref, watchEffect, type Ref } from 'vue'
 import { serverNow } from '@/api/client'
 
-/** Whole seconds until an instant by the server's clock, counted down every second; 0 when past or null. */
+/**
+ * Whole seconds until an instant by the server's clock, counted down every second; 0 when past or
+ * null.
+ */
 export function useCountdown(until: () => string | null): Ref<number> {
   const left = ref(0)
   const tick = (): void => {

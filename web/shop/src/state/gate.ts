@@ -1,8 +1,9 @@
 import { reactive } from 'vue'
 
 /**
- * The one sheet that explains a permission before it is asked (mission 29). `ask` opens it on the page in front and
- * resolves with the customer's answer; a second question waits for nobody: it answers no.
+ * The one sheet that explains a permission before it is asked (mission 29). `ask` opens it on the
+ * page in front and resolves with the customer's answer; a second question waits for nobody: it
+ * answers no.
  */
 export type Question = 'privacy' | 'phone' | 'wechat'
 export const gate = reactive({ question: null as Question | null, why: '', page: '' })

@@ -3,8 +3,15 @@ import type { Page } from '@/api/types'
 import { begin } from './begin'
 import { errorText } from './session'
 
-/** One thing a page shows: null while it is loading, an error text when it failed. The newest call wins. */
-export function useLoading<T>(fetch: () => Promise<T>): { data: ShallowRef<T | null>; error: Ref<string>; load: () => Promise<void> } {
+/**
+ * One thing a page shows: null while it is loading, an error text when it failed. The newest call
+ * wins.
+ */
+export function useLoading<T>(fetch: () => Promise<T>): {
+  data: ShallowRef<T | null>
+  error: Ref<string>
+  load: () => Promise<void>
+} {
   const data = shallowRef<T | null>(null)
   const error = ref('')
   let newest = 0

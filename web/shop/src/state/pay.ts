@@ -5,8 +5,9 @@ import { platform, PlatformError } from '@/platform'
 export type PayResult = 'paid' | 'cancelled' | 'failed' | 'outside' | 'unknown'
 
 /**
- * Pays an order: asks the server for the parameters, opens WeChat's sheet, then asks the server what WeChat knows.
- * The sheet's own word is never taken as payment. Raises ApiError when the payment could not be begun.
+ * Pays an order: asks the server for the parameters, opens WeChat's sheet, then asks the server
+ * what WeChat knows. The sheet's own word is never taken as payment. Raises ApiError when the
+ * payment could not be begun.
  */
 export async function payOrder(orderId: string): Promise<PayResult> {
   const begun = await api.pay(orderId, uuid())

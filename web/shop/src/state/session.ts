@@ -16,7 +16,9 @@ function take(token: string, member: MemberView | null): void {
   save('token', token || null)
 }
 
-/** Restores the last login of this device; the token is proven by the first request that needs it. */
+/**
+ * Restores the last login of this device; the token is proven by the first request that needs it.
+ */
 export function restoreSession(): void {
   take(load<string>('token') ?? '', null)
 }
@@ -29,7 +31,11 @@ let running: Promise<void> | null = null
 function login(): Promise<void> {
   running ??= (async () => {
     const place = platform.name() === 'h5' ? 'h5' : 'mp-weixin'
-    const { token, member } = await api.login(await platform.loginCode(), place, load<string>('visitor'))
+    const { token, member } = await api.login(
+      await platform.loginCode(),
+      place,
+      load<string>('visitor'),
+    )
     take(token, member)
     await tellConsents().catch(() => undefined) // told again after the next login
   })().finally(() => (running = null))
@@ -39,12 +45,15 @@ function login(): Promise<void> {
 onExpired(async () => {
   if (!session.token) return false
   take('', null)
-  return login().then(() => true, () => false)
+  return login().then(
+    () => true,
+    () => false,
+  )
 })
 
 /**
- * Makes sure somebody is logged in, explaining first; `why` completes the sentence "needed to …". False = the customer
- * declined or WeChat is not there, and the page goes on without.
+ * Makes sure somebody is logged in, explaining first; `why` completes the sentence "needed to …".
+ * False = the customer declined or WeChat is not there, and the page goes on without.
  */
 export async function ensureMember(why: string): Promise<boolean> {
   if (session.token) return true
@@ -68,18 +77,23 @@ export function phoneRefused(): void {
   save('phone_refused_at', Date.now())
 }
 export function mayAskPhone(): boolean {
-  return !!session.member && !session.member.phone_masked
-    && Date.now() - (load<number>('phone_refused_at') ?? 0) > 7 * 24 * 3600 * 1000
+  return (
+    !!session.member &&
+    !session.member.phone_masked &&
+    Date.now() - (load<number>('phone_refused_at') ?? 0) > 7 * 24 * 3600 * 1000
+  )
 }
 
 export async function loadMember(): Promise<void> {
   if (session.token) session.member = await api.me()
 }
 
-export const toast = (title: string): void => void uni.showToast({ title, icon: 'none', duration: 2200 })
+export const toast = (title: string): void =>
+  void uni.showToast({ title, icon: 'none', duration: 2200 })
 
 /** What to tell the customer about a failure. */
 export function errorText(cause: unknown): string {
-  if (cause instanceof ApiError) return cause.code === 'network' ? t('error.network') : cause.message || t('error.server')
+  if (cause instanceof ApiError)
+    return cause.code === 'network' ? t('error.network') : cause.message || t('error.server')
   return t('error.server')
 }
