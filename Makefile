@@ -51,7 +51,6 @@ system:                       ## Chromium and Chinese fonts from Debian
 test: setup system web web/mp-check/node_modules/.stamp tests/wechat/node/node_modules/.stamp   ## run everything
 	$(BIN)/pytest -n 2 --dist loadgroup --durations 15
 	cd web/console && npm test
-	cd web/mp-check && npm test
 
 web/mp-check/node_modules/.stamp: web/mp-check/package-lock.json
 	cd web/mp-check && npm ci --no-audit --no-fund --loglevel=error && touch node_modules/.stamp
@@ -75,7 +74,7 @@ fix:                          ## format and repair what can be repaired
 openapi:                      ## write the API documents and the clients generated from them
 	$(BIN)/python -m siyu.app.openapi
 	cd web/console && npm run gen:api
-	cd web/shop && npm run gen:api
+	cd web/shop && npm run types
 
 domain:                       ## make domain NAME=growth/lottery: the files of a new domain
 	$(BIN)/python tools/new_domain.py $(NAME)
