@@ -47,7 +47,7 @@ LINES = 5
 ROUNDS = 5
 ROUND_SECONDS = 4.0
 PROCESSES = 2
-CONNECTIONS = 8
+CONNECTIONS = 5
 """Per web process; `pgbench` gets as many in all."""
 PRICE_FEN = 1990
 RACE_PIECES, RACE_BUYERS, RACE_AT_ONCE = 500, 1000, 64

@@ -4,6 +4,29 @@
  */
 
 export interface paths {
+    "/collect/v1": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Collect
+         * @description Take a batch of behaviour events.
+         *
+         *     202 with {accepted, rejected}, also for a repeated batch and, with accepted 0, without consent.
+         *     413 above 64 KiB, 422 malformed, 429 too fast or too busy (send the same batch again later).
+         */
+        post: operations["collect"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/shop/v1/addresses": {
         parameters: {
             query?: never;
@@ -538,6 +561,22 @@ export interface components {
             image_url: string | null;
             product_count: number;
         };
+        /** CollectBody */
+        CollectBody: {
+            /** Format: uuid */
+            batch_key: string;
+            /** Format: uuid */
+            visitor: string;
+            consent_version: string | null;
+            events: {
+                [key: string]: unknown;
+            }[];
+        };
+        /** Collected */
+        Collected: {
+            accepted: number;
+            rejected: number;
+        };
         /** Consent */
         Consent: {
             purpose: components["schemas"]["Purpose"];
@@ -556,7 +595,6 @@ export interface components {
             purpose: components["schemas"]["Purpose"];
             text_version: string;
             granted: boolean;
-            platform?: components["schemas"]["people_consents_contracts_Channel"];
         };
         Error: {
             error: {
@@ -848,13 +886,6 @@ export interface components {
             label: string;
         };
         /**
-         * Channel
-         * @description Where a decision was made.
-         * @default h5
-         * @enum {string}
-         */
-        people_consents_contracts_Channel: "mp-weixin" | "h5" | "staff";
-        /**
          * Platform
          * @description Where a member logged in.
          * @enum {string}
@@ -875,6 +906,39 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    collect: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CollectBody"];
+            };
+        };
+        responses: {
+            /** @description Request accepted, processing continues off-line */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Collected"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     list_addresses: {
         parameters: {
             query?: never;
