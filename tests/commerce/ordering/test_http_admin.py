@@ -7,6 +7,7 @@ from uuid import uuid4
 import httpx
 from openpyxl import load_workbook
 
+from siyu.commerce.ordering.service import export
 from siyu.kernel.db import reading
 from tests.commerce.ordering.kit import ALL, app, make_skus, shopper, stock_of
 
@@ -114,7 +115,7 @@ async def test_permissions_are_asked(shop):
 async def test_F069_an_export_opens_inert(shop):
     (tea,) = await make_skus(shop, title="=cmd|'/C calc'!A0")
     async with shopper(shop) as anna:
-        remarks = ["+1", "-1", "@SUM(A1)", "\tx", "\rx", "=1+1", "一切正常, “好”\n谢谢"]
+        remarks = ["\x0b<&>", "+1", "-1", "@SUM(A1)", "\tx", "\rx", "=1+1", "一切正常, “好”\n谢谢"]
         for remark in remarks:
             await anna.order({tea: 1}, 1990, remark=remark)
         answer = await anna.http.get("/admin/v1/orders/export?format=csv")
@@ -123,7 +124,8 @@ async def test_F069_an_export_opens_inert(shop):
         rows = list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"))))
         assert [row["备注"] for row in rows] == [
             *(["一切正常, “好”\n谢谢"]),
-            *[f"'{remark}" for remark in remarks[-2::-1]],
+            *[f"'{remark}" for remark in remarks[-2:0:-1]],
+            "\x0b<&>",
         ]
         assert {row["商品"] for row in rows} == {"'=cmd|'/C calc'!A0 1"}
         assert {row["小计"] for row in rows} == {"19.90"}
@@ -134,6 +136,8 @@ async def test_F069_an_export_opens_inert(shop):
         assert len(cells) == len(remarks)
         assert all(cell.data_type != "f" for row in cells for cell in row)
         assert cells[0][14].value == 19.9
+        texts = [row[16].value for row in cells]
+        assert texts[0] == "一切正常, “好”\n谢谢" and texts[2] == "'\rx" and texts[-1] == "<&>"
         filtered = await anna.http.get("/admin/v1/orders/export?status=paid")
         assert len(filtered.text.splitlines()) == 1
 
@@ -153,3 +157,16 @@ async def test_F076_parameters_are_named_and_bounded(shop):
         for path in ("/shop/v1/orders?limit=101", "/shop/v1/orders?status=x"):
             answer = await anna.send("GET", path.removeprefix("/shop/v1"))
             assert answer.status_code == 422
+
+
+async def test_a_long_export_goes_on_in_further_sheets(shop, monkeypatch):
+    monkeypatch.setattr(export, "ROWS_AT_ONCE", 3)
+    monkeypatch.setattr(export, "SHEET_ROWS", 5)
+    (tea,) = await make_skus(shop)
+    async with shopper(shop) as anna:
+        numbers = [(await anna.order({tea: 1}, 1990))["order_no"] for _ in range(7)]
+        answer = await anna.http.get("/admin/v1/orders/export?format=xlsx")
+        book = load_workbook(io.BytesIO(answer.content))
+        rows = [list(sheet.iter_rows(values_only=True)) for sheet in book.worksheets]
+        assert [len(sheet) for sheet in rows] == [4, 5]
+        assert [row[0] for sheet in rows for row in sheet[1:]] == numbers[::-1]

@@ -1,15 +1,15 @@
 """Orders as a table for people: streamed, in their own time zone, and inert in a spreadsheet."""
 
-import asyncio
 import csv
 import io
-import tempfile
+import re
 from collections.abc import AsyncIterator
 from datetime import datetime
 from decimal import Decimal
+from typing import IO, Any
+from xml.sax.saxutils import escape
+from zipfile import ZIP_DEFLATED, ZipFile
 from zoneinfo import ZoneInfo
-
-from openpyxl import Workbook
 
 from siyu.commerce.ordering import queries
 from siyu.commerce.ordering.queries import ExportLine, OrderFilter
@@ -21,6 +21,7 @@ HEADER = [
     "商品", "规格", "数量", "单价", "优惠", "小计", "订单金额", "备注",
 ]  # fmt: skip
 ROWS_AT_ONCE = 500
+SHEET_ROWS = 1_048_576
 _FORMULA_STARTS = tuple("=+-@\t\r\n＝＋－＠")
 
 Cell = str | int | Decimal
@@ -46,22 +47,106 @@ async def write_csv(shop_id: ShopId, wanted: OrderFilter, time_zone: str) -> Asy
 
 
 async def write_xlsx(shop_id: ShopId, wanted: OrderFilter, time_zone: str) -> AsyncIterator[bytes]:
-    """XLSX; the rows wait in a file, for its directory can only be written when all are known."""
-    book = Workbook(write_only=True)
-    sheet = book.create_sheet("orders")
-    sheet.append(HEADER)
+    """XLSX, written as it goes: the usual libraries keep the whole book until its end, and take
+    minutes for a history of years. Sheets are as long as Excel allows."""
+    sink = _Sink()
+    with ZipFile(sink, "w", ZIP_DEFLATED, compresslevel=1) as book:
+        sheets = 0
+        sheet: IO[bytes] | None = None
+        left = 0
+        async for rows in _batches(shop_id, wanted, time_zone):
+            if sheet is None or left < len(rows):
+                if sheet is not None:
+                    _end_sheet(sheet)
+                sheets, left = sheets + 1, SHEET_ROWS - 1
+                sheet = book.open(f"xl/worksheets/sheet{sheets}.xml", "w", force_zip64=True)
+                sheet.write(_SHEET_HEAD + _xml_row(list(HEADER)))
+            left -= len(rows)
+            sheet.write(b"".join(map(_xml_row, rows)))
+            yield sink.take()
+        assert sheet is not None, "there is always a batch, if only an empty one"
+        _end_sheet(sheet)
+        for name, text in _book_parts(sheets).items():
+            book.writestr(name, text)
+    yield sink.take()
 
-    def append(rows: list[list[Cell]]) -> None:
-        for row in rows:
-            sheet.append(row)
 
-    async for rows in _batches(shop_id, wanted, time_zone):
-        await asyncio.to_thread(append, rows)
-    with tempfile.TemporaryFile() as file:
-        await asyncio.to_thread(book.save, file)
-        file.seek(0)
-        while chunk := file.read(256 * 1024):
-            yield chunk
+class _Sink(io.RawIOBase):
+    """Where the archive is written to, taken away piece by piece; it cannot go back."""
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self._pieces.append(bytes(data))
+        return len(data)
+
+    def take(self) -> bytes:
+        pieces, self._pieces = self._pieces, []
+        return b"".join(pieces)
+
+
+_SHEET_HEAD = (
+    b'<?xml version="1.0" encoding="UTF-8" standalone="yes"?>'
+    b'<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>'
+)
+_NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+
+
+def _end_sheet(sheet: IO[bytes]) -> None:
+    sheet.write(b"</sheetData></worksheet>")
+    sheet.close()
+
+
+def _xml_row(row: list[Cell]) -> bytes:
+    cells = [
+        f'<c t="inlineStr"><is><t xml:space="preserve">{_xml_text(cell)}</t></is></c>'
+        if isinstance(cell, str)
+        else f"<c><v>{cell}</v></c>"
+        for cell in row
+    ]
+    return f"<row>{''.join(cells)}</row>".encode()
+
+
+def _xml_text(text: str) -> str:
+    # A bare carriage return would be read as a line feed.
+    return escape(_NOT_XML.sub("", text), {"\r": "&#13;"})
+
+
+def _book_parts(sheets: int) -> dict[str, str]:
+    """The parts around the sheets (ECMA-376, part 1, chapter 12)."""
+    head = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>'
+    package = "http://schemas.openxmlformats.org/package/2006"
+    office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+    main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+    kind = "application/vnd.openxmlformats-officedocument.spreadsheetml"
+    numbers = range(1, sheets + 1)
+    types = "".join(
+        f'<Override PartName="/xl/worksheets/sheet{n}.xml" ContentType="{kind}.worksheet+xml"/>'
+        for n in numbers
+    )
+    names = "".join(f'<sheet name="orders {n}" sheetId="{n}" r:id="r{n}"/>' for n in numbers)
+    links = "".join(
+        f'<Relationship Id="r{n}" Type="{office}/worksheet" Target="worksheets/sheet{n}.xml"/>'
+        for n in numbers
+    )
+    return {
+        "xl/workbook.xml": f'{head}<workbook xmlns="{main}" xmlns:r="{office}">'
+        f"<sheets>{names}</sheets></workbook>",
+        "xl/_rels/workbook.xml.rels": f'{head}<Relationships xmlns="{package}/relationships">'
+        f"{links}</Relationships>",
+        "_rels/.rels": f'{head}<Relationships xmlns="{package}/relationships">'
+        f'<Relationship Id="r1" Type="{office}/officeDocument" Target="xl/workbook.xml"/>'
+        "</Relationships>",
+        "[Content_Types].xml": f'{head}<Types xmlns="{package}/content-types">'
+        '<Default Extension="rels" '
+        'ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
+        f'<Override PartName="/xl/workbook.xml" ContentType="{kind}.sheet.main+xml"/>'
+        f"{types}</Types>",
+    }
 
 
 async def _batches(
