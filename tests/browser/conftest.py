@@ -126,7 +126,7 @@ async def sign_in(page: Page, installation: Installation) -> None:
     await inputs.nth(0).fill(installation.login_name)
     await inputs.nth(1).fill(installation.password)
     await page.keyboard.press("Enter")
-    await page.wait_for_url(f"{installation.shop_url}/console/")
+    await page.wait_for_url(f"{installation.shop_url}/console/", timeout=60_000)
     await asyncio.sleep(0)
 
 

@@ -265,7 +265,7 @@ async def test_refusing_is_respected(page: Page, sandbox: Server, shop: Shop) ->
     await page.locator("[data-answer=refuse]").click()
     await expect(frame.locator("#out")).to_contain_text("login:fail auth deny")
     await frame.get_by_text("phone").click()
-    await page.locator("[data-answer=refuse]").click()
+    await page.locator("[data-answer=refuse]").last.click()
     await expect(frame.locator("#out")).to_contain_text("getPhoneNumber:fail user deny")
     await frame.get_by_text("profile").click()
     await expect(page.get_by_role("dialog")).to_be_visible()

@@ -109,7 +109,8 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
         yield made
 
 
-MEMBER_HEADERS = {"Authorization": f"Bearer {member_token(MemberIdentity(ShopId(1), uuid4(), 9))}"}
+def as_member() -> dict[str, str]:
+    return {"Authorization": f"Bearer {member_token(MemberIdentity(ShopId(1), uuid4(), 9))}"}
 
 
 def code_of(answer: httpx.Response) -> str:
@@ -129,7 +130,7 @@ async def test_each_access_lets_in_whom_it_names(client: httpx.AsyncClient) -> N
     tea = {"X-Siyu-Shop": "tea"}
     assert (await client.get("/public")).json() == {"who": "anybody"}
     assert (await client.get("/shop", headers=tea)).json() == {"who": "tea"}
-    answer = await client.post("/member", json={"quantity": 2}, headers=MEMBER_HEADERS)
+    answer = await client.post("/member", json={"quantity": 2}, headers=as_member())
     assert answer.json() == {"who": "9:2:"}
     client.cookies.set("__Host-siyu", "all")
     assert (await client.get("/staff", headers=tea)).json() == {"who": "all"}
@@ -172,7 +173,7 @@ async def test_F065_a_quantity_is_a_small_whole_number(
     client: httpx.AsyncClient, quantity: str
 ) -> None:
     answer = await client.post(
-        "/member", content=f'{{"quantity": {quantity}}}', headers=MEMBER_HEADERS
+        "/member", content=f'{{"quantity": {quantity}}}', headers=as_member()
     )
     assert answer.status_code == 422
     assert code_of(answer) in ("request.malformed", "request.json_refused")
@@ -197,7 +198,7 @@ async def test_F068_F071_a_body_that_is_not_plain_json_is_refused(
     client: httpx.AsyncClient, body: bytes
 ) -> None:
     began = time.monotonic()
-    answer = await client.post("/member", content=body, headers=MEMBER_HEADERS)
+    answer = await client.post("/member", content=body, headers=as_member())
     assert answer.status_code == 422
     assert set(answer.json()["error"]) == {"code", "message", "details"}
     assert time.monotonic() - began < 1
@@ -205,15 +206,13 @@ async def test_F068_F071_a_body_that_is_not_plain_json_is_refused(
 
 async def test_F071_twenty_megabytes_are_refused(client: httpx.AsyncClient) -> None:
     body = b'{"quantity": 1, "note": "' + b"a" * 20_000_000 + b'"}'
-    answer = await client.post("/member", content=body, headers=MEMBER_HEADERS)
+    answer = await client.post("/member", content=body, headers=as_member())
     assert (answer.status_code, code_of(answer)) == (413, "request.too_large")
 
 
 async def test_emoji_and_right_to_left_text_come_back_equal(client: httpx.AsyncClient) -> None:
     note = "👨‍👩‍👧 ש‮abc"
-    answer = await client.post(
-        "/member", json={"quantity": 1, "note": note}, headers=MEMBER_HEADERS
-    )
+    answer = await client.post("/member", json={"quantity": 1, "note": note}, headers=as_member())
     assert answer.json() == {"who": f"9:1:{note}"}
 
 
@@ -242,9 +241,9 @@ async def test_unknown_paths_and_methods_have_codes(client: httpx.AsyncClient) -
 
 
 async def test_only_post_may_be_overridden_and_only_to_patch(client: httpx.AsyncClient) -> None:
-    override = {"X-HTTP-Method-Override": "PATCH", **MEMBER_HEADERS}
+    override = {"X-HTTP-Method-Override": "PATCH", **as_member()}
     assert (await client.post("/member", json={"quantity": 1}, headers=override)).status_code == 405
-    delete = {"X-HTTP-Method-Override": "DELETE", **MEMBER_HEADERS}
+    delete = {"X-HTTP-Method-Override": "DELETE", **as_member()}
     assert (await client.post("/member", json={"quantity": 1}, headers=delete)).status_code == 200
 
 

@@ -3,8 +3,9 @@
 import asyncpg
 import pytest
 
-from siyu.kernel import migrate
-from siyu.kernel.db import Database
+from siyu.kernel import clock, migrate
+from siyu.kernel.db import Database, transaction
+from siyu.kernel.ids import ShopId
 from siyu.kernel.postgres import Cluster
 
 # Tables of the installation, not of a shop; and those of a library, in its own form.
@@ -72,7 +73,9 @@ async def test_the_program_owns_nothing_and_app_reaches_no_table_of_the_installa
         assert not unfenced, role
 
 
-async def test_forgetting_the_shop_shows_nothing(database: Database) -> None:
+async def test_forgetting_the_shop_shows_nothing(database: Database, shop: ShopId) -> None:
+    async with transaction(shop) as tx:  # an empty table would not even ask for the shop
+        tx.add_event("tests.anything", {}, clock.now())
     # On a used connection the setting is known, and empty: also an error, never rows.
     errors = (asyncpg.UndefinedObjectError, asyncpg.InvalidTextRepresentationError)
     async with database.pool.acquire() as connection:

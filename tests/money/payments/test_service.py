@@ -193,6 +193,8 @@ async def test_F020_clocks_of_all_shops_are_compared_hourly(
     market: Market, wechat_url: str, database: Database
 ) -> None:
     async with system_transaction() as tx:
+        # Shops of other tests may be set to the real WeChat, which no test can reach.
+        await tx.run("delete from shops.wechat where environment = 'real'")
         await tx.run(
             "insert into shops.shops (code, name, created_at) values ($1, '未配置', now())",
             f"unset-{market.shop_id}",
