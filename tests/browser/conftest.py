@@ -125,14 +125,6 @@ async def sign_in(page: Page, installation: Installation) -> None:
     inputs = page.locator("form input")
     await inputs.nth(0).fill(installation.login_name)
     await inputs.nth(1).fill(installation.password)
-    await page.keyboard.press("Enter")
+    await page.locator("form button[type=submit]").click()
     await page.wait_for_url(f"{installation.shop_url}/console/", timeout=60_000)
     await asyncio.sleep(0)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All browser tests share one installation, and so one worker."""
-    here = str(Path(__file__).parent)
-    for item in items:
-        if str(item.path).startswith(here):
-            item.add_marker(pytest.mark.xdist_group("browser"))

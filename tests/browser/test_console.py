@@ -17,8 +17,6 @@ PATIENCE = 20_000  # ms; several programs share the machine
 PHONE = re.compile(r"1\d{10}")
 MASKED_PHONE = re.compile(r"1\d{2}\*{4}\d{4}")
 
-pytestmark = pytest.mark.anyio
-
 
 @pytest.fixture(scope="session")
 async def bought(installation: Installation) -> dict[str, Any]:

@@ -202,7 +202,7 @@ async def enter(page: Page, sandbox: Server, person: str = "p1") -> FrameLocator
 
 async def log_in(page: Page, frame: FrameLocator) -> None:
     await frame.get_by_text("login", exact=True).click()
-    await page.locator("[data-answer=allow]").click()
+    await page.locator("[data-answer=allow]").last.click()
     await expect(frame.locator("#out")).to_contain_text('"known":true')
 
 
@@ -221,7 +221,7 @@ async def test_buying_from_the_first_tap_to_the_receipt(
     await expect(sheet).to_contain_text("¥128.00")
     await expect(sheet).to_contain_text("思屿茶事")
     await type_password(page)
-    await page.locator("[data-answer=done]").click()
+    await page.locator("[data-answer=done]").last.click()
     await expect(frame.locator("#out")).to_contain_text('"ok":true')
     assert shop.state() == ["SUCCESS"]
     await page.get_by_label("关闭小程序").click()
@@ -238,12 +238,12 @@ async def test_cancelling_and_failing_leave_the_order_open(
     frame = await enter(page, sandbox)
     await log_in(page, frame)
     await frame.get_by_text("buy").click()
-    await page.locator("[data-answer=cancel]").click()
+    await page.locator("[data-answer=cancel]").last.click()
     await expect(frame.locator("#out")).to_contain_text("requestPayment:fail cancel")
     await frame.get_by_text("buy").click()
-    await page.locator("[data-answer=fail]").click()
+    await page.locator("[data-answer=fail]").last.click()
     await expect(page.get_by_role("dialog")).to_contain_text("扣款失败")
-    await page.locator("[data-answer=ok]").click()
+    await page.locator("[data-answer=ok]").last.click()
     await expect(frame.locator("#out")).to_contain_text("requestPayment:fail 银行卡扣款失败")
     assert shop.state() == ["NOTPAY", "NOTPAY"]
 
@@ -255,14 +255,14 @@ async def test_a_bad_pay_sign_never_opens_the_sheet(
     await log_in(page, frame)
     await frame.get_by_text("forged").click()
     await expect(page.get_by_role("dialog")).to_contain_text("支付验证签名失败")
-    await page.locator("[data-answer=ok]").click()
+    await page.locator("[data-answer=ok]").last.click()
     await expect(frame.locator("#out")).to_contain_text("requestPayment:fail 支付验证签名失败")
 
 
 async def test_refusing_is_respected(page: Page, sandbox: Server, shop: Shop) -> None:
     frame = await enter(page, sandbox, "p4")
     await frame.get_by_text("login", exact=True).click()
-    await page.locator("[data-answer=refuse]").click()
+    await page.locator("[data-answer=refuse]").last.click()
     await expect(frame.locator("#out")).to_contain_text("login:fail auth deny")
     await frame.get_by_text("phone").click()
     await page.locator("[data-answer=refuse]").last.click()
@@ -277,7 +277,7 @@ async def test_the_phone_number_when_allowed(page: Page, sandbox: Server, shop: 
     frame = await enter(page, sandbox, "p2")
     await frame.get_by_text("phone").click()
     await expect(page.get_by_role("dialog")).to_contain_text("138****8002")
-    await page.locator("[data-answer=allow]").click()
+    await page.locator("[data-answer=allow]").last.click()
     await expect(frame.locator("#out")).to_contain_text("13800138002")
 
 
@@ -339,7 +339,7 @@ async def test_operators_order_a_fault_and_see_the_tries(
     await expect(page.locator(".ordered li")).to_have_count(2)
     await frame.get_by_text("buy").click()
     await type_password(page)
-    await page.locator("[data-answer=done]").click()
+    await page.locator("[data-answer=done]").last.click()
     await page.locator("[data-tab=tabNotices]").click()
     tries = page.locator(".notice").first.locator("li")
     await expect(tries).to_have_count(3)

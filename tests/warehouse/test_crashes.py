@@ -131,7 +131,8 @@ async def test_W1_W2_processes_killed_at_any_moment_lose_and_double_nothing(
         await asyncio.sleep(rnd.uniform(0.3, 1.5))
         for process in processes:
             process.kill()
-        assert [await wait_for(process) for process in processes] == [-signal.SIGKILL] * 2
+        ends = [await wait_for(process) for process in processes]
+        assert set(ends) <= {-signal.SIGKILL, 0}  # 0: it was through before the kill came
         keys += own[0][:3] + own[1][:3]
     stop.set()
     assert await reader > 0
