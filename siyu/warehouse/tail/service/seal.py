@@ -18,6 +18,8 @@ async def seal() -> int | None:
     try:
         # The partition is made apart from the switch: its catalogue locks never wait for writers.
         async with opened("begin; set local lock_timeout = '500ms'") as tx:
+            # One at a time: two that create the same table meet in the catalogue, not here.
+            await tx.run(f"select pg_advisory_xact_lock({queries.PARTITION_LOCK})")
             await queries.create_partition(tx, slot + 1)
         crash_point("seal.prepared")
         async with opened("begin; set local lock_timeout = '500ms'") as tx:
