@@ -10,7 +10,7 @@ from siyu.kernel.db import ReadTx, Tx
 from siyu.warehouse.tail.contracts import OUTBOX_SOURCE, Reject
 
 SEAL_LOCK = 7_316_001
-PARTITION_LOCK = SEAL_LOCK + 1
+PARTITION_LOCK = 7_316_003
 """Advisory lock: shared by writers, exclusive for the moment in which the open slot changes."""
 
 COLUMNS = [
