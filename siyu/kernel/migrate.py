@@ -33,7 +33,10 @@ TOWER: dict[str, tuple[str, ...]] = {
     "merchant": ("shops", "staff"),
     "compliance": ("rulebook", "reviews"),
     "people": ("members", "consents", "profiles", "segments", "experiments", "outreach"),
-    "money": ("ledger", "payments", "payouts", "profit_sharing", "points", "stored_value"),
+    "money": (
+        "ledger", "payments", "payouts", "profit_sharing", "points", "stored_value",
+        "reconciliation",
+    ),
     "commerce": (
         "supply", "inventory", "catalog", "promotions", "ordering", "fulfilment", "after_sale",
     ),

@@ -19,6 +19,7 @@ class Role(StrEnum):
     OWNER = "owner"
     MANAGER = "manager"
     CLERK = "clerk"
+    FINANCE = "finance"
     ANALYST = "analyst"
 
 

@@ -13,7 +13,8 @@ from siyu.merchant.staff.contracts import BadLoginName, BadName, Role, WeakPassw
 _MANAGER = frozenset({
     "shop.read", "shop.write", "products.read", "products.write", "stock.read", "stock.write",
     "orders.read", "orders.write", "orders.export", "members.read", "members.write",
-    "members.reveal", "insight.read", "audit.read", "jobs.manage",
+    "members.reveal", "insight.read", "audit.read", "jobs.manage", "after_sale.read",
+    "after_sale.write", "money.read", "money.write",
 })  # fmt: skip
 
 PERMISSIONS: dict[Role, frozenset[str]] = {
@@ -21,13 +22,19 @@ PERMISSIONS: dict[Role, frozenset[str]] = {
     Role.MANAGER: _MANAGER,
     Role.CLERK: frozenset({
         "shop.read", "products.read", "stock.read", "stock.write", "orders.read", "orders.write",
-        "members.read",
+        "members.read", "after_sale.read", "after_sale.write",
+    }),
+    Role.FINANCE: frozenset({
+        "shop.read", "orders.read", "orders.export", "members.read", "after_sale.read",
+        "after_sale.write", "money.read", "money.write", "insight.read", "audit.read",
     }),
     Role.ANALYST: frozenset({"shop.read", "products.read", "stock.read", "insight.read"}),
 }  # fmt: skip
 """All that is granted. What does not stand here is refused; no list is read as "everything"."""
 
-MONEY_PERMISSIONS = frozenset({"shop.write", "orders.write", "orders.export", "staff.manage"})
+MONEY_PERMISSIONS = frozenset({
+    "shop.write", "orders.write", "orders.export", "staff.manage", "after_sale.write", "money.write",
+})  # fmt: skip
 """Whoever holds one of these is advised to use a second factor (F086)."""
 
 SESSION_LASTS = timedelta(days=7)

@@ -21,7 +21,7 @@ select kernel.system_table('staff.accounts');
 create table staff.memberships (
   shop_id int not null,
   staff_id uuid not null references staff.accounts,
-  role text not null check (role in ('owner', 'manager', 'clerk', 'analyst')),
+  role text not null check (role in ('owner', 'manager', 'clerk', 'finance', 'analyst')),
   created_at timestamptz not null,
   primary key (shop_id, staff_id)
 );

@@ -66,8 +66,8 @@ export default {
   doctor: { again: 'Run again', next: 'Next: ', ok: 'Everything is fine', warn: 'Works, with some advice', fail: 'Something needs your attention', states: { ok: 'fine', warn: 'advice', fail: 'broken', skip: 'not checked' } },
   staff: {
     add: 'Add staff', name: 'Name', login: 'Login name', role: 'Role', totp: 'One-time code', removeHint: 'They can no longer log in at once. Remove?', what: 'What each role may do', keepPassword: 'Leave empty to keep', passwordHint: 'At least 10 characters', removeTotp: 'Reset the one-time code (lost phone)',
-    roles: { owner: 'Owner', manager: 'Manager', clerk: 'Clerk', analyst: 'Analyst' },
-    may: { owner: 'Everything, staff and WeChat secrets included', manager: 'Products, stock, orders, members, figures', clerk: 'Orders and stock', analyst: 'The dashboard' },
+    roles: { owner: 'Owner', manager: 'Manager', clerk: 'Clerk', finance: 'Finance', analyst: 'Analyst' },
+    may: { owner: 'Everything, staff and WeChat secrets included', manager: 'Products, stock, orders, members, figures', clerk: 'Orders and stock', finance: 'Refunds, payouts, reconciliation and the ledger', analyst: 'The dashboard' },
   },
   account: {
     advised: 'Your role touches money: a one-time code is advised.', totp: 'One-time code', totpHint: 'Scan with any authenticator app. A must for roles that touch money.', totpStart: 'Switch on', totpOff: 'Switch off', totpRemove: 'Log in with the password alone from now on?', qr: 'QR code for the authenticator', scan: 'Scan, or type the key:',

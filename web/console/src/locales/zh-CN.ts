@@ -66,8 +66,8 @@ export default {
   doctor: { again: '重新体检', next: '下一步：', ok: '一切正常', warn: '可以运行，有几项建议', fail: '有问题需要处理', states: { ok: '正常', warn: '建议', fail: '异常', skip: '未检查' } },
   staff: {
     add: '添加员工', name: '姓名', login: '登录账号', role: '角色', totp: '动态验证码', removeHint: '移除后立即无法登录，确定？', what: '每个角色能做什么', keepPassword: '留空则不修改密码', passwordHint: '至少 10 个字符', removeTotp: '重置动态验证码（手机丢失）',
-    roles: { owner: '店主', manager: '店长', clerk: '店员', analyst: '数据分析' },
-    may: { owner: '全部权限，包括员工与微信密钥', manager: '商品、库存、订单、会员、数据', clerk: '处理订单与库存', analyst: '只看数据看板' },
+    roles: { owner: '店主', manager: '店长', clerk: '店员', finance: '财务', analyst: '数据分析' },
+    may: { owner: '全部权限，包括员工与微信密钥', manager: '商品、库存、订单、会员、数据', clerk: '处理订单与库存', finance: '退款、付款、对账与账本', analyst: '只看数据看板' },
   },
   account: {
     advised: '你的角色涉及资金，建议开启动态验证码。', totp: '动态验证码', totpHint: '用任意身份验证器扫码，登录时多一道保护。涉及资金的角色请务必开启。', totpStart: '开启', totpOff: '关闭动态验证码', totpRemove: '关闭后登录只需密码，确定？', qr: '身份验证器二维码', scan: '扫码，或手动输入密钥：',
