@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -141,6 +142,49 @@ def verify() -> None:
             return bool(broken)
 
     raise typer.Exit(asyncio.run(work()))
+
+
+@app.command()
+def backup(
+    log_only: Annotated[
+        bool, typer.Option("--log", help="Only ship what happened since the last copy.")
+    ] = False,
+) -> None:
+    """Copy database, pictures, warehouse and keys to the backup folder."""
+    from siyu.app import backup as copies
+
+    settings = config.settings()
+    show(asyncio.run(copies.ship(settings) if log_only else copies.back_up(settings)))
+
+
+@app.command()
+def restore(
+    target: Annotated[Path, typer.Argument(help="The new data folder; must be empty.")],
+    source: Annotated[Path | None, typer.Option("--from", help="The backup folder.")] = None,
+    to: Annotated[
+        str | None, typer.Option(help="A moment such as 2026-11-22T09:30:00+08:00.")
+    ] = None,
+) -> None:
+    """Make the installation of a moment in a new folder, and check it; never overwrites."""
+    from siyu.app import backup as copies
+
+    moment = datetime.fromisoformat(to).astimezone(UTC) if to else None
+    source = source or copies.folder_of(config.settings())
+    restored = asyncio.run(copies.restore(source, target, moment))
+    show(restored)
+    print(restored.line)
+    raise typer.Exit(restored.violations > 0)
+
+
+@app.command()
+def drill() -> None:
+    """Rehearse the disaster: back up, restore elsewhere, check, compare; fails if anything is."""
+    from siyu.app import backup as copies
+
+    done = asyncio.run(copies.drill(config.settings()))
+    show(done)
+    print(done.restored.line)
+    raise typer.Exit(not done.ok)
 
 
 @app.command()
@@ -305,9 +349,12 @@ def export_mini_program(target: Path, shop: ShopCode) -> None:
 
 def main() -> None:
     """Entry point: refusals become one clear line and exit code 1."""
+    from siyu.kernel.postgres import PostgresUnavailable
+    from siyu.kernel.postgres_backup import BackupFailed
+
     try:
         app()
-    except (config.ConfigError, SiyuError) as error:
+    except (config.ConfigError, SiyuError, PostgresUnavailable, BackupFailed) as error:
         sentence = error.message("zh-CN") if isinstance(error, SiyuError) else str(error)
         print(f"siyu: {sentence}", file=sys.stderr)
         raise SystemExit(1) from None

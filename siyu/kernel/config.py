@@ -34,6 +34,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """The role that owns the schemas and runs migrations; default: the same as `database_url`."""
     warehouse_url: str | None = None
     """Another database for the event warehouse; None keeps it beside everything else."""
+    backup_dir: Path | None = None
+    """Where `siyu backup` puts its copies, best on another disk; default `data_dir/backups`."""
     pool_size: int = 16
     host: str = "127.0.0.1"
     port: int = 8080

@@ -98,10 +98,11 @@ class Database:
 _database: Database | None = None
 
 
-def use(database: Database | None) -> None:
-    """Name the database of this process."""
+def use(database: Database | None) -> Database | None:
+    """Name the database of this process; returns the one before."""
     global _database
-    _database = database
+    before, _database = _database, database
+    return before
 
 
 def database() -> Database:

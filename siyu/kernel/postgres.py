@@ -57,13 +57,13 @@ class Cluster:
     """A running cluster that this process uses. Addresses stay valid while it is used."""
 
     def __init__(self, server: Server) -> None:
-        self._server = server
+        self.server = server
         self.home = server.home
 
     @property
     def binaries(self) -> Path:
         """The folder of this server's own programs: pg_dump, pg_basebackup, pgbench, psql."""
-        return self._server.binaries
+        return self.server.binaries
 
     @property
     def port(self) -> int:
@@ -77,6 +77,10 @@ class Cluster:
     def owner_url(self, database: str = "siyu") -> str:
         """For migrations, backup and tests: role `siyu_owner`, not bound by row-level security."""
         return self._address("siyu_owner", database)
+
+    def admin_url(self) -> str:
+        """For backups: role `postgres`, who may copy the whole cluster."""
+        return self._address("postgres", "postgres")
 
     def tcp_url(self, database: str = "siyu") -> str:
         """As `url`, over loopback TCP instead of the socket."""
@@ -101,31 +105,31 @@ class Cluster:
         """Stop and start the server under its users; `immediate` is a crash with recovery."""
 
         def work() -> None:
-            with self._server.starting():
-                self._server.stop(mode)
-                self._server.start()
+            with self.server.starting():
+                self.server.stop(mode)
+                self.server.start()
 
         await asyncio.to_thread(work)
 
     async def detach(self) -> None:
         """Stop using the cluster. For the last user it returns when the server has stopped."""
-        await asyncio.to_thread(self._server.leave)
+        await asyncio.to_thread(self.server.leave)
 
     async def _start(self) -> None:
         """Make sure that the server answers a query; start it when its process is dead."""
         deadline = time.monotonic() + START_SECONDS
-        await asyncio.to_thread(self._server.prepare)
-        if not self._server.alive():
-            await asyncio.to_thread(self._server.start)
+        await asyncio.to_thread(self.server.prepare)
+        if not self.server.alive():
+            await asyncio.to_thread(self.server.start)
         while not await self._answers():
             if time.monotonic() > deadline:
                 raise PostgresUnavailable(f"PostgreSQL in {self.home} runs but does not answer")
             await asyncio.sleep(0.05)
         await self._ensure_roles()
-        self._server.ensure_watchdog()
+        self.server.ensure_watchdog()
 
     async def _answers(self) -> bool:
-        if self._server.running() is None:
+        if self.server.running() is None:
             return False
         try:
             return bool(await self._admin("select true") == "SELECT 1")
@@ -159,7 +163,7 @@ class Cluster:
         return await asyncpg.connect(self._address("postgres", database), timeout=10)
 
     def _where(self) -> tuple[int, str]:
-        running = self._server.running()
+        running = self.server.running()
         if running is None:
             raise PostgresUnavailable(f"PostgreSQL in {self.home} does not run")
         return running[1], running[2]

@@ -51,6 +51,9 @@ synchronous_commit = on
 wal_compression = on
 max_wal_size = '1GB'
 checkpoint_timeout = '15min'
+# Finished log segments go to the folder `archive` beside the data, if a backup has made it.
+archive_mode = on
+archive_command = '{archive_command}'
 shared_buffers = '128MB'
 effective_cache_size = '768MB'
 work_mem = '8MB'
@@ -68,6 +71,11 @@ log_checkpoints = off
 log_error_verbosity = terse
 log_min_error_statement = panic
 """
+
+ARCHIVE_COMMAND = (
+    "test ! -d ../archive || { cp %p ../archive/.%f && sync ../archive/.%f"
+    " && mv ../archive/.%f ../archive/%f; }"
+)
 
 
 class PostgresUnavailable(RuntimeError):
@@ -88,6 +96,7 @@ class Server:
     def __init__(self, home: Path) -> None:
         self.home = home.resolve()
         self.data = self.home / "pgdata"
+        self.archive = self.home / "archive"
         self.account: pwd.struct_passwd | None = None  # whom the server runs as, if not us
         self.binaries = Path()
         self._using: int | None = None
@@ -96,7 +105,7 @@ class Server:
 
     def enter(self) -> None:
         """Become a user. Waits while somebody stops the server after its last user."""
-        self._prepare_home()
+        self.prepare_home()
         self._using = self._lock("users.lock", fcntl.LOCK_SH)
 
     def leave(self) -> None:
@@ -141,12 +150,16 @@ class Server:
         for attempt in range(5):
             # The port is kept over restarts, for the addresses that users already hold.
             port = self._choose_port(keep=attempt == 0)
-            text = CONFIGURATION.format(port=port, socket_dir=self._socket_dir(port))
+            text = CONFIGURATION.format(
+                port=port,
+                socket_dir=self._socket_dir(port),
+                archive_command=ARCHIVE_COMMAND,
+            )
             self._write(self.data / "siyu.conf", text)
             log = self.home / "server.log"
             if log.exists() and log.stat().st_size > LOG_LIMIT:
                 os.truncate(log, 0)
-            done = self._run(
+            done = self.run(
                 "pg_ctl", "-D", self.data, "-l", log, "-w", "-t", START_SECONDS, "start"
             )
             if done.returncode == 0:
@@ -163,9 +176,9 @@ class Server:
             return
         if not self.binaries.name:
             self.prepare()
-        done = self._run("pg_ctl", "-D", self.data, "-m", mode, "-w", "-t", STOP_SECONDS, "stop")
+        done = self.run("pg_ctl", "-D", self.data, "-m", mode, "-w", "-t", STOP_SECONDS, "stop")
         if done.returncode != 0 and self.alive():
-            self._run("pg_ctl", "-D", self.data, "-m", "immediate", "-w", "stop")
+            self.run("pg_ctl", "-D", self.data, "-m", "immediate", "-w", "stop")
 
     def ensure_watchdog(self) -> None:
         """Start the watchdog unless one runs. It inherits its lock, so there is never a second."""
@@ -270,7 +283,7 @@ class Server:
         shutil.rmtree(fresh, ignore_errors=True)
         for name in ("postgres", "siyu"):
             self._write(self.home / f"{name}.password", secrets.token_urlsafe(32))
-        done = self._run(
+        done = self.run(
             "initdb", "-D", fresh, "-U", "postgres", "-A", "scram-sha-256", "-k", "-E", "UTF8",
             "--locale=C", f"--pwfile={self.home / 'postgres.password'}",
         )  # fmt: skip
@@ -280,7 +293,8 @@ class Server:
             file.write("include 'siyu.conf'\n")
         fresh.rename(self.data)
 
-    def _prepare_home(self) -> None:
+    def prepare_home(self) -> None:
+        """Make the folder, owned by the user the server runs as; refuse one that is open."""
         try:
             missing = [p for p in (self.home, *self.home.parents) if not p.exists()]
             for path in reversed(missing):
@@ -432,7 +446,28 @@ class Server:
         if self.account:
             os.chown(target, self.account.pw_uid, self.account.pw_gid)
 
-    def _run(self, program: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    @contextlib.contextmanager
+    def superuser(self) -> Iterator[str]:
+        """A connection string for the server's own programs, its password out of sight."""
+        running = self.running()
+        if running is None:
+            raise PostgresUnavailable(f"PostgreSQL in {self.home} does not run")
+        secret = (self.home / "postgres.password").read_text()
+        file = self.home / f"passfile.{os.getpid()}"
+        self._write(file, f"*:*:*:postgres:{secret}\n")
+        try:
+            yield f"host={running[2]} port={running[1]} user=postgres passfile={file}"
+        finally:
+            file.unlink(missing_ok=True)
+
+    def give_tree_to_owner(self, folder: Path) -> None:
+        """Let the server's user own a folder with all that is in it."""
+        self._give(folder)
+        for path in folder.rglob("*"):
+            self._give(path)
+
+    def run(self, program: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+        """Run one of the server's programs as its user, and wait for it."""
         return self._as_user([str(self.binaries / program), *map(str, arguments)])
 
     def _as_user(self, command: list[str]) -> subprocess.CompletedProcess[str]:

@@ -33,7 +33,8 @@ PERMISSIONS: dict[Role, frozenset[str]] = {
 """All that is granted. What does not stand here is refused; no list is read as "everything"."""
 
 MONEY_PERMISSIONS = frozenset({
-    "shop.write", "orders.write", "orders.export", "staff.manage", "after_sale.write", "money.write",
+    "shop.write", "orders.write", "orders.export", "staff.manage", "after_sale.write",
+    "money.write",
 })  # fmt: skip
 """Whoever holds one of these is advised to use a second factor (F086)."""
 
