@@ -18,7 +18,7 @@ import logging
 import os
 import shutil
 import tempfile
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ import msgspec
 
 from siyu import __version__
 from siyu.app import processes, truths
-from siyu.kernel import config, db, migrate, postgres, postgres_backup
+from siyu.kernel import clock, config, db, migrate, postgres, postgres_backup
 from siyu.kernel.jobs import every
 from siyu.kernel.postgres_backup import BackupFailed
 from siyu.kernel.postgres_server import DEDICATED_HOME
@@ -36,7 +36,7 @@ log = logging.getLogger("siyu.backup")
 
 KEPT_COPIES = 7
 _NAME = "%Y%m%dT%H%M%SZ"
-_FOLDERS = ("media", "warehouse", "imports")
+_FOLDERS = ("media", "evidence", "warehouse", "imports")
 _FILES = ("keys.json", "sandbox.sqlite", "demo-login.json")
 
 
@@ -86,7 +86,7 @@ async def back_up(settings: config.Settings) -> Copy:
     """
     target = folder_of(settings)
     async with _embedded(settings) as cluster:
-        began_at = datetime.now(UTC)
+        began_at = clock.now()
         name = began_at.strftime(_NAME)
         fresh, folder = target / "base" / f".{name}", target / "base" / name
         fresh.mkdir(parents=True, mode=0o700)
@@ -100,7 +100,7 @@ async def back_up(settings: config.Settings) -> Copy:
             copy = Copy(
                 name=name,
                 began_at=began_at,
-                until=datetime.now(UTC),
+                until=clock.now(),
                 version=__version__,
                 steps=migrate.step_names(),
                 first_segment=first,
@@ -143,13 +143,13 @@ async def restore(source: Path, data_dir: Path, until: datetime | None = None) -
     until: that moment; None is the last that was shipped. Every truth is asked and the ledger
     proved before it returns. Raises BackupFailed.
     """
-    began = datetime.now(UTC)
+    began = clock.now()
     if data_dir.exists() and any(data_dir.iterdir()):
         raise BackupFailed(f"{data_dir} is not empty; a restore never overwrites anything")
     copies = [copy for copy in list_copies(source) if until is None or copy.until <= until]
     if not copies:
         raise BackupFailed(f"{source} holds no copy from before that moment")
-    reach = _reach(source)
+    reach = reach_of(source)
     if until is not None and reach is not None and until > reach:
         raise BackupFailed(f"the log in {source} reaches to {reach.isoformat()} only")
     copy = copies[-1]
@@ -169,7 +169,7 @@ async def restore(source: Path, data_dir: Path, until: datetime | None = None) -
         copy=copy.name,
         last_commit_at=last,
         orders=orders,
-        seconds=round((datetime.now(UTC) - began).total_seconds(), 1),
+        seconds=round((clock.now() - began).total_seconds(), 1),
         violations=violations,
         line=f"{'balanced' if not broken else 'not balanced'}, {violations} violations",
     )
@@ -223,7 +223,7 @@ def copy_files(settings: config.Settings, target: Path) -> int:
 
 async def _ship(cluster: postgres.Cluster, settings: config.Settings) -> int:
     target = folder_of(settings)
-    reached = datetime.now(UTC)
+    reached = clock.now()
     await postgres_backup.finish_segment(cluster)
     shipped = await asyncio.to_thread(postgres_backup.ship_log, cluster.home, target / "log")
     note = target / "log" / "reach.json"
@@ -233,7 +233,8 @@ async def _ship(cluster: postgres.Cluster, settings: config.Settings) -> int:
     return shipped
 
 
-def _reach(source: Path) -> datetime | None:
+def reach_of(source: Path) -> datetime | None:
+    """The last moment that a backup folder can bring back."""
     with contextlib.suppress(FileNotFoundError):
         noted = json.loads((source / "log" / "reach.json").read_text())
         return datetime.fromisoformat(noted["until"])
@@ -260,7 +261,7 @@ async def _embedded(settings: config.Settings) -> Any:
         yield cluster
 
 
-async def _check(cluster: postgres.Cluster) -> tuple[int, list[truths.Broken]]:
+async def _check(cluster: postgres.Cluster) -> tuple[int, list[truths.Asked]]:
     """Ask every truth of a restored installation."""
     opened = await db.Database.connect(cluster.url("siyu"), size=2)
     before = db.use(opened)

@@ -96,7 +96,8 @@ def run(figures: Callable[[], Awaitable[Any]]) -> Any:
 
 
 @contextlib.asynccontextmanager
-async def _served() -> AsyncIterator[Bench]:
+async def served() -> AsyncIterator[Bench]:
+    """A shop on a fresh database of the embedded cluster, dropped at the end of the block."""
     installed = config.settings()
     name = f"bench_{os.getpid()}"
     async with contextlib.AsyncExitStack() as stack:
@@ -212,15 +213,22 @@ def _request(bench: Bench, buyer: Buyer, sku_ids: list[UUID]) -> tuple[bytes, by
 # --- load: a process of its own ----------------------------------------------------------------
 
 
-async def _load(
-    port: int, requests: list[tuple[bytes, bytes]], *, seconds: float | None, at_once: int
+async def load(
+    port: int,
+    requests: list[tuple[bytes, bytes]],
+    *,
+    seconds: float | None,
+    at_once: int,
+    rate: float | None = None,
 ) -> dict[str, Any]:
-    """Send each connection's request again and again for `seconds`, or each request once (None)."""
+    """Send each connection's request again and again for `seconds`, or each request once (None),
+    at `rate` per second or as fast as answers come."""
     task = {
         "port": port,
         "requests": [[head.hex(), tail.hex()] for head, tail in requests],
         "seconds": seconds,
         "at_once": at_once,
+        "rate": rate,
     }
     child = await asyncio.create_subprocess_exec(
         *(sys.executable, "-S", "-E", str(Path(__file__).with_name("bench_load.py"))),
@@ -237,7 +245,7 @@ async def _load(
 
 async def checkout() -> CheckoutFigures:
     """Median rates of interleaved rounds, after one round of each to warm up."""
-    async with _served() as bench:
+    async with served() as bench:
         sku_ids = await _stock(bench.shop_id, BUYERS * LINES, 1_000_000)
         buyers = await _with_addresses(bench.shop_id, await _members(bench.shop_id, BUYERS))
         baskets = [sku_ids[i * LINES : (i + 1) * LINES] for i in range(BUYERS)]
@@ -248,7 +256,7 @@ async def checkout() -> CheckoutFigures:
         rounds: list[list[float]] = []
         p99s: list[float] = []
         for number in range(ROUNDS + 1):
-            sent = await _load(bench.port, requests, seconds=ROUND_SECONDS, at_once=BUYERS)
+            sent = await load(bench.port, requests, seconds=ROUND_SECONDS, at_once=BUYERS)
             assert set(sent["statuses"]) == {"200"}, sent["statuses"]
             limit = await _pgbench(bench, script, number)
             if number:
@@ -332,11 +340,11 @@ async def _pgbench(bench: Bench, script: str, number: int) -> float:
 
 async def race() -> RaceFigures:
     """Sell 500 pieces to 1,000 buyers, 64 at once; then let an unguarded sale try the same."""
-    async with _served() as bench:
+    async with served() as bench:
         (sku_id,) = await _stock(bench.shop_id, 1, RACE_PIECES, ProductKind.SERVICE)
         buyers = await _members(bench.shop_id, RACE_BUYERS)
         requests = [_request(bench, buyer, [sku_id]) for buyer in buyers]
-        sent = await _load(bench.port, requests, seconds=None, at_once=RACE_AT_ONCE)
+        sent = await load(bench.port, requests, seconds=None, at_once=RACE_AT_ONCE)
         assert set(sent["statuses"]) <= {"200", "409"}, sent["statuses"]
         async with reading(bench.shop_id) as tx:
             sold = await tx.value("select coalesce(sum(quantity), 0) from ordering.order_lines")

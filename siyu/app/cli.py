@@ -188,6 +188,48 @@ def drill() -> None:
 
 
 @app.command()
+def prove(
+    shop: Annotated[str | None, typer.Option(help="The shop's code; all shops without it.")] = None,
+    order: Annotated[str | None, typer.Option(help="Also tell the story of this order.")] = None,
+    language: Annotated[str, typer.Option(help="zh-CN or en.")] = "zh-CN",
+    as_json: AsJson = False,
+) -> None:
+    """Prove the books: trial balance, every truth, the money of an order; fails when it cannot."""
+    from siyu.app import prove as proof
+    from siyu.app import prove_text
+    from siyu.kernel.i18n import language_of
+
+    async def work() -> list[proof.Proof]:
+        async with processes.connected(config.settings()):
+            return await proof.prove(shop, order, language_of(language))
+
+    proofs = asyncio.run(work())
+    print(prove_text.as_json(proofs) if as_json else prove_text.render(proofs))
+    raise typer.Exit(any(one.violations for one in proofs))
+
+
+@app.command()
+def sim(
+    seed: Annotated[int, typer.Option(help="The same seed gives the same run.")] = 1,
+    days: Annotated[float, typer.Option(help="Days of the shop.")] = 3.0,
+    members: Annotated[int, typer.Option(help="People who come and go.")] = 200,
+    visits: Annotated[float, typer.Option(help="Visits a day, of all together.")] = 16.0,
+    calm: Annotated[bool, typer.Option("--calm", help="Without faults.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Days of a shop against a WeChat that misbehaves; fails when anything does not hold."""
+    from siyu.app import sim as simulation
+
+    plan = simulation.Plan(seed=seed, days=days, members=members, visits=visits, calm=calm)
+    report = simulation.run(plan)
+    if as_json:
+        show(report)
+    else:
+        simulation.tell(report)
+    raise typer.Exit(not report.is_green)
+
+
+@app.command()
 def doctor(shop: Annotated[str | None, typer.Option(help="The shop's code.")] = None) -> None:
     """Test every setting and name the next step; fails when something is broken."""
     from siyu.app import doctor as checks
@@ -307,6 +349,34 @@ def bench_race(as_json: AsJson = False) -> None:
     from siyu.app import bench
 
     show(bench.run(bench.race), as_json)
+
+
+@bench_app.command("ledger")
+def bench_ledger(as_json: AsJson = False) -> None:
+    """Entries of 2-6 legs in batches, as a share of `pgbench -N` on the same cluster."""
+    from siyu.app import bench, bench_ledger
+
+    show(bench.run(bench_ledger.ledger), as_json)
+
+
+@bench_app.command("notify")
+def bench_notify(as_json: AsJson = False) -> None:
+    """Payment notifications at 200 per second: verified, opened, stored; p99 of the answers."""
+    from siyu.app import bench, bench_notify
+
+    show(bench.run(bench_notify.notify), as_json)
+
+
+@bench_app.command("kills")
+def bench_kills(
+    checkouts: Annotated[int, typer.Option(help="Purchases to make meanwhile.")] = 10_000,
+    seed: Annotated[int, typer.Option(help="The dice of the kills.")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """`kill -9` of web, worker and postmaster during checkouts: what is lost, when all is back."""
+    from siyu.app import bench_kills as storm
+
+    show(asyncio.run(storm.kills(checkouts, seed)), as_json)
 
 
 @warehouse_app.command("verify")

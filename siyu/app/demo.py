@@ -83,7 +83,8 @@ def demo_settings(data_dir: Path) -> config.Settings:
     )
 
 
-def _environment(settings: config.Settings) -> dict[str, str]:
+def environment(settings: config.Settings) -> dict[str, str]:
+    """The same installation, for its child processes."""
     names = ("data_dir", "host", "port", "public_url", "sandbox_host", "sandbox_port")
     values = {name: str(getattr(settings, name)) for name in (*names, "sandbox_url")}
     return {f"SIYU_{name.upper()}": value for name, value in values.items()}
@@ -160,7 +161,7 @@ async def running(data_dir: Path, with_history_shop: bool) -> AsyncIterator[Demo
     assert sandbox_url is not None
     async with contextlib.AsyncExitStack() as stack:
         await stack.enter_async_context(ready_database(settings))
-        processes = Processes(data_dir / "logs", _environment(settings))
+        processes = Processes(data_dir / "logs", environment(settings))
         stack.push_async_callback(processes.stop)
         processes.start("sandbox", "sandbox")
         await stack.enter_async_context(program_database(settings, size=6))
@@ -212,7 +213,7 @@ async def _import_history(demo: Demo) -> None:
     child = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "siyu", "import", "orders", *map(str, files)),
         *("--shop", RETAIL, "--preset", "online-retail", "--json"),
-        env={**os.environ, **_environment(demo.settings)},
+        env={**os.environ, **environment(demo.settings)},
         stdout=asyncio.subprocess.PIPE,
     )
     try:

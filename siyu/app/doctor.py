@@ -13,6 +13,7 @@ import msgspec
 from litestar import Request
 
 from siyu.app import doctor_checks as checks
+from siyu.app import doctor_money as money_checks
 from siyu.app import doctor_wechat as wechat_checks
 from siyu.app.doctor_checks import Finding, Patient, State, Text
 from siyu.kernel import clock, config
@@ -56,6 +57,8 @@ CHECKS: tuple[tuple[str, Text, Callable[[Patient], Awaitable[Finding]]], ...] = 
     ("mini_program", ("小程序", "Mini-program"), wechat_checks.check_mini_program),
     ("pay", ("微信支付", "WeChat Pay"), wechat_checks.check_pay),
     ("callback", ("支付通知地址", "Payment notifications"), wechat_checks.check_callback),
+    ("reconciliation", ("对账", "Reconciliation"), money_checks.check_reconciliation),
+    ("stored_value", ("储值资质", "Stored value"), money_checks.check_stored_value),
     ("backups", ("备份", "Backups"), checks.check_backups),
 )
 

@@ -11,6 +11,7 @@ from typing import Literal
 
 import msgspec
 
+from siyu.app import backup
 from siyu.kernel import clock, config, crypto, db, migrate
 from siyu.kernel.auth import ShopIdentity
 from siyu.kernel.db import system_transaction
@@ -21,6 +22,8 @@ Text = tuple[str, str]
 """One sentence, Chinese and English."""
 
 WORKER_SILENT = timedelta(seconds=90)
+BACKUP_OLD = timedelta(days=2)
+LOG_SILENT = timedelta(minutes=10)
 DISK_WARN, DISK_FAIL = 0.80, 0.95
 OLDEST_POSTGRES = 15
 
@@ -211,16 +214,34 @@ async def check_worker(_: Patient) -> Finding:
     return ok("后台进程正在运行", "A worker is running")
 
 
-async def check_backups(_: Patient) -> Finding:
-    """Says plainly who has to make backups."""
-    return Finding(
-        "skip",
-        ("本版本不做备份", "This version makes no backups"),
-        (
-            "定期用 pg_dump 备份数据库，并另外保存密钥文件",
-            "Dump the database regularly with pg_dump, and keep the key file apart",
-        ),
-    )
+async def check_backups(patient: Patient) -> Finding:
+    """There is a copy, it is young, and the log since then arrives beside it."""
+    if patient.settings.database_url is not None:
+        return Finding(
+            "skip",
+            (
+                "外部 PostgreSQL 由其自身工具备份",
+                "A served PostgreSQL is backed up by its own tools",
+            ),
+            ("并备份数据目录", "Copy the data folder beside it"),
+        )
+    now = clock.now()
+    folder = backup.folder_of(patient.settings)
+    copies = await asyncio.to_thread(backup.list_copies, folder)
+    step = ("运行 siyu backup，并设为每日任务", "Run siyu backup, every day")
+    if not copies:
+        return Finding("warn", ("还没有备份", "There is no backup yet"), step)
+    made, reach = copies[-1].until, await asyncio.to_thread(backup.reach_of, folder)
+    said = (f"最近备份 {made:%Y-%m-%d %H:%M} UTC", f"Last copy {made:%Y-%m-%d %H:%M} UTC")
+    if now - made > BACKUP_OLD:
+        return Finding("warn", said, step)
+    if reach is None or now - reach > LOG_SILENT:
+        return Finding(
+            "fail",
+            (f"{said[0]}，但日志不再送达", f"{said[1]}, but its log no longer arrives"),
+            ("检查后台进程与备份目录", "Check the worker and the backup folder"),
+        )
+    return Finding("ok", said)
 
 
 async def check_address(patient: Patient) -> Finding:

@@ -4,13 +4,40 @@ Each reaction runs in its own transaction, once per event (`kernel/relay.py`). T
 the same outbox with its own cursor and needs no entry here.
 """
 
+from siyu.commerce.after_sale import background as after_sale
 from siyu.commerce.catalog import background as catalog
 from siyu.commerce.ordering import background as ordering
-from siyu.commerce.ordering.contracts import OrderPaid
+from siyu.commerce.ordering.contracts import (
+    OrderCompleted,
+    OrderPaid,
+    OrderRefunded,
+    OrderRefundUndone,
+)
 from siyu.kernel.relay import EventMap
-from siyu.money.payments.contracts import PaymentSucceeded
+from siyu.money.payments.contracts import (
+    PaymentSucceeded,
+    RefundAbnormal,
+    RefundClosed,
+    RefundSucceeded,
+)
+from siyu.money.profit_sharing import background as profit_sharing
+from siyu.money.stored_value import background as stored_value
 
 EVENT_MAP: EventMap = {
-    PaymentSucceeded: [ordering.on_payment_succeeded],
-    OrderPaid: [catalog.on_order_paid],
+    PaymentSucceeded: [ordering.on_payment_succeeded, stored_value.on_payment_succeeded],
+    RefundSucceeded: [
+        ordering.on_refund_succeeded,
+        profit_sharing.on_refund_succeeded,
+        stored_value.on_refund_succeeded,
+    ],
+    RefundAbnormal: [ordering.on_refund_abnormal, after_sale.on_refund_abnormal],
+    RefundClosed: [
+        ordering.on_refund_closed,
+        profit_sharing.on_refund_closed,
+        stored_value.on_refund_closed,
+    ],
+    OrderPaid: [catalog.on_order_paid, profit_sharing.on_order_paid],
+    OrderCompleted: [profit_sharing.on_order_completed, ordering.on_order_completed],
+    OrderRefunded: [ordering.on_order_refunded, after_sale.on_order_refunded],
+    OrderRefundUndone: [after_sale.on_order_refund_undone],
 }

@@ -13,7 +13,9 @@ from litestar import Litestar, Response, Router
 from litestar.response import Redirect
 
 import siyu
-from siyu.app import doctor, processes
+from siyu.app import doctor, processes, prove
+from siyu.commerce.after_sale import http_admin as after_sale_admin
+from siyu.commerce.after_sale import http_shop as after_sale_shop
 from siyu.commerce.catalog import http_admin as catalog_admin
 from siyu.commerce.catalog import http_shop as catalog_shop
 from siyu.commerce.inventory import http_admin as inventory_admin
@@ -30,8 +32,18 @@ from siyu.merchant.shops import http_admin as shops_admin
 from siyu.merchant.shops import service as shops
 from siyu.merchant.staff import http_admin as staff_admin
 from siyu.merchant.staff import service as staff
+from siyu.money.ledger import http_admin as ledger_admin
 from siyu.money.payments import http_admin as payments_admin
 from siyu.money.payments import http_callback as payments_callback
+from siyu.money.payouts import http_admin as payouts_admin
+from siyu.money.payouts import http_shop as payouts_shop
+from siyu.money.points import http_admin as points_admin
+from siyu.money.points import http_shop as points_shop
+from siyu.money.profit_sharing import http_admin as profit_sharing_admin
+from siyu.money.profit_sharing import http_shop as profit_sharing_shop
+from siyu.money.reconciliation import http_admin as reconciliation_admin
+from siyu.money.stored_value import http_admin as stored_value_admin
+from siyu.money.stored_value import http_shop as stored_value_shop
 from siyu.people.consents import http_admin as consents_admin
 from siyu.people.consents import http_shop as consents_shop
 from siyu.people.members import http_admin as members_admin
@@ -39,7 +51,17 @@ from siyu.people.members import http_shop as members_shop
 
 WEB = Path(siyu.__file__).parent / "web"
 
-SHOP = [members_shop, consents_shop, catalog_shop, ordering_shop]
+SHOP = [
+    members_shop,
+    consents_shop,
+    payouts_shop,
+    profit_sharing_shop,
+    points_shop,
+    stored_value_shop,
+    catalog_shop,
+    ordering_shop,
+    after_sale_shop,
+]
 ADMIN = [
     kernel_admin,
     audit,
@@ -48,10 +70,18 @@ ADMIN = [
     doctor,
     members_admin,
     consents_admin,
+    prove,
+    ledger_admin,
     payments_admin,
+    reconciliation_admin,
+    payouts_admin,
+    profit_sharing_admin,
+    points_admin,
+    stored_value_admin,
     catalog_admin,
     inventory_admin,
     ordering_admin,
+    after_sale_admin,
     metrics_admin,
 ]
 CALLBACKS = [payments_callback]

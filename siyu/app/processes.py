@@ -1,8 +1,8 @@
 """The process tree of one small server: web, worker and, for the demo, the sandbox.
 
-The parent starts the others, writes their output to `data_dir/logs`, starts again what died (with
-a growing pause) and stops all of them when it is told to. A child also stops when its parent is
-gone, so that nothing is left running.
+The parent starts the others, writes their output to `data_dir/logs`, starts again what died (at
+once; with a growing pause what fails at its start) and stops all of them when it is told to. A
+child also stops when its parent is gone, so that nothing is left running.
 """
 
 import asyncio
@@ -24,10 +24,17 @@ from siyu.wechat.transport import service as transport
 STOP_SECONDS = 15
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """Linux: ask for SIGTERM when the parent dies, even by `kill -9`."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+
+
+def _pause_before_restart(code: int, lived: float, before: float) -> float:
+    """At once for what was killed or had worked; longer and longer for what fails at its start."""
+    if lived > 30 or (code < 0 and lived > 1):
+        return 0.0
+    return min(max(before * 2, 0.5), 30.0)
 
 
 class Processes:
@@ -45,7 +52,7 @@ class Processes:
         self._keepers[name] = asyncio.create_task(self._keep(name, command))
 
     async def _keep(self, name: str, command: tuple[str, ...]) -> None:
-        pause = 0.5
+        pause = 0.0
         while True:
             began = time.monotonic()
             with (self._log_dir / f"{name}.log").open("ab") as log:
@@ -59,12 +66,17 @@ class Processes:
                     stdin=asyncio.subprocess.DEVNULL,
                     env=self._environ,
                     start_new_session=True,
-                    preexec_fn=_die_with_parent,
+                    preexec_fn=die_with_parent,
                 )
             self._children[name] = child
-            await child.wait()
-            pause = 0.5 if time.monotonic() - began > 30 else min(pause * 2, 30)
+            code = await child.wait()
+            pause = _pause_before_restart(code, time.monotonic() - began, pause)
             await asyncio.sleep(pause)
+
+    def pid(self, name: str) -> int | None:
+        """The process that runs under this name now; None while there is none."""
+        child = self._children.get(name)
+        return child.pid if child and child.returncode is None else None
 
     async def stop(self) -> None:
         """End all children: politely first, for sure after 15 seconds."""

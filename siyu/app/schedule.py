@@ -4,11 +4,35 @@ Each function says its own rhythm (`@every`), and finds what is due by the state
 """
 
 from siyu.app import backup, truths
+from siyu.commerce.after_sale import background as after_sale
 from siyu.commerce.ordering import background as ordering
 from siyu.kernel import housekeeping, inbox
 from siyu.merchant.staff import background as staff
+from siyu.money.ledger import background as ledger
 from siyu.money.payments import background as payments
+from siyu.money.payouts import background as payouts
+from siyu.money.points import background as points
+from siyu.money.profit_sharing import background as profit_sharing
+from siyu.money.reconciliation import background as reconciliation
+from siyu.money.stored_value import background as stored_value
 from siyu.warehouse.compaction import background as compaction
 from siyu.warehouse.tail import background as tail
 
-MODULES = (housekeeping, inbox, staff, payments, ordering, tail, compaction, truths, backup)
+MODULES = (
+    housekeeping,
+    inbox,
+    staff,
+    ledger,
+    payments,
+    payouts,
+    profit_sharing,
+    points,
+    stored_value,
+    reconciliation,
+    ordering,
+    after_sale,
+    tail,
+    compaction,
+    truths,
+    backup,
+)

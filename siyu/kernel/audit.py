@@ -4,6 +4,7 @@ from typing import Annotated, Any, Protocol
 from uuid import UUID
 
 import msgspec
+from litestar.params import Parameter
 
 from siyu.kernel import clock
 from siyu.kernel.auth import StaffIdentity
@@ -101,7 +102,7 @@ async def show_trail(
     subject_kind: Annotated[str, msgspec.Meta(max_length=40)] | None = None,
     subject_id: Annotated[str, msgspec.Meta(max_length=80)] | None = None,
     cursor: str | None = None,
-    limit: Annotated[int, msgspec.Meta(ge=1, le=100)] = 50,
+    limit: Annotated[int, Parameter(ge=1, le=100)] = 50,
 ) -> Page[AuditRow]:
     """The trail of the shop, or of one subject, newest first."""
     after = decode_cursor(cursor, tuple[UUID])

@@ -5,7 +5,7 @@ by the same turn through `shift()`.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -13,14 +13,31 @@ from zoneinfo import ZoneInfo
 _shift = timedelta(0)
 
 
+def _machine() -> datetime:
+    return datetime.now(UTC)
+
+
+_wall: Callable[[], datetime] = _machine
+_steady: Callable[[], float] = time.monotonic
+
+
+def follow(
+    wall: Callable[[], datetime] | None = None, steady: Callable[[], float] | None = None
+) -> None:
+    """Take the time from elsewhere: a simulation, whose database goes by the same clock, so that
+    `shift` stays 0. Without arguments the machine's own again."""
+    global _wall, _steady
+    _wall, _steady = wall or _machine, steady or time.monotonic
+
+
 def now() -> datetime:
     """The present moment, aware, UTC."""
-    return datetime.now(UTC) + _shift
+    return _wall() + _shift
 
 
 def monotonic() -> float:
     """Seconds from an arbitrary start; for measuring time-outs, never turned (F130)."""
-    return time.monotonic()
+    return _steady()
 
 
 def shift() -> timedelta:
@@ -39,7 +56,7 @@ def turned(to: datetime) -> Iterator[None]:
     """Let the clock show `to` inside the block; it goes on ticking from there."""
     global _shift
     before = _shift
-    _shift = to - datetime.now(UTC)
+    _shift = to - _wall()
     try:
         yield
     finally:

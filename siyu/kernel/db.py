@@ -354,9 +354,10 @@ def weather() -> Any:
         raise Deadlocked from error
     except _WEATHER as error:
         raise Busy from error
-    except asyncpg.InterfaceError as error:
-        # The driver's own complaints are bugs of ours, but for a connection that went away.
-        if "closed" in str(error) or "released" in str(error):
+    except (asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+        # The driver's own complaints are bugs of ours, but for a connection that went away: it was
+        # closed, or the server's last word on it was read and its end not yet.
+        if any(sign in str(error) for sign in ("closed", "released", "cannot switch to state")):
             raise Busy from error
         raise
 

@@ -16,7 +16,7 @@ import inspect
 import logging
 import random
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -344,8 +344,39 @@ async def unknown_names() -> dict[str, int]:
     return {row["entrypoint"]: row["n"] for row in found}
 
 
+class Queue:
+    """The queue for one who takes job by job: `drain`, and the simulation."""
+
+    def __init__(self, driver: AsyncpgDriver | AsyncpgPoolDriver, names: Iterable[str]) -> None:
+        self._queries = _queries(driver)
+        self._limits: Any = {
+            name: EntrypointExecutionParameter(concurrency_limit=0) for name in names
+        }
+        self._executor = _Executor(EntrypointExecutorParameters(0, _never))
+        self._context = models.Context(cancellation=None)  # type: ignore[arg-type]
+
+    async def take(self, limit: int) -> list[models.Job]:
+        """Claim due jobs; those of a dead worker come back after its heart-beat."""
+        taker: Any = uuid.uuid4()
+        return await self._queries.dequeue(limit, self._limits, taker, None, HEARTBEAT)
+
+    async def work_off(self, job: models.Job) -> Exception | None:
+        """Run a claimed job and note how it ended; its failure, if it failed."""
+        try:
+            await self._executor.execute(job, self._context)
+        except RetryRequested as retry:
+            await self._queries.retry_job(job, retry.delay + clock.shift(), None)
+            return retry
+        except JobFailed as failure:
+            record = models.TracebackRecord.from_exception(failure, job.id)
+            await self._queries.log_jobs([(job, "failed", record)])
+            return failure
+        await self._queries.log_jobs([(job, "successful", None)])
+        return None
+
+
 async def drain(*, strict: bool = True) -> int:
-    """Run every due job in this task, by the kernel clock; how many ran. For tests and simulation.
+    """Run every due job in this task, by the kernel clock; how many ran. For tests.
 
     strict: the first failure is raised (after its batch; its job stays for a retry).
     """
@@ -353,10 +384,7 @@ async def drain(*, strict: bool = True) -> int:
         db.database().url, server_settings={"role": "siyu_system", "application_name": "drain"}
     )
     try:
-        queries = _queries(AsyncpgDriver(connection))
-        executor = _Executor(EntrypointExecutorParameters(0, _never))
-        limits = {name: EntrypointExecutionParameter(concurrency_limit=0) for name in _jobs}
-        context = models.Context(cancellation=None)  # type: ignore[arg-type]
+        queue = Queue(AsyncpgDriver(connection), _jobs)
         count = 0
         while True:
             await connection.execute(
@@ -364,24 +392,12 @@ async def drain(*, strict: bool = True) -> int:
                 " where status = 'queued' and execute_after <= now() + $1::interval",
                 clock.shift(),
             )
-            batch = await queries.dequeue(50, limits, uuid.uuid4(), None, HEARTBEAT)  # type: ignore[arg-type]
+            batch = await queue.take(50)
             if not batch:
                 return count
-            failures: list[Exception] = []
-            for waiting in batch:
-                try:
-                    await executor.execute(waiting, context)
-                except RetryRequested as retry:
-                    await queries.retry_job(waiting, retry.delay + clock.shift(), None)
-                    failures.append(retry)
-                except JobFailed as failure:
-                    record = models.TracebackRecord.from_exception(failure, waiting.id)
-                    await queries.log_jobs([(waiting, "failed", record)])
-                    failures.append(failure)
-                else:
-                    await queries.log_jobs([(waiting, "successful", None)])
+            ended = [await queue.work_off(waiting) for waiting in batch]
             count += len(batch)
-            if strict and failures:
-                raise failures[0]
+            if strict and any(ended):
+                raise next(failure for failure in ended if failure)
     finally:
         await connection.close()

@@ -17,7 +17,7 @@ from litestar.response import Redirect
 from litestar.static_files import create_static_files_router
 from litestar.types import Message, Scope
 
-from siyu.sandbox import control, mini_program, pay
+from siyu.sandbox import control, funds, mini_program, pay
 from siyu.sandbox.notify import Courier
 from siyu.sandbox.people import PhoneError
 from siyu.sandbox.world import SandboxSettings, open_world
@@ -57,6 +57,7 @@ def create_sandbox(
     return Litestar(
         route_handlers=[
             *pay.routes,
+            *funds.routes,
             *mini_program.routes,
             control.router,
             home,

@@ -72,6 +72,21 @@ class SandboxClient:
         sheet = await self.call("POST", f"/people/{person_id}/pay-sheet", body)
         return await self.pay(person_id, sheet["ticket"], outcome=outcome)
 
+    async def confirm_transfer(
+        self, person_id: str, package_info: str, *, accepts: bool = True
+    ) -> dict[str, Any]:
+        """wx.requestMerchantTransfer: take the money (or agree to need no confirming), or not."""
+        body = {"package": package_info, "accepts": accepts}
+        return dict(await self.call("POST", f"/people/{person_id}/transfer", body))
+
+    async def bank(self, mchid: str, after: int = 0) -> dict[str, Any]:
+        """A merchant's money and movements (`bank.BankView`)."""
+        return dict(await self.call("GET", f"/bank/{mchid}?after={after}"))
+
+    async def deposit(self, mchid: str, fen: int) -> None:
+        """Pay into a merchant's available balance, or take out if negative."""
+        await self.call("POST", f"/bank/{mchid}/deposit", {"fen": fen})
+
     async def order_fault(
         self,
         kind: str,

@@ -3,6 +3,7 @@
 There is no login here, so requests from pages of other origins are refused.
 """
 
+import secrets
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -12,7 +13,7 @@ from litestar.exceptions import HTTPException, NotFoundException
 from litestar.handlers import BaseRouteHandler
 from msgspec import Meta
 
-from siyu.sandbox import faults, handset, limits, notify, registry
+from siyu.sandbox import bank, faults, handset, limits, notify, registry, sharing, tasks
 from siyu.sandbox.notify import Courier
 from siyu.sandbox.orders import Order
 from siyu.sandbox.registry import Body
@@ -101,8 +102,19 @@ class LimitBody(Body, frozen=True, kw_only=True):
     calls: Annotated[int, Meta(ge=0)]
 
 
+Seconds = Annotated[float, Meta(ge=0, le=86400 * 30)]
+
+
 class SettingsBody(Body, frozen=True, kw_only=True):
-    """`clock_skew_seconds` moves WeChat's clock; `time_factor` compresses the schedule."""
+    """`clock_skew_seconds` moves WeChat's clock; `time_factor` compresses the schedule and the
+    seconds that refunds, splits and transfers take; `fee_bps` is the fee of later payments,
+    `share_cap_bps` how much of an order may be split."""
+
+    refund_seconds: Seconds | None = None
+    split_seconds: Seconds | None = None
+    transfer_seconds: Seconds | None = None
+    fee_bps: Annotated[int, Meta(ge=0, le=10_000)] | None = None
+    share_cap_bps: Annotated[int, Meta(ge=0, le=10_000)] | None = None
 
     clock_skew_seconds: Annotated[int, Meta(ge=-86400 * 400, le=86400 * 400)] | None = None
     time_factor: Annotated[float, Meta(gt=0)] | None = None
@@ -131,9 +143,7 @@ async def put_limit(world: World, data: LimitBody) -> None:
 @get("/settings")
 async def get_settings(world: World) -> dict[str, Any]:
     """The clock, the speed of the schedule, and what can be ordered."""
-    return {
-        "clock_skew_seconds": int(world.setting("clock_skew_seconds", "0")),
-        "time_factor": world.time_factor(),
+    return _numbers(world) | {
         "operations": faults.OPERATIONS,
         "faults": [
             {"kind": kind, "where": where, "zh": zh, "en": en}
@@ -143,15 +153,77 @@ async def get_settings(world: World) -> dict[str, Any]:
     }
 
 
+def _numbers(world: World) -> dict[str, Any]:
+    defaults: dict[str, float] = tasks.SECONDS | {
+        "fee_bps": bank.FEE_BPS,
+        "share_cap_bps": sharing.SHARE_CAP_BPS,
+    }
+    found = {name: float(world.setting(name, str(value))) for name, value in defaults.items()}
+    return {
+        "clock_skew_seconds": int(world.setting("clock_skew_seconds", "0")),
+        "time_factor": world.time_factor(),
+    } | found
+
+
 @patch("/settings")
 async def patch_settings(world: World, data: SettingsBody) -> dict[str, Any]:
-    """Turn WeChat's clock, or the speed of the schedule."""
-    if data.clock_skew_seconds is not None:
-        world.set_setting("clock_skew_seconds", str(data.clock_skew_seconds))
-    if data.time_factor is not None:
-        world.set_setting("time_factor", str(data.time_factor))
+    """Turn WeChat's clock, the speed of the schedule, or what things take and cost."""
+    for name, value in msgspec.structs.asdict(data).items():
+        if value is not None:
+            world.set_setting(name, str(value))
     world.due.set()
-    return {"clock_skew_seconds": data.clock_skew_seconds, "time_factor": world.time_factor()}
+    return _numbers(world)
+
+
+# -- the bank ------------------------------------------------------------------------------------
+
+
+@get("/bank")
+async def get_bank(world: World) -> dict[str, Any]:
+    """Every account; their sum is 0, and `problems` is empty, or the bank is broken."""
+    tasks.run_due(world)
+    accounts = bank.list_accounts(world.store)
+    return {
+        "accounts": accounts,
+        "sum_fen": sum(accounts.values()),
+        "problems": bank.find_problems(world.store),
+    }
+
+
+@get("/bank/{mchid:str}")
+async def get_bank_of(
+    world: World, mchid: str, after: int = 0, limit: int = 10_000
+) -> bank.BankView:
+    """A merchant's money, and its movements with a number above `after`, oldest first."""
+    tasks.run_due(world)
+    merchant = registry.find_merchant(world, mchid)
+    return bank.view(world.store, merchant.mchid, after, max(1, min(limit, 100_000)))
+
+
+class DepositBody(Body, frozen=True, kw_only=True):
+    """Fen that the merchant pays in; negative: takes out."""
+
+    fen: Annotated[int, Meta(ge=-(10**12), le=10**12)]
+
+
+@post("/bank/{mchid:str}/deposit", status_code=200)
+async def post_deposit(world: World, mchid: str, data: DepositBody) -> bank.BankView:
+    """充值 or 提现, between the available balance and the merchant's bank."""
+    merchant = registry.find_merchant(world, mchid)
+    ours = bank.basic(merchant.mchid)
+    kind, source, target = (
+        ("deposit", bank.OUTSIDE, ours) if data.fen > 0 else ("withdrawal", ours, bank.OUTSIDE)
+    )
+    try:
+        with world.store.writing():
+            fen = abs(data.fen)
+            bank.move(
+                world.store, kind, source, target, fen, at=world.at(), mchid=merchant.mchid,
+                number=f"{kind}-{secrets.token_hex(6)}", note=kind,
+            )  # fmt: skip
+    except bank.ShortOfMoney:
+        raise HTTPException("not that much is available", status_code=422) from None
+    return bank.view(world.store, merchant.mchid, 0, 100)
 
 
 # -- what was delivered --------------------------------------------------------------------------
@@ -268,6 +340,9 @@ router = Router(
         put_limit,
         get_settings,
         patch_settings,
+        get_bank,
+        get_bank_of,
+        post_deposit,
         get_notifications,
         post_send,
         post_deliver,

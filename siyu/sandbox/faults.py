@@ -1,7 +1,8 @@
 """Faults that operators and tests order, and how a request or a notification meets them.
 
-A fault names an operation (or `*`), may be for one merchant, and happens `times` times or until it
-is removed. Nothing goes wrong unless it was ordered.
+A fault names an operation (`*`: all, `refund`: all of refunds), may be for one merchant, happens
+`times` times or until it is removed. Outcomes happen to whatever they are outcomes of: they name
+no operation. Nothing goes wrong unless it was ordered.
 """
 
 from typing import Annotated, Any
@@ -12,7 +13,7 @@ from msgspec import Meta
 from siyu.sandbox.world import World
 
 # what may be ordered -> (where it can happen, zh, en)
-ANSWER, NOTICE, BOTH = "answer", "notice", "both"
+ANSWER, NOTICE, BOTH, OUTCOME = "answer", "notice", "both", "outcome"
 KINDS: dict[str, tuple[str, str, str]] = {
     "system_error": (ANSWER, "系统错误（什么也没做）", "System error (nothing done)"),
     "frequency_limited": (ANSWER, "频率超限", "Too many requests"),
@@ -27,14 +28,46 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "delay": (NOTICE, "延迟通知", "Notification delayed"),
     "repeat": (NOTICE, "重复通知", "Notification repeated"),
     "reorder": (NOTICE, "通知乱序", "Notifications out of order"),
+    "refund_abnormal": (OUTCOME, "退款异常（卡已注销）", "Refund abnormal (card closed)"),
+    "refund_closed": (OUTCOME, "退款关闭", "Refund closed"),
+    "share_closed": (OUTCOME, "一个分账接收方失败", "One receiver of a split fails"),
+    "return_failed": (OUTCOME, "分账回退失败", "Return of a split fails"),
+    "transfer_failed": (OUTCOME, "转账失败", "Transfer fails"),
+    "bill_late": (OUTCOME, "账单迟到", "Bill comes late"),
+    "bill_broken": (OUTCOME, "账单压缩包损坏", "Bill archive broken"),
+    "bill_column": (OUTCOME, "账单多一列", "Bill has one more column"),
+    "bill_row_missing": (OUTCOME, "账单缺一行", "Bill lacks a row"),
+    "bill_amount": (OUTCOME, "账单金额不符", "Bill has another amount"),
 }
 OPERATIONS = (
     "*",
     "notify",
+    "notify.payment",
+    "notify.refund",
+    "notify.sharing",
+    "notify.transfer",
     "pay.create",
     "pay.query",
     "pay.close",
     "pay.certificates",
+    "refund",
+    "refund.create",
+    "refund.query",
+    "refund.abnormal",
+    "sharing",
+    "sharing.receiver",
+    "sharing.split",
+    "sharing.query",
+    "sharing.unfreeze",
+    "sharing.return",
+    "transfer",
+    "transfer.create",
+    "transfer.query",
+    "transfer.cancel",
+    "transfer.authorize",
+    "bill",
+    "bill.announce",
+    "bill.file",
     "token",
     "login",
     "phone_number",
@@ -45,7 +78,8 @@ OPERATIONS = (
 class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How a fault happens: seconds (slow, timeout_after_work, delay, skewed_time), fen added to the
     amount (tamper_amount), copies and whether they go together (repeat), another code of the
-    refusal (system_error, frequency_limited)."""
+    refusal (system_error, frequency_limited) or the fail_reason (share_closed, return_failed,
+    transfer_failed)."""
 
     seconds: Annotated[float, Meta(ge=-86400 * 400, le=86400 * 400)] | None = None
     fen: Annotated[int, Meta(ge=-(10**12), le=10**12)] | None = None
@@ -75,11 +109,12 @@ def take(world: World, kind: str, operation: str, mchid: str | None = None) -> F
     """The oldest ordered fault that fits here, counted as having happened; None if all is well."""
     fault_id = world.store.value(
         """select fault_id from faults
-            where kind = ? and operation in (?, '*') and (mchid is null or mchid = ?)
+            where kind = ? and operation in (?, ?, '*') and (mchid is null or mchid = ?)
               and (remaining is null or remaining > 0)
             order by fault_id limit 1""",
         kind,
         operation,
+        operation.partition(".")[0],
         mchid,
     )
     if fault_id is None:
@@ -90,6 +125,11 @@ def take(world: World, kind: str, operation: str, mchid: str | None = None) -> F
             where fault_id = ? returning *""",
         fault_id,
     )
+
+
+def outcome(world: World, kind: str, mchid: str) -> Fault | None:
+    """Whether something ends badly this time, because it was ordered."""
+    return take(world, kind, "*", mchid)
 
 
 def order(
@@ -106,7 +146,7 @@ def order(
         """insert into faults (kind, operation, mchid, remaining, options)
            values (?, ?, ?, ?, ?) returning *""",
         kind,
-        operation,
+        "*" if KINDS[kind][0] == OUTCOME else operation,
         mchid,
         times,
         msgspec.json.encode(options).decode(),

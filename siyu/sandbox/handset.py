@@ -5,9 +5,11 @@ from typing import Any, Literal
 import msgspec
 from litestar import delete, get, post
 
-from siyu.sandbox import people
-from siyu.sandbox.people import Message, Method, Outcome, PayArgs, PaySheet, PhoneError
+from siyu.sandbox import chats, people, tasks
+from siyu.sandbox.chats import Message
+from siyu.sandbox.people import Method, Outcome, PayArgs, PaySheet, PhoneError
 from siyu.sandbox.registry import Body, Text, find_app, find_person
+from siyu.sandbox.transfers import TransferCard
 from siyu.sandbox.world import World
 
 
@@ -38,6 +40,21 @@ class PayBody(Body, frozen=True, kw_only=True):
     prepay_id: str
     outcome: Outcome = "success"
     method: Method = "card"
+
+
+class TransferPage(Body, frozen=True, kw_only=True):
+    """The arguments of wx.requestMerchantTransfer; app and merchant are checked if given."""
+
+    package: str
+    appid: str | None = None
+    mch_id: str | None = None
+
+
+class TransferAnswer(Body, frozen=True, kw_only=True):
+    """What the person answers to a package_info."""
+
+    package: str
+    accepts: bool = True
 
 
 class ShareBody(Body, frozen=True, kw_only=True):
@@ -130,16 +147,35 @@ async def post_pay(world: World, person_id: str, data: PayBody) -> Paid:
     )
 
 
+@post("/people/{person_id:str}/transfer-sheet", status_code=200)
+async def post_transfer_sheet(world: World, person_id: str, data: TransferPage) -> TransferCard:
+    """What the page of confirming shows; 409 with errMsg when it would not open."""
+    tasks.run_due(world)
+    person, app = find_person(world, person_id), None
+    if data.appid:
+        app = find_app(world, data.appid)
+    return people.look_at_transfer(world, person, data.package, app, data.mch_id)
+
+
+@post("/people/{person_id:str}/transfer", status_code=200)
+async def post_transfer_answer(world: World, person_id: str, data: TransferAnswer) -> TransferCard:
+    """Confirm or decline; 409 with errMsg when it is not this person's to answer."""
+    tasks.run_due(world)
+    person = find_person(world, person_id)
+    return people.answer_transfer(world, person, data.package, accepts=data.accepts)
+
+
 @get("/people/{person_id:str}/messages")
 async def get_messages(world: World, person_id: str) -> list[Message]:
     """All chats of this person, oldest first."""
-    return people.list_messages(world, find_person(world, person_id))
+    tasks.run_due(world)
+    return chats.list_messages(world, find_person(world, person_id))
 
 
 @post("/people/{person_id:str}/messages/read", status_code=204)
 async def post_read(world: World, person_id: str, data: ReadBody) -> None:
     """A chat was opened."""
-    people.mark_read(world, find_person(world, person_id), data.chat)
+    chats.mark_read(world, find_person(world, person_id), data.chat)
 
 
 @post("/people/{person_id:str}/share", status_code=204)
@@ -175,6 +211,8 @@ routes = [
     delete_grants,
     post_pay_sheet,
     post_pay,
+    post_transfer_sheet,
+    post_transfer_answer,
     get_messages,
     post_read,
     post_share,

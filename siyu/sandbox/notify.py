@@ -13,7 +13,7 @@ import httpx
 import msgspec
 
 from siyu.kernel import clock
-from siyu.sandbox import faults, wire
+from siyu.sandbox import faults, tasks, wire
 from siyu.sandbox.orders import tampered
 from siyu.sandbox.world import Merchant, World, choose_signer, get_merchant
 from siyu.wechat.transport.contracts import WINDOW_SECONDS
@@ -64,9 +64,9 @@ def enqueue(
     summary: str = "支付成功",
 ) -> None:
     """Write a notification down in the caller's transaction; it is sent right after."""
-    now = world.at()
-    held = faults.take(world, "reorder", "notify", merchant.mchid)
-    delay = faults.take(world, "delay", "notify", merchant.mchid)
+    now, operation = world.at(), _operation(event_type)
+    held = faults.take(world, "reorder", operation, merchant.mchid)
+    delay = faults.take(world, "delay", operation, merchant.mchid)
     wait = delay.option("seconds", 30) if delay else 0
     if held:
         wait = max(wait, HELD_SECONDS / world.time_factor())
@@ -90,6 +90,20 @@ def enqueue(
     world.due.set()
 
 
+# What an event is about: its faults, and what WeChat calls the sealed object.
+_ABOUT = {
+    "TRANSACTION": ("notify.payment", "transaction"),
+    "REFUND": ("notify.refund", "refund"),
+    "PROFITSHARING": ("notify.sharing", "profitsharing"),
+    "PROFITSHARING_RETURN": ("notify.sharing", "profitsharing"),
+    "MCHTRANSFER": ("notify.transfer", "mch_payment"),
+}
+
+
+def _operation(event_type: str) -> str:
+    return _ABOUT[event_type.partition(".")[0]][0]
+
+
 class Courier:
     """Delivers what is due. `run` goes on until cancelled; `deliver_due` does one round."""
 
@@ -109,6 +123,7 @@ class Courier:
         """Wait for work and do it; nobody's slow answer holds up the others."""
         while True:
             self._world.due.clear()
+            tasks.run_due(self._world)
             for notification in self._list_due():
                 self._busy.add(notification.notification_id)
                 task = asyncio.create_task(self._deliver_one(notification))
@@ -121,6 +136,7 @@ class Courier:
 
     async def deliver_due(self) -> int:
         """Deliver everything due now and wait for the answers; returns how many were tried."""
+        tasks.run_due(self._world)
         due = self._list_due()
         self._busy.update(n.notification_id for n in due)
         await asyncio.gather(*(self._deliver_one(n) for n in due))
@@ -143,7 +159,10 @@ class Courier:
         return [n for n in found if n.notification_id not in self._busy]
 
     def _pause(self) -> float:
-        next_at = self._world.store.value("select min(next_at) from notifications")
+        next_at = self._world.store.value(
+            """select min(at) from (select min(next_at) as at from notifications
+                                    union all select min(due_at) from tasks)"""
+        )
         if next_at is None:
             return 1.0
         return min(max(float(next_at) - self._world.at(), 0.02), 1.0)
@@ -162,21 +181,22 @@ class Courier:
     async def _try(self, merchant: Merchant, notification: Notification) -> bool:
         """One round of the schedule, with whatever faults were ordered for it."""
         world, mchid = self._world, merchant.mchid
-        if faults.take(world, "probe", "notify", mchid):
+        operation = _operation(notification.event_type)
+        if faults.take(world, "probe", operation, mchid):
             await self._send(merchant, notification, "probe")
-        if faults.take(world, "bad_signature", "notify", mchid):
+        if faults.take(world, "bad_signature", operation, mchid):
             await self._send(merchant, notification, "tampered")
             return False
-        if faults.take(world, "drop", "notify", mchid):
+        if faults.take(world, "drop", operation, mchid):
             self._note(notification, "dropped", None, "", 0, "lost")
             return False
         fen = 0
-        if other := faults.take(world, "tamper_amount", "notify", mchid):
+        if other := faults.take(world, "tamper_amount", operation, mchid):
             fen = other.option("fen", 1)
         skew = 0
-        if off := faults.take(world, "skewed_time", "notify", mchid):
+        if off := faults.take(world, "skewed_time", operation, mchid):
             skew = off.option("seconds", 600)
-        repeat = faults.take(world, "repeat", "notify", mchid)
+        repeat = faults.take(world, "repeat", operation, mchid)
         copies = repeat.option("copies", 1) if repeat else 0
         if repeat and repeat.option("together", False):
             sends = [
@@ -284,7 +304,8 @@ def _body(merchant: Merchant, notification: Notification, fen: int) -> bytes:
     resource = notification.resource
     if fen:
         resource = wire.to_json(tampered(msgspec.json.decode(resource), fen)).decode()
-    cipher = wire.seal(merchant.api_v3_key, resource.encode(), "transaction")
+    original_type = _ABOUT[notification.event_type.partition(".")[0]][1]
+    cipher = wire.seal(merchant.api_v3_key, resource.encode(), original_type)
     created = wire.wechat_time(datetime.fromtimestamp(notification.created_at, wire.CHINA))
     return wire.to_json(
         {
@@ -293,6 +314,6 @@ def _body(merchant: Merchant, notification: Notification, fen: int) -> bytes:
             "resource_type": "encrypt-resource",
             "event_type": notification.event_type,
             "summary": notification.summary,
-            "resource": {"original_type": "transaction"} | cipher,
+            "resource": {"original_type": original_type} | cipher,
         }
     )

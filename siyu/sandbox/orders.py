@@ -4,6 +4,7 @@ Source: pay.weixin.qq.com/doc/v3/merchant/4012525167 and siblings; the rules of 
 and the internal numbers in Request-ID follow the official troubleshooting handbook.
 """
 
+import json
 import re
 import secrets
 from datetime import datetime
@@ -12,7 +13,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from siyu.sandbox import faults, wire
+from siyu.sandbox import wire
 from siyu.sandbox.world import Merchant, World, get_app, list_signers
 
 PREPAY_SECONDS = 2 * 3600
@@ -254,6 +255,22 @@ def _issue_ticket(world: World, order: Order, now: float) -> dict[str, str]:
     return {name: ticket}
 
 
+def is_shared(order: Order) -> bool:
+    """Whether the money was to be frozen for splitting."""
+    settle = json.loads(order.body).get("settle_info") or {}
+    return bool(settle.get("profit_sharing"))
+
+
+def find_paid(world: World, mchid: str, transaction_id: str) -> Order | None:
+    """The paid order of WeChat's number."""
+    return world.store.maybe(
+        Order,
+        "select * from orders where mchid = ? and transaction_id = ?",
+        mchid,
+        transaction_id,
+    )
+
+
 def find_order(world: World, mchid: str, out_trade_no: str) -> Order | None:
     """The order as it stands now: unpaid ones close themselves after seven days."""
     order = world.store.maybe(
@@ -304,12 +321,22 @@ def transaction_view(order: Order) -> dict[str, Any]:
 
 
 def tampered(view: dict[str, Any], fen: int) -> dict[str, Any]:
-    """The same transaction with another amount."""
-    amount = dict(view["amount"])
-    for name in ("total", "payer_total"):
-        if name in amount:
-            amount[name] += fen
-    return view | {"amount": amount}
+    """The same payment, refund, split or transfer with other amounts."""
+    return {
+        name: tampered(value, fen)
+        if isinstance(value, dict)
+        else [tampered(one, fen) for one in value if isinstance(one, dict)]
+        if isinstance(value, list)
+        else value + fen
+        if name in _AMOUNTS and isinstance(value, int)
+        else value
+        for name, value in view.items()
+    }
+
+
+_AMOUNTS = frozenset(
+    ["total", "payer_total", "refund", "payer_refund", "amount", "transfer_amount"]
+)
 
 
 def query_order(
@@ -324,8 +351,10 @@ def query_order(
     if order is None:
         raise PayError(404, "ORDER_NOT_EXIST", "订单不存在", 268512771)
     view = transaction_view(order)
-    if fault := faults.take(world, "tamper_amount", "pay.query", merchant.mchid):
-        view = tampered(view, fault.option("fen", 1))
+    if world.store.value(
+        "select 1 from refunds where transaction_id = ? limit 1", order.transaction_id
+    ):
+        view |= {"trade_state": "REFUND", "trade_state_desc": "订单发生过退款"}
     return 200, view
 
 

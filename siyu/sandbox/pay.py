@@ -12,15 +12,16 @@ from typing import Any
 
 from litestar import Request, Response, get, post
 
-from siyu.sandbox import faults, limits, wire
+from siyu.sandbox import faults, limits, tasks, wire
 from siyu.sandbox.orders import (
-    Order,
     PayError,
     close_order,
     create_order,
     find_order,
+    find_paid,
     list_certificates,
     query_order,
+    tampered,
 )
 from siyu.sandbox.world import Merchant, World, choose_signer, get_merchant
 from siyu.wechat.transport import service as transport
@@ -52,9 +53,12 @@ async def serve(
     try:
         merchant = authenticate(world, request, raw)
         _meet_refusals(world, operation, merchant)
+        tasks.run_due(world)
         with world.store.writing():
             status, payload = work(merchant, raw)
-        body = b"" if payload is None else wire.to_json(payload)
+        if other := faults.take(world, "tamper_amount", operation, merchant.mchid):
+            payload = tampered(payload, other.option("fen", 1)) if payload else payload
+        body = payload if isinstance(payload, bytes) else wire.to_json(payload) if payload else b""
     except PayError as refused:
         status, number = refused.status, refused.number
         error = {"code": refused.code, "message": refused.message}
@@ -206,12 +210,7 @@ async def get_by_transaction(
             world,
             merchant,
             mchid,
-            world.store.maybe(
-                Order,
-                "select * from orders where mchid = ? and transaction_id = ?",
-                merchant.mchid,
-                transaction_id,
-            ),
+            find_paid(world, merchant.mchid, transaction_id),
         ),
     )
 

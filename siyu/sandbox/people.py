@@ -8,9 +8,11 @@ from typing import Any, Literal
 
 import msgspec
 
-from siyu.sandbox import notify
+from siyu.sandbox import authorizations, bank, freezing, notify, transfers
+from siyu.sandbox.chats import leave
 from siyu.sandbox.mini_program import CODE_SECONDS, Code
 from siyu.sandbox.orders import Order, find_order, transaction_view
+from siyu.sandbox.transfers import TransferCard
 from siyu.sandbox.world import (
     App,
     Merchant,
@@ -65,20 +67,6 @@ class Prepay(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: float
 
 
-class Message(msgspec.Struct, frozen=True, kw_only=True):
-    """In a chat ("pay", "service" or a friend's person_id): a receipt, a notice that a phone number
-    was given, or a shared card; payload is JSON."""
-
-    message_id: int
-    person_id: str
-    chat: str
-    kind: str
-    mine: int
-    payload: str
-    at: float
-    read_at: float | None
-
-
 def issue_code(world: World, person: Person, appid: str, kind: Literal["login", "phone"]) -> str:
     """The code that wx.login or getPhoneNumber hands to the page: once, five minutes."""
     app = get_app(world, appid)
@@ -94,7 +82,7 @@ def issue_code(world: World, person: Person, appid: str, kind: Literal["login", 
         )
         if kind == "phone":
             given = {"app_name": app.name, "phone": f"{person.phone[:3]}****{person.phone[-4:]}"}
-            _leave(world, person.person_id, "service", "notice", given)
+            leave(world, person.person_id, "service", "notice", given)
     return code
 
 
@@ -157,12 +145,8 @@ def pay(world: World, person: Person, ticket: str, outcome: Outcome, method: Met
             raise PhoneError("requestPayment:fail cancel")
         if outcome == "fail":
             raise PhoneError("requestPayment:fail 银行卡扣款失败，请更换支付方式")
-        if method == "balance" and not world.store.run(
-            """update people set balance_fen = balance_fen - ?1
-                where person_id = ?2 and balance_fen >= ?1""",
-            order.total_fen,
-            person.person_id,
-        ):
+        purse = bank.person(person.person_id)
+        if method == "balance" and bank.balance(world.store, purse) < order.total_fen:
             raise PhoneError("requestPayment:fail 零钱余额不足")
         paid = msgspec.structs.replace(
             order,
@@ -183,6 +167,7 @@ def pay(world: World, person: Person, ticket: str, outcome: Outcome, method: Met
             paid.mchid,
             paid.out_trade_no,
         )
+        freezing.take_payment(world, paid, purse if method == "balance" else bank.OUTSIDE)
         app = get_app(world, paid.appid)
         receipt = {
             "amount_fen": paid.total_fen,
@@ -193,7 +178,7 @@ def pay(world: World, person: Person, ticket: str, outcome: Outcome, method: Met
             "out_trade_no": paid.out_trade_no,
             "app_name": app.name if app else merchant.name,
         }
-        _leave(world, person.person_id, "pay", "receipt", receipt)
+        leave(world, person.person_id, "pay", "receipt", receipt)
         notify.enqueue(world, merchant, paid.out_trade_no, paid.notify_url, transaction_view(paid))
     return paid
 
@@ -201,6 +186,44 @@ def pay(world: World, person: Person, ticket: str, outcome: Outcome, method: Met
 def _transaction_id(world: World) -> str:
     number = secrets.randbelow(10**10)
     return f"4200{secrets.randbelow(10**6):06d}{world.now():%Y%m%d}{number:010d}"
+
+
+def look_at_transfer(
+    world: World, person: Person, package: str, app: App | None = None, mchid: str | None = None
+) -> TransferCard:
+    """The page of confirming, if this person is the one it is for. Raises PhoneError."""
+    found, card = transfers.find_card(world, package)
+    agreement = authorizations.find_by_package(world, package)
+    known = found or agreement
+    if known is None or (app and known.appid != app.appid) or (mchid and known.mchid != mchid):
+        raise PhoneError("requestMerchantTransfer:fail 参数错误")
+    if known.person_id != person.person_id:
+        raise PhoneError("requestMerchantTransfer:fail 你的微信号与商家指定的收款微信号不一致")
+    if known.state != "WAIT_USER_CONFIRM":
+        raise PhoneError("requestMerchantTransfer:fail 该单据已失效或已确认")
+    if card:
+        return card
+    merchant = get_merchant(world, known.mchid)
+    return TransferCard(
+        kind="authorization",
+        package=package,
+        amount_fen=0,
+        merchant_name=merchant.name if merchant else known.mchid,
+        remark="",
+        state=known.state,
+    )
+
+
+def answer_transfer(world: World, person: Person, package: str, *, accepts: bool) -> TransferCard:
+    """Confirm or decline what a package_info asks for. Raises PhoneError."""
+    with world.store.writing():
+        card = look_at_transfer(world, person, package)
+        found, _ = transfers.find_card(world, package)
+        if found:
+            transfers.answer(world, found, accepts=accepts)
+        elif agreement := authorizations.find_by_package(world, package):
+            authorizations.answer(world, agreement, agrees=accepts)
+    return card
 
 
 def share(world: World, person: Person, app: App, to: Person, card: dict[str, Any]) -> None:
@@ -213,51 +236,8 @@ def share(world: World, person: Person, app: App, to: Person, card: dict[str, An
         "image_url": card.get("imageUrl"),
     }
     with world.store.writing():
-        _leave(world, to.person_id, person.person_id, "card", payload)
-        _leave(world, person.person_id, to.person_id, "card", payload, mine=True)
-
-
-def _leave(
-    world: World,
-    person_id: str,
-    chat: str,
-    kind: str,
-    payload: dict[str, Any],
-    *,
-    mine: bool = False,
-) -> None:
-    now = world.at()
-    world.store.run(
-        """insert into messages (person_id, chat, kind, mine, payload, at, read_at)
-           values (?, ?, ?, ?, ?, ?, ?)""",
-        person_id,
-        chat,
-        kind,
-        int(mine),
-        msgspec.json.encode(payload).decode(),
-        now,
-        now if mine else None,
-    )
-
-
-def list_messages(world: World, person: Person) -> list[Message]:
-    """The newest 200, oldest first."""
-    found = world.store.all(
-        Message,
-        "select * from messages where person_id = ? order by message_id desc limit 200",
-        person.person_id,
-    )
-    return found[::-1]
-
-
-def mark_read(world: World, person: Person, chat: str) -> None:
-    """The dot on a chat goes away."""
-    world.store.run(
-        "update messages set read_at = ? where person_id = ? and chat = ? and read_at is null",
-        world.at(),
-        person.person_id,
-        chat,
-    )
+        leave(world, to.person_id, person.person_id, "card", payload)
+        leave(world, person.person_id, to.person_id, "card", payload, mine=True)
 
 
 def allow(world: World, person: Person, appid: str, scope: str) -> None:

@@ -7,7 +7,7 @@ from litestar import Response, get, patch, post
 from litestar.exceptions import NotFoundException
 from msgspec import Meta
 
-from siyu.sandbox import pictures
+from siyu.sandbox import bank, pictures
 from siyu.sandbox.world import (
     App,
     Merchant,
@@ -60,11 +60,12 @@ class NewMerchant(Body, frozen=True, kw_only=True):
 
 
 class MerchantChange(Body, frozen=True, kw_only=True):
-    """What is given replaces what was."""
+    """What is given replaces what was; share_notify_url: where it hears of shares it received."""
 
     name: Text | None = None
     api_v3_key: Annotated[str, Meta(pattern=r"^[\x21-\x7e]{32}$")] | None = None
     signing: Literal["public_key", "certificate", "mixed"] | None = None
+    share_notify_url: Annotated[str, Meta(max_length=256)] | None = None
 
 
 class NewApp(Body, frozen=True, kw_only=True):
@@ -246,7 +247,11 @@ async def post_merchant(world: World, data: NewMerchant) -> Credentials:
 @patch("/merchants/{mchid:str}")
 async def patch_merchant(world: World, mchid: str, data: MerchantChange) -> Credentials:
     """Change a merchant."""
-    _change(world, "merchants", "mchid", find_merchant(world, mchid).mchid, data)
+    merchant = find_merchant(world, mchid)
+    if data.share_notify_url is not None:
+        world.set_setting(f"share_notify_url:{merchant.mchid}", data.share_notify_url)
+        data = msgspec.structs.replace(data, share_notify_url=None)
+    _change(world, "merchants", "mchid", merchant.mchid, data)
     return _credentials(world, find_merchant(world, mchid))
 
 
@@ -295,7 +300,17 @@ async def post_person(world: World, data: NewPerson) -> PersonView:
 @patch("/people/{person_id:str}")
 async def patch_person(world: World, person_id: str, data: PersonChange) -> PersonView:
     """Change a person."""
-    _change(world, "people", "person_id", find_person(world, person_id).person_id, data)
+    person = find_person(world, person_id)
+    with world.store.writing():
+        if data.balance_fen is not None:
+            bank.set_person_balance(world.store, person_id, data.balance_fen, world.at())
+        _change(
+            world,
+            "people",
+            "person_id",
+            person.person_id,
+            msgspec.structs.replace(data, balance_fen=None),
+        )
     return _person_view(world, find_person(world, person_id))
 
 

@@ -37,7 +37,7 @@ create table if not exists people (
   name text not null,
   phone text not null,
   look integer not null,               -- seed of the drawn portrait
-  balance_fen integer not null check (balance_fen >= 0),
+  balance_fen integer not null check (balance_fen >= 0),  -- moved by the bank only
   risky integer not null default 0,
   listed integer not null,             -- offered on the page of the phone
   unionid text not null unique
@@ -158,10 +158,136 @@ create table if not exists messages (
   message_id integer primary key,
   person_id text not null references people (person_id),
   chat text not null,                  -- 'pay', 'service', or the person_id of a friend
-  kind text not null check (kind in ('receipt', 'notice', 'card')),
+  kind text not null check (kind in ('receipt', 'notice', 'card', 'refund', 'transfer')),
   mine integer not null,
   payload text not null,
   at real not null,
   read_at real
 );
 create index if not exists messages_of_person on messages (person_id, message_id);
+
+-- The bank: see bank.py. A person's account is their row in people.
+create table if not exists accounts (
+  account text primary key,
+  fen integer not null check (fen >= 0 or account = 'outside')
+);
+create table if not exists movements (
+  movement_id integer primary key,
+  at real not null,
+  kind text not null,
+  source text not null,
+  target text not null check (target <> source),
+  fen integer not null check (fen > 0),
+  mchid text,                          -- whose business it was
+  number text not null,                -- the merchant's number
+  wechat_no text not null,
+  note text not null
+);
+create index if not exists movements_of_merchant on movements (mchid, movement_id);
+create index if not exists movements_of_trade on movements (wechat_no);
+
+create table if not exists tasks (
+  task_id integer primary key,
+  due_at real not null, kind text not null, number text not null
+);
+create index if not exists tasks_due on tasks (due_at);
+
+create table if not exists refunds (
+  refund_id text primary key,
+  mchid text not null, out_refund_no text not null,
+  out_trade_no text not null, transaction_id text not null,
+  state text not null check (state in ('PROCESSING', 'SUCCESS', 'CLOSED', 'ABNORMAL')),
+  body text not null,                  -- parameters of the first request, canonical JSON
+  notify_url text not null,
+  reason text not null,
+  total_fen integer not null,
+  refund_fen integer not null check (refund_fen > 0),
+  fee_fen integer not null,            -- the part that WeChat paid, giving back its fee
+  frozen_fen integer not null,         -- the part that came from frozen money
+  to_card integer not null default 0,  -- an abnormal one: to the merchant's own card
+  created_at real not null,
+  ended_at real,
+  unique (mchid, out_refund_no)
+);
+create index if not exists refunds_of_order on refunds (transaction_id);
+
+create table if not exists sharings (    -- paid orders whose money is frozen for splitting
+  transaction_id text primary key,
+  mchid text not null,
+  frozen_fen integer not null check (frozen_fen >= 0),
+  ended_at real                        -- split to the end, unfrozen, or 30 days over
+);
+create table if not exists receivers (
+  mchid text not null, appid text not null, type text not null, account text not null,
+  name text not null, relation_type text not null,
+  primary key (mchid, appid, type, account)
+);
+create table if not exists splits (
+  order_id text primary key,
+  mchid text not null, out_order_no text not null, transaction_id text not null,
+  state text not null check (state in ('PROCESSING', 'FINISHED')),
+  body text not null,
+  unfreeze integer not null,           -- the rest goes to the merchant, the sharing ends
+  created_at real not null,
+  unique (mchid, out_order_no)
+);
+create index if not exists splits_of_order on splits (transaction_id);
+create table if not exists shares (
+  detail_id text primary key,
+  order_id text not null references splits (order_id),
+  type text not null, account text not null, description text not null,
+  fen integer not null check (fen > 0),
+  result text not null check (result in ('PENDING', 'SUCCESS', 'CLOSED')),
+  fail_reason text,
+  created_at real not null,
+  ended_at real
+);
+create index if not exists shares_of_split on shares (order_id);
+create table if not exists split_returns (
+  return_id text primary key,
+  mchid text not null, out_return_no text not null, order_id text not null,
+  return_mchid text not null,
+  fen integer not null check (fen > 0),
+  description text not null,
+  body text not null,
+  result text not null check (result in ('PROCESSING', 'SUCCESS', 'FAILED')),
+  fail_reason text,
+  created_at real not null,
+  ended_at real,
+  unique (mchid, out_return_no)
+);
+
+create table if not exists transfers (
+  transfer_bill_no text primary key,
+  mchid text not null, out_bill_no text not null,
+  appid text not null, openid text not null, person_id text not null,
+  fen integer not null check (fen > 0),
+  remark text not null, notify_url text not null, body text not null,
+  state text not null check (state in ('ACCEPTED', 'PROCESSING', 'WAIT_USER_CONFIRM',
+    'TRANSFERING', 'SUCCESS', 'FAIL', 'CANCELING', 'CANCELLED')),
+  package_info text not null,
+  fail_reason text,
+  created_at real not null,
+  updated_at real not null,
+  unique (mchid, out_bill_no)
+);
+create index if not exists transfers_of_person on transfers (person_id, created_at);
+create table if not exists authorizations (  -- to be paid without confirming each time
+  authorization_id text primary key,
+  mchid text not null, out_authorization_no text not null,
+  appid text not null, openid text not null, person_id text not null,
+  scene text not null, display_name text not null, notify_url text not null, body text not null,
+  state text not null check (state in ('WAIT_USER_CONFIRM', 'TAKING_EFFECT', 'CLOSED')),
+  package_info text not null,
+  created_at real not null,
+  authorized_at real, closed_at real, close_reason text,
+  unique (mchid, out_authorization_no)
+);
+
+create table if not exists bills (       -- as they were made the morning after, frozen
+  mchid text not null, name text not null, day text not null, plain blob not null,
+  primary key (mchid, name, day)
+);
+create table if not exists downloads (
+  token text primary key, mchid text not null, content blob not null, expires_at real not null
+);

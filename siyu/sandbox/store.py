@@ -27,6 +27,19 @@ class Store:
         self._db.execute("pragma synchronous = normal")
         self._db.execute("pragma foreign_keys = on")
         self._db.executescript((Path(__file__).parent / "schema.sql").read_text())
+        self._widen_messages()
+
+    def _widen_messages(self) -> None:
+        """Files of earlier versions did not know refunds and transfers in chats."""
+        sql = self.value("select sql from sqlite_master where name = 'messages'")
+        if "'transfer'" not in sql:
+            wider = sql.replace("'card')", "'card', 'refund', 'transfer')")
+            self._db.executescript(
+                f"""begin; alter table messages rename to old_messages; {wider};
+                    insert into messages select * from old_messages;
+                    drop table old_messages; commit;
+                    create index messages_of_person on messages (person_id, message_id);"""
+            )
 
     def close(self) -> None:
         """Write the log back and let go of the file."""

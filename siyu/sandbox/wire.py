@@ -5,6 +5,7 @@ The strings and ciphers are those of `siyu.wechat.transport`, pinned by publishe
 
 import json
 import secrets
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -100,9 +101,22 @@ def _private_pem(key: rsa.RSAPrivateKey) -> str:
     ).decode()
 
 
+Reveal = Callable[[str], str]  # opens a sensitive field of the request at hand
+
+
+def yuan(fen: int) -> str:
+    """Fen as yuan with two decimals; the sign of a negative amount in front."""
+    return f"{'-' if fen < 0 else ''}{abs(fen) // 100}.{abs(fen) % 100:02d}"
+
+
 def wechat_time(at: datetime) -> str:
     """RFC 3339 to the second in +08:00, as WeChat always answers."""
     return at.astimezone(CHINA).isoformat(timespec="seconds")
+
+
+def moment(at: float) -> str:
+    """Seconds since 1970 as WeChat writes them."""
+    return wechat_time(datetime.fromtimestamp(at, CHINA))
 
 
 def to_json(value: Any) -> bytes:
@@ -110,6 +124,14 @@ def to_json(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def canonical_json(raw: bytes) -> str:
-    """One text per meaning: keys sorted, no spaces; for telling equal parameters from others."""
-    return json.dumps(json.loads(raw), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+def canonical_json(raw: bytes, *, without: str = "") -> str:
+    """One text per meaning: keys sorted, no spaces; for telling equal parameters from others.
+
+    without: a sensitive field, which is encrypted anew each time and so never the same.
+    """
+
+    def cleaned(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        return {name: value for name, value in pairs if name != without}
+
+    value = json.loads(raw, object_pairs_hook=cleaned)
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))

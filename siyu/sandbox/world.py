@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from siyu.kernel import clock
-from siyu.sandbox import wire
+from siyu.sandbox import bank, wire
 from siyu.sandbox.store import Store
 from siyu.wechat.transport import service as transport
 from siyu.wechat.transport.contracts import ChannelUnusable
@@ -133,6 +133,9 @@ def open_world(settings: SandboxSettings) -> World:
         Store(settings.data_dir / "sandbox.sqlite"),
         random.Random(settings.seed),  # not for secrets
     )
+    if not world.store.value("select 1 from movements"):
+        with world.store.writing():
+            _open_books(world)
     world.store.run(
         """delete from tries where notification_id in (
              select notification_id from notifications where next_at is null and created_at < ?)""",
@@ -153,6 +156,43 @@ def open_world(settings: SandboxSettings) -> World:
             for name, phone, balance_fen, look in _CAST:
                 add_person(world, name=name, phone=phone, balance_fen=balance_fen, look=look)
     return world
+
+
+class _Paid(msgspec.Struct, frozen=True):
+    mchid: str
+    out_trade_no: str
+    transaction_id: str
+    total_fen: int
+    paid_at: float
+
+
+def _open_books(world: World) -> None:
+    """Files of earlier versions have paid orders and full purses, but no bank yet."""
+    store, at = world.store, world.at()
+    store.run(
+        """insert into movements (at, kind, source, target, fen, number, wechat_no, note)
+           select ?, 'purse', 'outside', 'person:' || person_id, balance_fen, '', '', ''
+             from people where balance_fen > 0""",
+        at,
+    )
+    store.run(
+        """insert into accounts
+           select 'outside', -sum(balance_fen) from people having sum(balance_fen) > 0"""
+    )
+    for paid in store.all(
+        _Paid,
+        """select mchid, out_trade_no, transaction_id, total_fen, paid_at from orders
+            where state = 'SUCCESS' order by paid_at""",
+    ):
+        ours, fee = bank.basic(paid.mchid), bank.fee_of(paid.total_fen, bank.FEE_BPS)
+        for kind, source, target, fen in (
+            ("payment", bank.OUTSIDE, ours, paid.total_fen),
+            ("fee", ours, bank.FEES, fee),
+        ):
+            bank.move(
+                store, kind, source, target, fen, at=paid.paid_at, mchid=paid.mchid,
+                number=paid.out_trade_no, wechat_no=paid.transaction_id,
+            )  # fmt: skip
 
 
 _CAST = [
@@ -287,13 +327,14 @@ def add_person(
         name=name,
         phone=phone,
         look=number if look is None else look,
-        balance_fen=balance_fen,
+        balance_fen=0,
         risky=0,
         listed=int(listed),
         unionid="o6" + secrets.token_urlsafe(20)[:26],
     )
     world.store.insert("people", person)
-    return person
+    bank.set_person_balance(world.store, person.person_id, balance_fen, world.at())
+    return msgspec.structs.replace(person, balance_fen=balance_fen)
 
 
 def get_merchant(world: World, mchid: str) -> Merchant | None:

@@ -12,8 +12,9 @@ import asyncpg
 import msgspec
 import pytest
 
-from siyu.app import backup, processes
-from siyu.kernel import config, db, postgres, postgres_backup
+from siyu.app import backup, doctor_checks, processes
+from siyu.app.doctor_checks import Patient
+from siyu.kernel import clock, config, db, postgres, postgres_backup
 from siyu.kernel.audit import System
 from siyu.kernel.db import system_transaction
 from siyu.kernel.postgres_backup import BackupFailed
@@ -168,6 +169,21 @@ async def test_the_worker_ships_only_after_a_first_copy(
         assert len(list(log.glob("0*.gz"))) > count
     finally:
         config.use(before)
+
+
+async def test_the_doctor_knows_how_old_the_copy_is(
+    installed: config.Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patient = Patient(installed, None, None)
+    assert (await doctor_checks.check_backups(patient)).state == "warn"
+    await backup.back_up(installed)
+    assert (await doctor_checks.check_backups(patient)).state == "ok"
+    with clock.turned(clock.now() + timedelta(hours=1)):
+        assert (await doctor_checks.check_backups(patient)).state == "fail", "the log is silent"
+    with clock.turned(clock.now() + timedelta(days=3)):
+        assert (await doctor_checks.check_backups(patient)).state == "warn"
+    served = msgspec.structs.replace(installed, database_url="postgresql://elsewhere/siyu")
+    assert (await doctor_checks.check_backups(Patient(served, None, None))).state == "skip"
 
 
 async def test_a_served_database_is_told_to_use_its_own_tools(folder: Path) -> None:

@@ -43,6 +43,8 @@ const acts = {
   buy: async () => call('requestPayment', await (await fetch('/buy', {method: 'POST'})).json()),
   forged: async () => { const a = await (await fetch('/buy', {method: 'POST'})).json();
     return call('requestPayment', {...a, nonceStr: 'other'}); },
+  take: async () => call('requestMerchantTransfer',
+    await (await fetch('/payout', {method: 'POST'})).json()),
   share: () => call('share', {title: '明前龙井', path: 'pages/product?id=1'}),
   strange: () => call('constructor'), leave: () => call('close'), hello: () => greeting,
 };
@@ -88,6 +90,11 @@ class Shop:
         async def buy() -> dict[str, str]:
             return self.make_order()
 
+        @post("/payout", status_code=200)
+        async def payout() -> dict[str, str]:
+            package = self.make_transfer()
+            return {"mchId": self.keys["mchid"], "appId": self.keys["appid"], "package": package}
+
         @post("/notify", status_code=200)
         async def notify(request: Request[Any, Any, Any]) -> Response[None]:
             ring = transport.KeyRing({self.keys["public_key_id"]: self.keys["public_key_pem"]})
@@ -102,11 +109,45 @@ class Shop:
         for person in ("p1", "p2", "p3", "p4", "p5"):
             self.sandbox.delete(f"/_sandbox/people/{person}/grants/{self.keys['appid']}")
         self.server = start_server(
-            Litestar([page, session, phone, buy, notify], openapi_config=None)
+            Litestar([page, session, phone, buy, payout, notify], openapi_config=None)
         )
         self.sandbox.patch(
             f"/_sandbox/apps/{self.keys['appid']}", json={"shop_url": f"{self.server.url}/"}
         )
+
+    def call(self, target: str, body: bytes) -> dict[str, Any]:
+        """A signed call to WeChat."""
+        now = int(clock.now().timestamp())
+        header = transport.authorization(
+            "POST", target, body, mchid=self.keys["mchid"], serial_no=self.keys["serial_no"],
+            timestamp=now, nonce=secrets.token_hex(8), private_key_pem=self.keys["private_key_pem"],
+        )  # fmt: skip
+        answer = self.sandbox.post(target, content=body, headers={"Authorization": header})
+        return dict(answer.raise_for_status().json())
+
+    def make_transfer(self) -> str:
+        """Money for whoever is logged in; the package_info."""
+        self.sandbox.post(f"/_sandbox/bank/{self.keys['mchid']}/deposit", json={"fen": 6600})
+        reports = [{"info_type": "岗位类型", "info_content": "团长"},
+                   {"info_type": "报酬说明", "info_content": "佣金"}]  # fmt: skip
+        transfer = {
+            "appid": self.keys["appid"],
+            "out_bill_no": "T" + secrets.token_hex(8),
+            "transfer_scene_id": "1005",
+            "openid": self.openid,
+            "transfer_amount": 6600,
+            "transfer_remark": "十一月佣金",
+            "transfer_scene_report_infos": reports,
+        }
+        made = self.call("/v3/fund-app/mch-transfer/transfer-bills", encode(transfer))
+        return str(made["package_info"])
+
+    def refund(self) -> None:
+        """Give the last order back."""
+        amount = {"refund": 12800, "total": 12800, "currency": "CNY"}
+        number = self.numbers[-1]
+        refund = {"out_trade_no": number, "out_refund_no": f"R{number}", "amount": amount}
+        self.call("/v3/refund/domestic/refunds", encode(refund | {"reason": "不想要了"}))
 
     def make_order(self) -> dict[str, str]:
         """Create at WeChat, sign for the page."""
@@ -122,15 +163,9 @@ class Shop:
                 "payer": {"openid": self.openid},
             }
         )
-        target, now = "/v3/pay/transactions/jsapi", int(clock.now().timestamp())
-        pen = {"private_key_pem": self.keys["private_key_pem"]}
-        header = transport.authorization(
-            "POST", target, body, mchid=self.keys["mchid"], serial_no=self.keys["serial_no"],
-            timestamp=now, nonce=secrets.token_hex(8), **pen,
-        )  # fmt: skip
-        answer = self.sandbox.post(target, content=body, headers={"Authorization": header})
-        stamp, nonce = str(now), secrets.token_hex(8)
-        package = "prepay_id=" + answer.raise_for_status().json()["prepay_id"]
+        made = self.call("/v3/pay/transactions/jsapi", body)
+        stamp, nonce = str(int(clock.now().timestamp())), secrets.token_hex(8)
+        package = "prepay_id=" + made["prepay_id"]
         text = transport.pay_message(self.keys["appid"], stamp, nonce, package)
         return {
             "timeStamp": stamp,
@@ -230,6 +265,38 @@ async def test_buying_from_the_first_tap_to_the_receipt(
     await expect(page.locator(".letter").last).to_contain_text("明前龙井")
     await expect(page.locator(".notice").first).to_contain_text("204")
     assert shop.notified == 1
+
+
+async def test_a_refund_is_told_and_a_transfer_is_taken(
+    page: Page, sandbox: Server, shop: Shop
+) -> None:
+    frame = await enter(page, sandbox, "p2")
+    await log_in(page, frame)
+    await frame.get_by_text("buy").click()
+    await type_password(page)
+    await page.locator("[data-answer=done]").last.click()
+    await expect(frame.locator("#out")).to_contain_text('"ok":true')
+    shop.refund()
+    await frame.get_by_text("take").click()
+    await expect(page.get_by_role("dialog")).to_contain_text("¥66.00")
+    await page.locator("[data-answer=confirm]").last.click()
+    await page.locator("[data-answer=done]").last.click()
+    await expect(frame.locator("#out")).to_contain_text('"ok":true')
+    shop.make_transfer()
+    await frame.get_by_text("take").click()
+    await page.locator("[data-answer=decline]").last.click()
+    await expect(frame.locator("#out")).to_contain_text("requestMerchantTransfer:fail cancel")
+    await page.get_by_label("关闭小程序").click()
+    await page.locator("[data-chat=pay]").click()
+    letters = page.locator(".letter")
+    await expect(letters.filter(has_text="退款到账通知")).to_contain_text("不想要了")
+    await expect(letters.filter(has_text="已存入零钱")).to_have_count(1)
+    await expect(letters.filter(has_text="已退回商户")).to_have_count(1)
+    await letters.get_by_role("button", name="确认收款").click()
+    await page.locator("[data-answer=confirm]").last.click()
+    await page.locator("[data-answer=done]").last.click()
+    await expect(letters.filter(has_text="已存入零钱")).to_have_count(2)
+    await expect(letters.get_by_role("button", name="确认收款")).to_have_count(0)
 
 
 async def test_cancelling_and_failing_leave_the_order_open(

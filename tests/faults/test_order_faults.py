@@ -128,7 +128,7 @@ async def test_F063_a_changed_price_is_told_and_must_be_confirmed(shop: ShopId, 
     (tea,) = await make_skus(shop, price_fen=2000)
     body = anna.order_body({tea: 2}, 3990)
     details = await refused(anna, body, 409, "ordering.price_changed")
-    assert details == {"quote_total_fen": 4000}
+    assert details == {"quote_total_fen": 4000, "quote_payable_fen": 4000}
     await anna.order({tea: 2}, 4000)
 
 

@@ -30,6 +30,7 @@ from siyu.money.payments.contracts import (
 )
 from siyu.money.payments.invariants import INVARIANTS
 from siyu.wechat.pay import service as pay
+from siyu.wechat.pay.service import exchange
 from siyu.wechat.transport import service as transport
 from siyu.wechat.transport.contracts import WeChatError
 from siyu.wechat.transport.service import calling
@@ -87,7 +88,7 @@ async def test_F010_certificates_are_downloaded_once_and_after_a_rotation_once_m
 
     async with reading(shop) as tx:
         credentials = await shops.pay_credentials(tx)
-    pay._of(credentials).asked_at = clock.monotonic() - 61
+    exchange._of(credentials).asked_at = clock.monotonic() - 61
     await asyncio.gather(*(payments.call(shop, one) for one in ids))
     assert _downloads() - before == 2
     assert await old.states(payables[0].order_id) == ["paying"]

@@ -79,6 +79,7 @@ async def test_F003_news_before_its_attempt_waits_and_is_applied(market: Market,
         channel=Channel.JSAPI, state="created", amount_fen=8800, number=payment_id.hex,
         merchant=pen.mchid, app=pen.appid, payer="o-1", description="茶", provider_number=None,
         created_at=now, expires_at=now + timedelta(minutes=30), paid_at=None,
+        purpose="order", owner=None, is_shared=False, refunded_fen=0, refund_count=0,
     )  # fmt: skip
     async with transaction(market.shop_id) as tx:
         await queries.insert_attempt(tx, attempt, now)
@@ -388,7 +389,7 @@ async def test_a_trade_that_cannot_be_read_is_refused(
 
 async def test_other_events_are_kept_for_later_and_change_nothing(market: Market, pen: Pen) -> None:
     attempt = await attempt_of(market)
-    body = pen.body({"refund_status": "SUCCESS"}, event_type="REFUND.SUCCESS")
+    body = pen.body({"coupon_id": "1"}, event_type="COUPON.USE")
     assert (await pen.post(body)).status_code == 204
     await jobs.drain()
     assert await pen.stored() == 1

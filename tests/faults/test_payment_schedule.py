@@ -24,7 +24,7 @@ from siyu.sandbox.client import SandboxClient
 from siyu.sandbox.notify import SCHEDULE_SECONDS
 from siyu.sandbox.world import open_world
 from siyu.wechat.transport.service import calling
-from tests.money.payments.bench import Market, callback_app, configure
+from tests.money.payments.bench import Market, callback_app, configure, leave_the_others
 
 URL = "http://sandbox.test"
 
@@ -80,6 +80,7 @@ async def street(shop: ShopId, tmp_path: Path, sandbox_file: Path) -> AsyncItera
     sandbox = httpx.ASGITransport(
         create_sandbox(SandboxSettings(data_dir=tmp_path), httpx.MockTransport(wire))
     )
+    await leave_the_others(shop)
     await calling.close()
     calling._clients[asyncio.get_running_loop()] = httpx.AsyncClient(
         transport=sandbox, headers={"User-Agent": "siyu-test"}

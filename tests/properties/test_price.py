@@ -10,6 +10,7 @@ from siyu.commerce.promotions.contracts import (
     Buyer,
     FixedPrice,
     MemberPrice,
+    PointsUsed,
     PriceLine,
     Reduction,
     Shipping,
@@ -31,6 +32,7 @@ rules = st.lists(
         st.builds(MemberPrice, st.just("会员价"), stacking),
         st.builds(FixedPrice, st.dictionaries(sku_ids, fen, max_size=5), st.just("x"), stacking),
         st.builds(Reduction, fen, fen, st.just("满减"), stacking),
+        st.builds(PointsUsed, fen),
         st.builds(Shipping, st.integers(0, 5000), st.none() | fen),
     ),
     max_size=6,
@@ -56,6 +58,10 @@ def test_F050_prices_hold(basket, buyer, applied, is_sent, shuffler: random.Rand
     for line in quote.lines:
         steps = [entry.amount_fen for entry in quote.trace if entry.sku_id == line.sku_id]
         assert sum(steps) == line.total_fen
+        by_points = [
+            e.amount_fen for e in quote.trace if (e.rule, e.sku_id) == ("points", line.sku_id)
+        ]
+        assert sum(by_points) == -line.points_fen
 
     shuffled = list(basket)
     shuffler.shuffle(shuffled)

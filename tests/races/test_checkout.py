@@ -13,6 +13,7 @@ import pytest
 
 from siyu.commerce.ordering import background, queries
 from siyu.commerce.ordering.contracts import CancelReason, LineAsked
+from siyu.commerce.ordering.service import cart_store
 from siyu.kernel import clock, db
 from siyu.kernel.db import Database, transaction
 from siyu.kernel.errors import Busy
@@ -272,11 +273,11 @@ async def test_unlocked_a_cart_grows_beyond_its_limit(shop: ShopId, shoppers) ->
 
     async def add(sku: UUID) -> None:
         async with transaction(shop) as tx:
-            await queries.insert_cart_line(tx, member, LineAsked(sku, 1), clock.now())
+            await cart_store.insert_cart_line(tx, member, LineAsked(sku, 1), clock.now())
             await asyncio.sleep(0.01)
 
     async with transaction(shop) as tx:
-        await queries.lock_cart(tx, member, clock.now())
+        await cart_store.lock_cart(tx, member, clock.now())
     for sku in skus[:90]:
         await add(sku)
     await together([lambda sku=sku: add(sku) for sku in skus[90:]])

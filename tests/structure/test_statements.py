@@ -30,7 +30,8 @@ COMPOSED = {
     "catalog.move_product", "inventory.lock_and_receive", "inventory.move_on_hand",
     "ordering.list_member_orders", "ordering.list_orders", "ordering.stream_export",
     "members.list_members", "compaction.drop_partition", "tail.insert_codes",
-    "tail.create_partition", "service.seal", "kernel.forget_old_rows", "app._ask",
+    "tail.create_partition", "service.seal", "kernel.forget_old_rows", "app.ask",
+    "ledger.list_entries", "after_sale.list_cases",
 }  # fmt: skip
 
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,10 @@ from siyu.kernel import clock
 from siyu.sandbox.app import SandboxSettings, create_sandbox
 from siyu.sandbox.client import SandboxClient
 from siyu.sandbox.world import open_world
+from siyu.wechat.pay import service as pay
+from siyu.wechat.pay.contracts import NewTrade, Notification, PayCredentials, Trade
 from siyu.wechat.transport import service as transport
+from siyu.wechat.transport.service import calling
 
 
 @pytest.fixture(scope="session")
@@ -185,11 +189,11 @@ class Server:
         self._thread.join(10)
 
 
-def start_server(app: Any, port: int = 0) -> Server:
+def start_server(app: Any, port: int = 0, lifespan: Any = "auto") -> Server:
     """Serve an app from a thread; the port is free to choose."""
     sock = socket.socket()
     sock.bind(("127.0.0.1", port))
-    config = uvicorn.Config(app, log_level="warning", date_header=False)
+    config = uvicorn.Config(app, log_level="warning", date_header=False, lifespan=lifespan)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]}, daemon=True)
     thread.start()
@@ -207,4 +211,120 @@ def served_sandbox(
     shutil.copy(sandbox_template, home / "sandbox.sqlite")
     server = start_server(create_sandbox(SandboxSettings(data_dir=home, time_factor=1000)))
     yield server
+    server.stop()
+
+
+@dataclass
+class Till:
+    """The pay client at a sandbox of its own; time stands still but for what `pass_time` turns."""
+
+    credentials: PayCredentials
+    person: SandboxClient
+    shop: Received
+    keys: dict[str, Any]
+    url: str
+
+    @property
+    def mchid(self) -> str:
+        return self.credentials.mchid
+
+    async def openid(self, person_id: str = "p1") -> str:
+        """Log somebody in."""
+        code = await self.person.login_code(person_id, self.keys["appid"])
+        query = {
+            "appid": self.keys["appid"],
+            "secret": self.keys["secret"],
+            "js_code": code,
+            "grant_type": "authorization_code",
+        }
+        async with httpx.AsyncClient(base_url=self.url, trust_env=False) as http:
+            answer = await http.get("/sns/jscode2session", params=query)
+        return str(answer.json()["openid"])
+
+    async def buy(
+        self,
+        total: int = 10_000,
+        *,
+        person_id: str = "p4",
+        is_shared: bool = False,
+        method: Any = "card",
+    ) -> Trade:
+        """A paid order."""
+        trade = NewTrade(
+            appid=self.keys["appid"],
+            out_trade_no=secrets.token_hex(12),
+            description="明前龙井, 50g",
+            total=total,
+            time_expire=clock.now() + timedelta(minutes=30),
+            notify_url="http://shop.test/pay",
+            is_shared=is_shared,
+        )
+        code_url = await pay.create_native(self.credentials, trade)
+        await self.person.pay(person_id, code_url, method=method)
+        paid = await pay.query(self.credentials, trade.out_trade_no)
+        assert paid is not None and paid.transaction_id
+        return paid
+
+    async def add_merchant(self, name: str) -> PayCredentials:
+        """Another merchant of the same sandbox."""
+        return credentials_of(
+            await self.person.call("POST", "/merchants", {"name": name}), self.url
+        )
+
+    async def bank(self) -> dict[str, Any]:
+        """The merchant's money; the whole bank is proven on the way."""
+        everything = await self.person.call("GET", "/bank")
+        assert (everything["sum_fen"], everything["problems"]) == (0, [])
+        found = await self.person.bank(self.mchid)
+        assert found["problems"] == []
+        return found
+
+    async def purse(self, person_id: str) -> int:
+        """What somebody has."""
+        return int((await self.person.call("GET", "/bank"))["accounts"][f"person:{person_id}"])
+
+    async def told(self, event: str) -> list[Notification]:
+        """Deliver what is due; the notifications of this kind, verified and opened."""
+        await self.person.deliver()
+        found = []
+        for request in self.shop.requests:
+            read = pay.open_notification(self.credentials, request.content)
+            if read.event_type.startswith(event):
+                found.append(read)
+        return found
+
+
+def pass_time(**delta: float) -> None:
+    """Turn everybody's clock; the test's end turns it back."""
+    clock.advance(timedelta(**delta))
+
+
+def credentials_of(keys: dict[str, Any], url: str) -> PayCredentials:
+    return PayCredentials(
+        mchid=keys["mchid"],
+        serial_no=keys["serial_no"],
+        private_key_pem=keys["private_key_pem"],
+        api_v3_key=keys["api_v3_key"],
+        public_key_id=keys["public_key_id"],
+        public_key_pem=keys["public_key_pem"],
+        base_url=url,
+    )
+
+
+@pytest.fixture
+async def till(sandbox_home: Path) -> AsyncIterator[Till]:
+    """A served sandbox without a courier: it delivers when the test says so."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    shop = Received()
+    url = f"http://127.0.0.1:{port}"
+    settings = SandboxSettings(data_dir=sandbox_home, public_url=url)
+    server = start_server(create_sandbox(settings, httpx.MockTransport(shop)), port, "off")
+    calling._lanes.clear()
+    calling._budgets.clear()
+    async with SandboxClient(url) as person:
+        keys = await person.credentials()
+        yield Till(credentials_of(keys, url), person, shop, keys, url)
+    await transport.close()
     server.stop()

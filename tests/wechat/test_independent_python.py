@@ -1,9 +1,13 @@
 """Others' Python clients against the sandbox: wechatpayv3 buys, wechatpy logs in."""
 
+import gzip
+import hashlib
 import json
 import logging
 import secrets
+import time
 from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -216,6 +220,132 @@ def test_wechatpayv3_refuses_what_is_badly_signed(sandbox: Sandbox, shop: Shop) 
     sandbox.post("/faults", kind="bad_signature", operation="pay.query")
     with pytest.raises(Exception, match="failed to verify the signature"):
         shop.pay.query(out_trade_no=number)
+
+
+def buy_two_days_ago(sandbox: Sandbox, pay: WeChatPay, **more: Any) -> dict[str, Any]:
+    """An order whose money is old enough to be split and to stand in a bill."""
+    number = "PY" + secrets.token_hex(8)
+    status, text = pay.pay(
+        description="老白茶 350g",
+        out_trade_no=number,
+        amount={"total": 30_000},
+        pay_type=WeChatPayType.NATIVE,
+        **more,
+    )
+    assert status == 200, text
+    sandbox.http.patch("/settings", json={"clock_skew_seconds": -2 * 86400})
+    try:
+        paid = sandbox.post("/people/p4/pay", prepay_id=json.loads(text)["code_url"])
+    finally:
+        sandbox.http.patch("/settings", json={"clock_skew_seconds": 0})
+    return dict(paid)
+
+
+def answered(status_and_text: Any) -> dict[str, Any]:
+    status, text = status_and_text
+    assert status == 200, text
+    return dict(json.loads(text))
+
+
+def wait_until(asked: Any, key: str, state: Any) -> dict[str, Any]:
+    for _ in range(400):
+        view = answered(asked())
+        if view[key] == state:
+            return view
+        time.sleep(0.01)
+    raise AssertionError(view)
+
+
+def test_wechatpayv3_refunds(sandbox: Sandbox, shop: Shop) -> None:
+    shop.pay = pay = client_of(sandbox, shop)
+    paid = buy_two_days_ago(sandbox, pay)
+    number = "PR" + secrets.token_hex(8)
+    amount = {"refund": 9_999, "total": 30_000, "currency": "CNY"}
+    begun = answered(
+        pay.refund(
+            out_refund_no=number,
+            amount=amount,
+            transaction_id=paid["transaction_id"],
+            reason="太苦",
+            notify_url=shop.url,
+        )
+    )
+    assert begun["status"] in ("PROCESSING", "SUCCESS")
+    done = wait_until(lambda: pay.query_refund(number), "status", "SUCCESS")
+    sandbox.deliver(number)
+    [read] = [r for r in shop.read if r["event_type"] == "REFUND.SUCCESS"]
+    assert read["resource"]["refund_status"] == "SUCCESS"
+    assert read["resource"]["refund_id"] == done["refund_id"] == begun["refund_id"]
+    assert read["resource"]["amount"]["payer_refund"] == 9_999
+    status, text = pay.refund(
+        out_refund_no=number, amount=amount | {"refund": 1}, transaction_id=paid["transaction_id"]
+    )
+    assert (status, json.loads(text)["code"]) == (400, "INVALID_REQUEST")
+
+
+def test_wechatpayv3_splits(sandbox: Sandbox, shop: Shop) -> None:
+    shop.pay = pay = client_of(sandbox, shop)
+    paid = buy_two_days_ago(sandbox, pay, settle_info={"profit_sharing": True})
+    openid, number = log_in(sandbox, "p1"), "PS" + secrets.token_hex(8)
+    answered(pay.profitsharing_add_receiver("PERSONAL_OPENID", openid, "DISTRIBUTOR", "林小满"))
+    receiver = {
+        "type": "PERSONAL_OPENID", "account": openid, "amount": 3_000, "description": "团长",
+        "name": "林小满",
+    }  # fmt: skip
+    transaction = paid["transaction_id"]
+    assert answered(pay.profitsharing_amount_query(transaction))["unsplit_amount"] == 29_820
+    begun = answered(pay.profitsharing_order(transaction, number, [receiver], False))
+    assert begun["state"] == "PROCESSING"
+    done = wait_until(
+        lambda: pay.profitsharing_order_query(transaction, number), "state", "FINISHED"
+    )
+    assert [one["result"] for one in done["receivers"]] == ["SUCCESS"]
+    answered(pay.profitsharing_unfreeze(transaction, number + "U", "完结"))
+    wait_until(lambda: pay.profitsharing_amount_query(transaction), "unsplit_amount", 0)
+
+
+def test_wechatpayv3_transfers(sandbox: Sandbox, shop: Shop) -> None:
+    shop.pay = pay = client_of(sandbox, shop)
+    sandbox.post(f"/bank/{sandbox.keys['mchid']}/deposit", fen=1_000_000)
+    infos = [
+        {"info_type": "岗位类型", "info_content": "社群推广"},
+        {"info_type": "报酬说明", "info_content": "佣金"},
+    ]
+
+    def transfer(number: str, name: str) -> dict[str, Any]:
+        return answered(
+            pay.mch_transfer_bills(
+                number, "1005", log_in(sandbox, "p1"), 200_000, "佣金", name,
+                transfer_scene_report_infos=infos, notify_url=shop.url,
+            )
+        )  # fmt: skip
+
+    number, other = "PT" + secrets.token_hex(8), "PC" + secrets.token_hex(8)
+    begun = transfer(number, "林小满")
+    assert begun["state"] == "WAIT_USER_CONFIRM"
+    sandbox.post("/people/p1/transfer", package=begun["package_info"])
+    wait_until(lambda: pay.mch_transfer_bills_query(number), "state", "SUCCESS")
+    sandbox.deliver(number)
+    [read] = [r for r in shop.read if r["event_type"] == "MCHTRANSFER.BILL.FINISHED"]
+    assert read["resource"]["transfer_amount"] == 200_000
+    assert read["resource"]["state"] == "SUCCESS"
+    transfer(other, "林小满")
+    answered(pay.mch_transfer_bills_cancel(other))
+    wait_until(lambda: pay.mch_transfer_bills_query(other), "state", "CANCELLED")
+
+
+def test_wechatpayv3_downloads_bills(sandbox: Sandbox, shop: Shop) -> None:
+    pay = client_of(sandbox, shop)
+    paid = buy_two_days_ago(sandbox, pay)
+    day = (datetime.now(timezone(timedelta(hours=8))) - timedelta(days=2)).date().isoformat()
+    for asked in (pay.trade_bill(day), pay.fundflow_bill(day)):
+        announced = answered(asked)
+        file = announced["download_url"].partition("/v3/")[2]
+        status, content = pay.download_bill(f"{sandbox.url}/v3/{file}")
+        assert status == 200
+        plain = gzip.decompress(content)
+        assert hashlib.sha1(plain).hexdigest() == announced["hash_value"]
+        assert paid["transaction_id"] in plain.decode()
 
 
 def test_wechatpy_logs_in(sandbox: Sandbox) -> None:

@@ -366,7 +366,7 @@ async def test_a_dead_port_is_known_not_to_have_been_reached() -> None:
     assert failed.value.__suppress_context__, "the exception below holds the request"
 
 
-async def test_an_endless_answer_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_endless_answer_is_cut_off() -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nDate: x\r\nTransfer-Encoding: chunked\r\n\r\n")
         try:
@@ -376,12 +376,13 @@ async def test_an_endless_answer_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> 
         except ConnectionError:
             writer.close()
 
-    monkeypatch.setattr(calling, "_MAX_ANSWER_BYTES", 50_000)
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     with pytest.raises(WeChatError, match="MALFORMED"):
         await transport.call(
-            ask(base_url=f"http://127.0.0.1:{port}", tries=1), dict, lambda answer: answer
+            ask(base_url=f"http://127.0.0.1:{port}", tries=1, max_answer_bytes=50_000),
+            dict,
+            lambda answer: answer,
         )
     server.close()
     await transport.close()

@@ -5,10 +5,18 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from siyu.wechat.mini_program import rules as mini_rules
+from siyu.wechat.pay import service as pay
+from siyu.wechat.pay.contracts import (
+    NotificationMalformed,
+    PayCredentials,
+    RefundStatus,
+    TransferState,
+)
 from siyu.wechat.transport import service as transport
 from siyu.wechat.transport.contracts import (
     PROBE_PREFIX,
@@ -30,6 +38,13 @@ def pem(kind: str, body: str) -> str:
 
 KEY = pem("PRIVATE KEY", PAY["signing"]["private_key"])
 CERTIFICATE = pem("CERTIFICATE", PAY["signing"]["certificate"])
+CREDENTIALS = PayCredentials(
+    mchid="1900000100",
+    serial_no=PAY["signing"]["serial"],
+    private_key_pem=KEY,
+    api_v3_key=PAY["sealing"]["api_v3_key"],
+    certificates={PAY["signing"]["serial"]: CERTIFICATE},
+)
 
 
 def test_signature_of_the_official_go_sdk() -> None:
@@ -124,6 +139,37 @@ def test_sealed_resource_of_the_official_java_sdk() -> None:
 def test_F012_a_changed_seal_does_not_open(change: dict[str, str]) -> None:
     with pytest.raises(SealBroken):
         transport.unseal(sealed(PAY["sealing"], **change), PAY["sealing"]["api_v3_key"])
+
+
+@pytest.mark.parametrize("name", ["refund", "share", "transfer"])
+def test_notification_sealed_by_another_implementation(name: str) -> None:
+    vector = PAY["callbacks"][name]
+    resource = {
+        "algorithm": "AEAD_AES_256_GCM",
+        "ciphertext": vector["ciphertext"],
+        "nonce": vector["nonce"],
+        "associated_data": vector["original_type"],
+        "original_type": vector["original_type"],
+    }
+    body = json.dumps({"id": "EV-1", "event_type": vector["event_type"], "resource": resource})
+    opened = pay.open_notification(CREDENTIALS, body.encode())
+    assert opened.content.decode() == vector["plain"]
+    if name == "refund":
+        refund = pay.read_refund(opened)
+        assert (refund.status, refund.amount.payer_refund) == (RefundStatus.SUCCESS, 999)
+        assert refund.out_refund_no == "7752501201407033233368018"
+    if name == "share":
+        assert pay.read_share(opened).receiver.amount == 888
+    if name == "transfer":
+        told = pay.read_transfer(opened)
+        assert (told.state, told.mch_id) == (TransferState.SUCCESS, "1900001109")
+        older = json.loads(vector["plain"])
+        older["mchid"] = older.pop("mch_id")
+        named = msgspec.structs.replace(opened, content=json.dumps(older).encode())
+        assert pay.read_transfer(named) == told
+    for read in (pay.read_refund, pay.read_share, pay.read_transfer, pay.read_authorization):
+        with pytest.raises(NotificationMalformed):
+            read(msgspec.structs.replace(opened, content=b"{}"))
 
 
 def test_downloaded_certificate() -> None:

@@ -37,6 +37,7 @@ from siyu.kernel.audit import Actor, audit
 from siyu.kernel.db import ReadTx, Tx
 from siyu.kernel.ids import new_id
 
+MAX_UPLOAD = rules.MAX_UPLOAD
 _one_picture = asyncio.Semaphore(1)
 
 
@@ -288,16 +289,23 @@ def _prices(skus: Iterable[Sku]) -> dict[str, list[int | None]]:
 # --- pictures ---------------------------------------------------------------------------------
 
 
-async def prepare_image(raw: bytes) -> rules.Picture:
-    """Decode an upload within limits, re-encode it and write its files; no transaction is open.
+async def encode_image(raw: bytes) -> rules.Picture:
+    """Decode an upload within limits and re-encode it; nothing is written.
 
-    One at a time, for a picture of 25 megapixels takes 100 MB while it is decoded. Files are named
-    by their content, so writing them twice, or without `keep_image`, harms nobody.
-    Raises BadImage.
+    One at a time, for a picture of 25 megapixels takes 100 MB while it is decoded. Raises BadImage.
     """
     async with _one_picture:
-        picture = await asyncio.to_thread(rules.encode_picture, raw)
-        await asyncio.to_thread(_write_files, picture)
+        return await asyncio.to_thread(rules.encode_picture, raw)
+
+
+async def prepare_image(raw: bytes) -> rules.Picture:
+    """Re-encode an upload and write its public files; no transaction is open.
+
+    Files are named by their content, so writing them twice, or without `keep_image`, harms nobody.
+    Raises BadImage.
+    """
+    picture = await encode_image(raw)
+    await asyncio.to_thread(_write_files, picture)
     return picture
 
 

@@ -16,4 +16,7 @@ INVARIANTS = {
     "what an order was sold is moved once": """
         select shop_id, sku_id, source, count(*) from inventory.movements
         where kind = 'sold' group by 1, 2, 3 having count(*) > 1""",
+    "what came back was given up by somebody": """
+        select shop_id, sku_id, movement_id from inventory.movements
+        where kind = 'returned' and (source is null or delta < 0)""",
 }

@@ -34,10 +34,10 @@ class Shortage(msgspec.Struct, frozen=True):
 
 
 class MovementRow(msgspec.Struct, frozen=True):
-    """One change of what is on hand; `source` is the order when it was sold."""
+    """One change of what is on hand; `source` is the order it was sold to, or the refund."""
 
     movement_id: UUID
-    kind: Literal["received", "adjusted", "sold"]
+    kind: Literal["received", "adjusted", "sold", "returned"]
     delta: int
     source: UUID | None
     actor_name: str
@@ -177,6 +177,45 @@ async def lock_and_receive(
         movement_id,
         actor_name,
         reason,
+        at,
+    )
+
+
+async def lock_and_return(
+    tx: Tx,
+    source: UUID,
+    goods: Mapping[UUID, int],
+    *,
+    movement_id: UUID,
+    actor_name: str,
+    at: datetime,
+) -> list[SkuCount]:
+    """Put returned pieces on hand, once per source and SKU; what took them.
+
+    Left out: a SKU that has no stock row any more, and what this source brought back before.
+    """
+    skus = sorted(goods)
+    return await tx.all(
+        SkuCount,
+        """with given as materialized (
+             select * from unnest($3::uuid[], $4::int[]) as g (sku_id, quantity)),
+           locked as materialized (
+             select s.sku_id, g.quantity from inventory.stock s join given g using (sku_id)
+             where s.shop_id = $1 order by s.sku_id for no key update of s),
+           moved as (
+             insert into inventory.movements
+               (shop_id, sku_id, movement_id, kind, delta, source, actor_name, reason, moved_at)
+             select $1, l.sku_id, $5, 'returned', l.quantity, $2, $6, '', $7 from locked l
+             on conflict (shop_id, source, sku_id) where kind = 'returned' do nothing
+             returning sku_id, delta)
+           update inventory.stock s set on_hand = s.on_hand + m.delta from moved m
+           where s.shop_id = $1 and s.sku_id = m.sku_id returning s.sku_id, m.delta as quantity""",
+        tx.shop_id,
+        source,
+        skus,
+        [goods[sku] for sku in skus],
+        movement_id,
+        actor_name,
         at,
     )
 

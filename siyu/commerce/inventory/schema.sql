@@ -37,7 +37,7 @@ create table inventory.movements (
   shop_id     int         not null,
   sku_id      uuid        not null,
   movement_id uuid        not null,
-  kind        text        not null check (kind in ('received', 'adjusted', 'sold')),
+  kind        text        not null check (kind in ('received', 'adjusted', 'sold', 'returned')),
   delta       int         not null check (delta <> 0),
   source      uuid,
   actor_name  text        not null,
@@ -47,5 +47,6 @@ create table inventory.movements (
   foreign key (shop_id, sku_id) references inventory.stock
 );
 comment on table inventory.movements is 'Each change of on_hand, never edited; their sum is on_hand.';
+create unique index movement_returned on inventory.movements (shop_id, source, sku_id) where kind = 'returned';
 select kernel.tenant_table('inventory.movements');
 revoke update, delete on inventory.movements from siyu_app;

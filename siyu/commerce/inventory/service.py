@@ -80,6 +80,21 @@ async def receive(tx: Tx, goods: Mapping[UUID, int], actor: Actor, reason: str =
         raise StockOutOfRange(delta=max(goods.values()))
 
 
+async def take_back(
+    tx: Tx, source: UUID, goods: Mapping[UUID, int], actor: Actor
+) -> dict[UUID, int]:
+    """Put returned goods (SKU -> pieces) on hand, once per source (a refund); what was put.
+
+    Nothing is put the second time, nor of a SKU that keeps no stock any more. Like `reserve` it
+    comes last. Raises BadQuantity.
+    """
+    rules.check_demand(goods)
+    returned = await queries.lock_and_return(
+        tx, source, goods, movement_id=new_id(), actor_name=actor.actor_name, at=clock.now()
+    )
+    return {row.sku_id: row.quantity for row in returned}
+
+
 async def adjust(
     tx: Tx, actor: Actor, sku_id: UUID, *, delta: int, expected_version: int, reason: str
 ) -> StockLevel:

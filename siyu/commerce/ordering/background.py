@@ -1,10 +1,18 @@
 """What the worker runs for ordering."""
 
 import logging
+from collections.abc import Awaitable, Callable
 from uuid import UUID
 
 from siyu.commerce.ordering import queries, service
-from siyu.commerce.ordering.contracts import CancelReason, MoveRefused, PaymentUnclear
+from siyu.commerce.ordering.contracts import (
+    CancelReason,
+    MoveRefused,
+    OrderCompleted,
+    OrderRefunded,
+    PaymentUnclear,
+)
+from siyu.commerce.ordering.service import delivery_store
 from siyu.kernel import clock
 from siyu.kernel.audit import System
 from siyu.kernel.db import Tx, system_transaction, transaction
@@ -12,14 +20,58 @@ from siyu.kernel.errors import Busy, SiyuError
 from siyu.kernel.ids import ShopId
 from siyu.kernel.jobs import every
 from siyu.money.payments import service as payments
-from siyu.money.payments.contracts import PaymentSucceeded
+from siyu.money.payments.contracts import (
+    PaymentSucceeded,
+    Purpose,
+    RefundAbnormal,
+    RefundClosed,
+    RefundSucceeded,
+)
+from siyu.money.points import service as points
 
 log = logging.getLogger("siyu.ordering")
 
 
 async def on_payment_succeeded(tx: Tx, event: PaymentSucceeded) -> None:
     """Mark the order paid, or find the money its place."""
-    await service.accept_payment(tx, event)
+    if event.purpose is Purpose.ORDER:
+        await service.accept_payment(tx, event)
+
+
+async def on_refund_succeeded(tx: Tx, event: RefundSucceeded) -> None:
+    """The payer has the money: give back balance and points, and finish the refund."""
+    if event.purpose is Purpose.ORDER:
+        await service.finish_refund(tx, event.refund_id, event.order_id)
+
+
+async def on_refund_abnormal(tx: Tx, event: RefundAbnormal) -> None:
+    """Show that a refund waits for finance (F030)."""
+    if event.purpose is Purpose.ORDER:
+        await service.note_abnormal(tx, event.refund_id, event.order_id)
+
+
+async def on_refund_closed(tx: Tx, event: RefundClosed) -> None:
+    """A refund was given up: what it claimed may be refunded anew."""
+    if event.purpose is Purpose.ORDER:
+        await service.undo_refund(tx, event.refund_id, event.order_id)
+
+
+async def on_order_completed(tx: Tx, event: OrderCompleted) -> None:
+    """Points are earned on receipt, for goods and not for shipping (money cannot hear us)."""
+    await points.earn(
+        tx, member_id=event.member_id, order_id=event.order_id, eligible_fen=event.goods_fen
+    )
+
+
+async def on_order_refunded(tx: Tx, event: OrderRefunded) -> None:
+    """What a refund was for earns no points, whether they were granted already or not (F058)."""
+    await points.revoke(
+        tx,
+        member_id=event.member_id,
+        order_id=event.order_id,
+        refund_id=event.refund_id,
+        refunded_fen=event.goods_fen,
+    )
 
 
 @every(seconds=15)
@@ -30,17 +82,30 @@ async def cancel_overdue() -> None:
     """
     async with system_transaction() as tx:
         overdue = await queries.list_overdue(tx, clock.now())
-    for order in overdue:
+    await _each(overdue, cancel_one, "overdue order stays")
+
+
+@every(seconds=60)
+async def receive_due() -> None:
+    """Shipped orders whose days are over count as received."""
+    async with system_transaction() as tx:
+        due = await delivery_store.list_unreceived(tx, clock.now())
+    await _each(due, receive_one, "order due for receipt stays")
+
+
+async def _each(
+    orders: list[queries.DueOrder],
+    work: Callable[[ShopId, UUID], Awaitable[None]],
+    complaint: str,
+) -> None:
+    for order in orders:
         try:
-            await cancel_one(ShopId(order.shop_id), order.order_id)
+            await work(ShopId(order.shop_id), order.order_id)
         except (MoveRefused, PaymentUnclear, Busy):
             continue
         except SiyuError as error:
             # One shop whose payments are not set up must not hold up the others.
-            log.warning(
-                "overdue order stays",
-                extra={"order_id": str(order.order_id), "code": error.code},
-            )
+            log.warning(complaint, extra={"order_id": str(order.order_id), "code": error.code})
 
 
 async def cancel_one(shop_id: ShopId, order_id: UUID) -> None:
@@ -48,3 +113,9 @@ async def cancel_one(shop_id: ShopId, order_id: UUID) -> None:
     closing = await payments.close_order(shop_id, order_id)
     async with transaction(shop_id) as tx:
         await service.cancel_unpaid(tx, order_id, closing, CancelReason.TIMED_OUT, System())
+
+
+async def receive_one(shop_id: ShopId, order_id: UUID) -> None:
+    """Let one shipped order count as received. Raises what `receive_by_time` does."""
+    async with transaction(shop_id) as tx:
+        await service.receive_by_time(tx, order_id, System())

@@ -2,13 +2,14 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import ClassVar, NewType
+from typing import Annotated, ClassVar, NewType
 from uuid import UUID
 
 import msgspec
 
 from siyu.kernel.errors import BadInput, Conflict, Forbidden, NotFound
 from siyu.kernel.events import Event
+from siyu.kernel.money import MAX_FEN
 
 OrderId = NewType("OrderId", UUID)
 
@@ -24,6 +25,15 @@ class OrderStatus(StrEnum):
     SHIPPED = "shipped"
     COMPLETED = "completed"
     CANCELLED = "cancelled"
+    REFUNDED = "refunded"  # all of its money and points went back
+
+
+class Delivery(StrEnum):
+    """How an order reaches its buyer, frozen when it is placed."""
+
+    SHIP = "ship"  # something is sent; received when confirmed, or after the shop's days
+    SERVE = "serve"  # a service: done when staff or the customer say so, never by time
+    INSTANT = "instant"  # virtual only: delivered, and completed, by being paid
 
 
 class OrderKind(StrEnum):
@@ -59,7 +69,8 @@ class LineAsked(msgspec.Struct, frozen=True):
 class OrderLine(msgspec.Struct, frozen=True):
     """A line as it was bought: names, prices and its share of reductions are frozen.
 
-    `list_price_fen * quantity - discount_fen == total_fen`.
+    `list_price_fen * quantity - discount_fen == total_fen`; `points_fen` is that part of the
+    discount which was paid with points.
     """
 
     line_no: int
@@ -74,6 +85,9 @@ class OrderLine(msgspec.Struct, frozen=True):
     unit_price_fen: int
     discount_fen: int
     total_fen: int
+    points_fen: int
+    refunded_quantity: int
+    refunded_fen: int
 
 
 class TimelineEntry(msgspec.Struct, frozen=True):
@@ -85,7 +99,13 @@ class TimelineEntry(msgspec.Struct, frozen=True):
 
 
 class Order(msgspec.Struct, frozen=True):
-    """An order without its lines. `address_sealed` opens to a members.AddressText in JSON."""
+    """An order without its lines. `address_sealed` opens to a members.AddressText in JSON.
+
+    What it is paid with: `wechat_fen + principal_fen + bonus_fen == total_fen`, the latter two from
+    the member's balance; `points` took `points_fen` off the goods and are part of `discount_fen`.
+    `refunded_fen` counts refunds under way too. `receipt_due_at`: when a shipped order counts as
+    received. `promoter_id`: the member who brought it.
+    """
 
     order_id: UUID
     order_no: str
@@ -106,6 +126,100 @@ class Order(msgspec.Struct, frozen=True):
     payment_id: UUID | None
     remark: str
     address_sealed: bytes | None
+    delivery: Delivery
+    promoter_id: UUID | None
+    wechat_fen: int
+    principal_fen: int
+    bonus_fen: int
+    points: int
+    points_fen: int
+    refunded_fen: int
+    refunded_shipping_fen: int
+    carrier: str | None
+    tracking_no: str | None
+    shipped_at: datetime | None
+    receipt_due_at: datetime | None
+    completed_at: datetime | None
+
+    @property
+    def balance_fen(self) -> int:
+        """What the member's stored value pays."""
+        return self.principal_fen + self.bonus_fen
+
+
+class RefundStatus(StrEnum):
+    """Where a refund of an order stands."""
+
+    STARTED = "started"  # promised; WeChat has not finished its part yet
+    ABNORMAL = "abnormal"  # WeChat could not reach the payer's account: finance must act
+    CLOSED = "closed"  # given up before any of it was paid; what it claimed is free again
+    REFUNDED = "refunded"  # every part has reached the customer
+
+
+class RefundLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is given back of one line: pieces (0 when only money is) and fen."""
+
+    line_no: Annotated[int, msgspec.Meta(ge=1, le=MAX_LINES)]
+    quantity: Annotated[int, msgspec.Meta(ge=0, le=MAX_QUANTITY)]
+    amount_fen: Annotated[int, msgspec.Meta(ge=0, le=MAX_FEN)]
+
+
+class RefundSplit(msgspec.Struct, frozen=True):
+    """How a refund is shared over what the order was paid with: `wechat_fen + balance_fen` is its
+    amount; `points` come on top, for they were a discount.
+    """
+
+    wechat_fen: int
+    balance_fen: int
+    points: int
+
+
+class RefundableLine(msgspec.Struct, frozen=True):
+    """What may still be given back of one line."""
+
+    line_no: int
+    quantity: int
+    amount_fen: int
+
+
+class Refundable(msgspec.Struct, frozen=True):
+    """What may still be given back of an order; nothing unless it is paid here.
+
+    `amount_fen` is the most one refund can be: all lines and the shipping.
+    """
+
+    order_id: UUID
+    status: OrderStatus
+    lines: list[RefundableLine]
+    shipping_fen: int
+    amount_fen: int
+
+
+class OrderRefund(msgspec.Struct, frozen=True):
+    """A refund of an order. `amount_fen == wechat_fen + balance_fen`, shipping included."""
+
+    refund_id: UUID
+    order_id: UUID
+    status: RefundStatus
+    amount_fen: int
+    shipping_fen: int
+    wechat_fen: int
+    balance_fen: int
+    points: int
+    reason: str
+    is_restocked: bool
+    actor: str
+    started_at: datetime
+    finished_at: datetime | None
+    lines: list[RefundLine]
+
+
+class OrderSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a shop decides about its orders. `receipt_days`: after so many days a shipped order
+    counts as received (10, as WeChat counts for express).
+    """
+
+    receipt_days: Annotated[int, msgspec.Meta(ge=1, le=60)] = 10
 
 
 class OrderNotFound(NotFound):
@@ -188,6 +302,30 @@ class MoveRefused(Conflict):
     en = "The order's present state does not allow this"
 
 
+class RefundTooMuch(Conflict):
+    """More than is left of a line, the shipping or the order; details say what is left (F028)."""
+
+    code = "ordering.refund_too_much"
+    zh = "退款超过可退的数量或金额"
+    en = "The refund is more than what is left to give back"
+
+
+class NothingToRefund(BadInput):
+    """A refund of no piece, no fen; or one that names a line twice or a line there is not."""
+
+    code = "ordering.nothing_to_refund"
+    zh = "请填写正确的退款商品和金额"
+    en = "Say what is to be refunded, each line once"
+
+
+class NothingToShip(Conflict):
+    """No goods to send: all of them were refunded, or the order is none of goods."""
+
+    code = "ordering.nothing_to_ship"
+    zh = "该订单没有需要发货的商品"
+    en = "Nothing of this order is to be sent"
+
+
 class PaymentUnclear(Conflict):
     """WeChat has not confirmed that the payment is closed; nothing changed, try again (F016)."""
 
@@ -202,56 +340,6 @@ class BadImportFile(BadInput):
     code = "ordering.bad_import_file"
     zh = "文件无法导入：{reason}"
     en = "The file cannot be imported: {reason}"
-
-
-class ImportPreset(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """How to read another system's tables: which columns (by name, any case) hold what.
-
-    `source` names that system and is part of what makes an order known again. `order_no` is used
-    where there is one; else lines of one customer at one time are one order. `time_formats` are
-    tried in turn after ISO 8601; times without an offset are the shop's local time.
-    """
-
-    source: str
-    customer: list[str]
-    time: list[str]
-    item: list[str]
-    quantity: list[str]
-    price: list[str]
-    order_no: list[str] = []
-    item_name: list[str] = []
-    customer_name: list[str] = []
-    country: list[str] = []
-    time_formats: list[str] = []
-
-
-class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of the lines read: `lines == imported + known + refused`, none is lost.
-
-    `known`: lines of orders that an earlier import brought. `refusals`: reason code -> lines;
-    `notes`: what was imported and yet deserves a look. Amounts are fen. `report_file` lists each
-    refused line; null when there is none.
-    """
-
-    import_id: UUID
-    dry_run: bool
-    source: str
-    lines: int
-    imported: int
-    known: int
-    refused: int
-    orders: int
-    returns: int
-    known_orders: int
-    customers: int
-    products: int
-    sold_fen: int
-    returned_fen: int
-    refusals: dict[str, int]
-    notes: dict[str, int]
-    report_file: str | None
-    took_ms: int
-    lines_per_second: int
 
 
 class SoldLine(msgspec.Struct, frozen=True):
@@ -275,7 +363,11 @@ class OrderPlaced(Event, frozen=True):
 
 
 class OrderPaid(Event, frozen=True):
-    """The money is there; `first_order` when it is this person's first paid one."""
+    """The money is there; `first_order` when it is this person's first paid one.
+
+    `wechat_fen` is the part that WeChat collected (the rest came from the balance); `is_completed`:
+    virtual goods, whose `OrderCompleted` comes in the same breath and may overtake this event.
+    """
 
     name: ClassVar[str] = "ordering.order_paid"
     order_id: UUID
@@ -285,6 +377,96 @@ class OrderPaid(Event, frozen=True):
     lines: list[SoldLine]
     first_order: bool
     paid_at: datetime
+    member_id: UUID | None = None  # orders before this release do not tell
+    payment_id: UUID | None = None
+    promoter_id: UUID | None = None
+    wechat_fen: int = 0
+    is_completed: bool = False
+
+
+class OrderShipped(Event, frozen=True):
+    """The goods have left the house."""
+
+    name: ClassVar[str] = "ordering.order_shipped"
+    order_id: UUID
+    order_no: str
+    person_no: int
+    amount_fen: int
+    shipped_at: datetime
+
+
+class OrderCompleted(Event, frozen=True):
+    """The customer has what was bought. `amount_fen` is the order's total, `goods_fen` the same
+    without shipping, both before refunds (`OrderRefunded` tells those). `how` is the timeline's
+    word for it.
+    """
+
+    name: ClassVar[str] = "ordering.order_completed"
+    order_id: UUID
+    order_no: str
+    person_no: int
+    member_id: UUID
+    amount_fen: int
+    goods_fen: int
+    how: str
+    completed_at: datetime
+
+
+class OrderRefundStarted(Event, frozen=True):
+    """Money is promised back, and cannot be promised again. (No `amount_fen`: readers of the stream
+    add those up, and nothing has gone back yet.)
+    """
+
+    name: ClassVar[str] = "ordering.order_refund_started"
+    order_id: UUID
+    order_no: str
+    refund_id: UUID
+    person_no: int
+    refunded_fen: int
+
+
+class OrderRefundUndone(Event, frozen=True):
+    """A refund was given up before any of it was paid: it may be asked for anew."""
+
+    name: ClassVar[str] = "ordering.order_refund_undone"
+    order_id: UUID
+    order_no: str
+    refund_id: UUID
+    person_no: int
+    refunded_fen: int
+
+
+class RefundedLine(msgspec.Struct, frozen=True):
+    """A line inside a refund's event."""
+
+    line_no: int
+    sku_id: UUID
+    product_id: UUID
+    product_no: int
+    quantity: int
+    amount_fen: int
+
+
+class OrderRefunded(Event, frozen=True):
+    """Every part of a refund has reached the customer.
+
+    `refunded_fen` is how much, `amount_fen` the same as a negative number: readers of the stream
+    add up amounts, and this one reduces turnover. `points` were given back; `goods_fen` is the part
+    that was for goods; `is_full`: nothing of the order is left.
+    """
+
+    name: ClassVar[str] = "ordering.order_refunded"
+    order_id: UUID
+    order_no: str
+    refund_id: UUID
+    person_no: int
+    member_id: UUID
+    amount_fen: int
+    refunded_fen: int
+    goods_fen: int
+    points: int
+    is_full: bool
+    lines: list[RefundedLine]
 
 
 class OrderCancelled(Event, frozen=True):

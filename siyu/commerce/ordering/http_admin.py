@@ -1,4 +1,4 @@
-"""Orders in the console: list, search, detail, cancel, export, imports."""
+"""Orders in the console: list, search, detail, cancel, ship, complete, export, imports."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -12,12 +12,16 @@ from litestar.response import Stream
 from siyu.commerce.ordering import queries, rules, service
 from siyu.commerce.ordering.contracts import (
     CancelReason,
+    Delivery,
     Order,
     OrderKind,
     OrderLine,
     OrderNotFound,
+    OrderRefund,
+    OrderSettings,
     OrderStatus,
     Platform,
+    Refundable,
 )
 from siyu.commerce.ordering.queries import OrderFilter, OrderRow, Place
 from siyu.commerce.ordering.service import export, history_store
@@ -29,7 +33,7 @@ from siyu.kernel.auth import StaffIdentity
 from siyu.kernel.crypto import mask_address, mask_name, mask_phone
 from siyu.kernel.db import ReadTx, reading, transaction
 from siyu.kernel.errors import BadInput
-from siyu.kernel.http import Page, decode_cursor, get, post, staff
+from siyu.kernel.http import Page, decode_cursor, get, post, put, staff
 from siyu.kernel.i18n import language_of
 from siyu.merchant.shops import service as shops
 from siyu.money.payments import service as payments
@@ -47,6 +51,13 @@ class ReasonBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     reason: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 
 
+class ShipBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Who carries the goods, and under which number."""
+
+    carrier: Annotated[str, msgspec.Meta(pattern=r"^[^\x00-\x1f\x7f]{1,40}$")]
+    tracking_no: Annotated[str, msgspec.Meta(pattern=r"^[0-9A-Za-z-]{4,64}$")]
+
+
 class StaffTimelineView(msgspec.Struct, frozen=True):
     """`label` is in the language of the request; `actor` is who did it."""
 
@@ -54,6 +65,18 @@ class StaffTimelineView(msgspec.Struct, frozen=True):
     event: str
     label: str
     actor: str
+
+
+class StaffTendersView(msgspec.Struct, frozen=True):
+    """What an order is paid with: `wechat_fen + principal_fen + bonus_fen` is its total; `points`
+    took `points_fen` off before.
+    """
+
+    wechat_fen: int
+    principal_fen: int
+    bonus_fen: int
+    points: int
+    points_fen: int
 
 
 class StaffOrderView(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,15 +95,25 @@ class StaffOrderView(msgspec.Struct, frozen=True, kw_only=True):
     shipping_fen: int
     total_fen: int
     paid_fen: int
+    refunded_fen: int
     placed_at: datetime
     pay_before: datetime | None
     paid_at: datetime | None
     payment_id: UUID | None
     cancel_reason: CancelReason | None
     remark: str
+    delivery: Delivery
+    carrier: str | None
+    tracking_no: str | None
+    shipped_at: datetime | None
+    receipt_due_at: datetime | None
+    completed_at: datetime | None
+    promoter_id: UUID | None
+    tenders: StaffTendersView
     address: AddressText | None
     lines: list[OrderLine]
     adjustments: list[TraceEntry]
+    refunds: list[OrderRefund]
     timeline: list[StaffTimelineView]
 
 
@@ -144,12 +177,17 @@ async def _load(tx: ReadTx, order_id: UUID, request: Request[Any, Any, Any]) -> 
         raise OrderNotFound
     lines = await queries.list_lines(tx, [order_id])
     timeline = await queries.list_timeline(tx, order_id)
+    refunds = await service.list_refunds(tx, order_id) if order.paid_at else []
     chinese = language_of(request.headers.get("accept-language")) == "zh-CN"
     shared = set(StaffOrderView.__struct_fields__) & set(queries.OrderDetail.__struct_fields__)
     return StaffOrderView(
         **{field: getattr(order, field) for field in shared},
         address=_masked(open_address(order.address_sealed)),
+        tenders=StaffTendersView(
+            *[getattr(order, field) for field in StaffTendersView.__struct_fields__]
+        ),
         lines=lines[order_id],
+        refunds=refunds,
         timeline=[
             StaffTimelineView(
                 entry.at,
@@ -207,6 +245,49 @@ async def cancel_order(
         after = {"reason": data.reason}
         audit(write, staff, "ordering.order_cancelled", ("order", order_id), after=after)
         return await _load(write, order_id, request)
+
+
+@post("/orders/{order_id:uuid}/ship", access=staff("orders.write"))
+async def ship_order(
+    order_id: UUID, data: ShipBody, staff: StaffIdentity, request: Request[Any, Any, Any]
+) -> StaffOrderView:
+    """The goods have left; the days to automatic receipt begin."""
+    async with transaction(staff.shop_id) as tx:
+        await service.ship_order(
+            tx, order_id, staff, carrier=data.carrier, tracking_no=data.tracking_no
+        )
+        return await _load(tx, order_id, request)
+
+
+@post("/orders/{order_id:uuid}/complete", access=staff("orders.write"))
+async def complete_order(
+    order_id: UUID, staff: StaffIdentity, request: Request[Any, Any, Any]
+) -> StaffOrderView:
+    """The customer has it: served, collected at the counter, or delivered."""
+    async with transaction(staff.shop_id) as tx:
+        await service.complete_order(tx, order_id, staff)
+        return await _load(tx, order_id, request)
+
+
+@get("/orders/{order_id:uuid}/refundable", access=staff("orders.read"))
+async def show_refundable(order_id: UUID, staff: StaffIdentity) -> Refundable:
+    """What may still be given back, per line."""
+    async with reading(staff.shop_id) as tx:
+        return await service.refundable(tx, order_id)
+
+
+@get("/order-settings", access=staff("shop.read"))
+async def show_settings(staff: StaffIdentity) -> OrderSettings:
+    """What the shop decided about its orders."""
+    async with reading(staff.shop_id) as tx:
+        return await service.get_settings(tx)
+
+
+@put("/order-settings", access=staff("shop.write"))
+async def edit_settings(data: OrderSettings, staff: StaffIdentity) -> OrderSettings:
+    """Decide anew; orders that have left keep the day they were given."""
+    async with transaction(staff.shop_id) as tx:
+        return await service.edit_settings(tx, staff, data)
 
 
 _MEDIA_TYPES = {
@@ -272,6 +353,11 @@ routes = [
     show_order,
     reveal_address,
     cancel_order,
+    ship_order,
+    complete_order,
+    show_refundable,
+    show_settings,
+    edit_settings,
     export_orders,
     list_imports,
     list_refusals,

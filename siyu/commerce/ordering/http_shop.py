@@ -1,6 +1,5 @@
 """Cart, checkout and orders of the customer."""
 
-from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -8,20 +7,19 @@ import msgspec
 from litestar import Request
 from litestar.params import Parameter
 
-from siyu.commerce.ordering import queries, rules, service
+from siyu.commerce.ordering import queries, service
 from siyu.commerce.ordering.contracts import (
     MAX_LINES,
     MAX_QUANTITY,
     CancelReason,
     LineAsked,
     Order,
-    OrderLine,
     OrderNotFound,
     OrderStatus,
     Platform,
-    TimelineEntry,
 )
-from siyu.commerce.ordering.service.checkout import open_address
+from siyu.commerce.ordering.service import cart_store, order_view
+from siyu.commerce.ordering.service.order_view import OrderSummary, OrderView
 from siyu.commerce.promotions.contracts import TraceEntry
 from siyu.kernel.auth import MemberIdentity
 from siyu.kernel.db import reading, transaction
@@ -39,7 +37,7 @@ from siyu.money.payments.contracts import (
     StartedPayment,
 )
 from siyu.people.members import service as members
-from siyu.people.members.contracts import Address, AddressText
+from siyu.people.members.contracts import Address
 
 Quantity = Annotated[int, msgspec.Meta(ge=1, le=MAX_QUANTITY)]
 
@@ -77,10 +75,15 @@ class QuoteBody(_Body, frozen=True):
     source: Literal["cart", "lines"]
     lines: Lines
     address_id: UUID | None
+    use_points: bool = False
+    use_balance: bool = False
 
 
 class PlaceOrderBody(_Body, frozen=True):
-    """`lines` are those of the confirmed quote; with source cart they leave the cart."""
+    """`lines` are those of the confirmed quote; with source cart they leave the cart.
+
+    `use_points`, `use_balance`: choices only. The expected amounts are what the customer saw.
+    """
 
     source: Literal["cart", "lines"]
     lines: Annotated[list[LineBody], msgspec.Meta(min_length=1, max_length=MAX_LINES)]
@@ -88,6 +91,9 @@ class PlaceOrderBody(_Body, frozen=True):
     remark: Annotated[str, msgspec.Meta(max_length=200)]
     expected_total_fen: Annotated[int, msgspec.Meta(ge=0, le=MAX_FEN)]
     platform: Platform
+    expected_payable_fen: Annotated[int, msgspec.Meta(ge=0, le=MAX_FEN)] | None = None
+    use_points: bool = False
+    use_balance: bool = False
 
 
 class CancelBody(_Body, frozen=True):
@@ -115,64 +121,35 @@ class QuoteLineView(msgspec.Struct, frozen=True):
     total_fen: int
 
 
+class PointsView(msgspec.Struct, frozen=True):
+    """What points may do for this basket; `used` when they were chosen and do."""
+
+    points: int
+    discount_fen: int
+    used: bool
+
+
+class BalanceView(msgspec.Struct, frozen=True):
+    """What the balance holds, and what of it pays for this basket."""
+
+    available_fen: int
+    used_fen: int
+
+
 class QuoteView(msgspec.Struct, frozen=True):
-    """The trace sums to `total_fen`."""
+    """The trace sums to `total_fen`; `payable_fen` is what the balance leaves for WeChat."""
 
     lines: list[QuoteLineView]
     items_fen: int
     discount_fen: int
     shipping_fen: int
     total_fen: int
+    payable_fen: int
+    points: PointsView
+    balance: BalanceView
     needs_address: bool
     address: Address | None
     trace: list[TraceEntry]
-
-
-class OrderLineView(msgspec.Struct, frozen=True):
-    """A line as it was bought."""
-
-    line_no: int
-    sku_id: UUID
-    product_id: UUID
-    title: str
-    option_values: list[str]
-    image_url: str | None
-    quantity: int
-    unit_price_fen: int
-    total_fen: int
-
-
-class TimelineView(msgspec.Struct, frozen=True):
-    """`label` is in the language of the request."""
-
-    at: datetime
-    event: str
-    label: str
-
-
-class OrderSummary(msgspec.Struct, frozen=True):
-    """An order in a list."""
-
-    order_id: UUID
-    order_no: str
-    status: OrderStatus
-    items_fen: int
-    discount_fen: int
-    shipping_fen: int
-    total_fen: int
-    paid_fen: int
-    placed_at: datetime
-    pay_before: datetime | None
-    paid_at: datetime | None
-    remark: str
-    lines: list[OrderLineView]
-
-
-class OrderView(OrderSummary, frozen=True):
-    """An order with where it goes and what happened to it."""
-
-    address: AddressText | None
-    timeline: list[TimelineView]
 
 
 class PaymentView(msgspec.Struct, frozen=True):
@@ -191,34 +168,8 @@ class SyncView(msgspec.Struct, frozen=True):
     payment_state: AttemptState | None
 
 
-_LINE_FIELDS = OrderLineView.__struct_fields__
-_SUMMARY_FIELDS = OrderSummary.__struct_fields__[:-1]
-
-
-def _summary(order: Order, lines: list[OrderLine]) -> dict[str, Any]:
-    values = {field: getattr(order, field) for field in _SUMMARY_FIELDS}
-    values["lines"] = [
-        OrderLineView(*[getattr(line, field) for field in _LINE_FIELDS]) for line in lines
-    ]
-    return values
-
-
-def _view(
-    order: Order,
-    lines: list[OrderLine],
-    address: AddressText | None,
-    timeline: list[TimelineEntry],
-    request: Request[Any, Any, Any],
-) -> OrderView:
-    chinese = language_of(request.headers.get("accept-language")) == "zh-CN"
-    return OrderView(
-        **_summary(order, lines),
-        address=address,
-        timeline=[
-            TimelineView(entry.at, entry.event, rules.LABELS[entry.event][0 if chinese else 1])
-            for entry in timeline
-        ],
-    )
+def _chinese(request: Request[Any, Any, Any]) -> bool:
+    return language_of(request.headers.get("accept-language")) == "zh-CN"
 
 
 def _asked(lines: list[LineBody]) -> list[LineAsked]:
@@ -278,9 +229,12 @@ async def quote_checkout(data: QuoteBody, member: MemberIdentity) -> QuoteView:
     lines = _asked(data.lines)
     async with reading(member.shop_id) as tx:
         if data.source == "cart" and not lines:
-            cart = await queries.list_cart(tx, member.member_id)
+            cart = await cart_store.list_cart(tx, member.member_id)
             lines = [LineAsked(line.sku_id, line.quantity) for line in cart if line.selected]
-        basket = await service.load_basket(tx, member.member_id, lines, data.address_id)
+        choice = service.Choice(data.use_points, data.use_balance)
+        basket = await service.load_basket(
+            tx, member.member_id, lines, data.address_id, choice, shows_offers=True
+        )
     quote = basket.quote
     return QuoteView(
         lines=[
@@ -300,6 +254,9 @@ async def quote_checkout(data: QuoteBody, member: MemberIdentity) -> QuoteView:
         discount_fen=quote.discount_fen,
         shipping_fen=quote.shipping_fen,
         total_fen=quote.total_fen,
+        payable_fen=basket.payable_fen,
+        points=PointsView(basket.offer.points, basket.offer.discount_fen, basket.points > 0),
+        balance=BalanceView(basket.wallet.total_fen, basket.balance_fen),
         needs_address=basket.needs_address,
         address=basket.address,
         trace=quote.trace,
@@ -321,9 +278,11 @@ async def place_order(
             expected_total_fen=data.expected_total_fen,
             platform=data.platform,
             empties_cart=data.source == "cart",
+            choice=service.Choice(data.use_points, data.use_balance),
+            expected_payable_fen=data.expected_payable_fen,
         )
-        view = _view(placed.order, placed.lines, placed.address, placed.timeline, request)
-        return tx.answer(view)
+        parts = (placed.order, placed.lines, placed.address, placed.timeline)
+        return tx.answer(order_view.show(*parts, [], chinese=_chinese(request)))
 
 
 # --- orders -----------------------------------------------------------------------------------
@@ -342,7 +301,7 @@ async def list_own_orders(
         orders = await queries.list_member_orders(tx, member.member_id, status, after, limit + 1)
         lines = await queries.list_lines(tx, [order.order_id for order in orders])
     return Page.of(
-        [OrderSummary(**_summary(order, lines[order.order_id])) for order in orders],
+        [order_view.summarise(order, lines[order.order_id]) for order in orders],
         limit,
         key=lambda order: [order.placed_at, order.order_id],
     )
@@ -353,18 +312,9 @@ async def show_own_order(
     order_id: UUID, member: MemberIdentity, request: Request[Any, Any, Any]
 ) -> OrderView:
     """One own order with its timeline."""
-    return await _load_view(order_id, member, request)
-
-
-async def _load_view(
-    order_id: UUID, member: MemberIdentity, request: Request[Any, Any, Any]
-) -> OrderView:
     async with reading(member.shop_id) as tx:
         order = _own(await queries.get_order(tx, order_id), member)
-        lines = await queries.list_lines(tx, [order_id])
-        timeline = await queries.list_timeline(tx, order_id)
-    address = open_address(order.address_sealed)
-    return _view(order, lines[order_id], address, timeline, request)
+        return await order_view.load(tx, order, chinese=_chinese(request))
 
 
 def _own(order: Order | None, member: MemberIdentity) -> Order:
@@ -391,10 +341,18 @@ async def cancel_own_order(
     async with transaction(member.shop_id, once=once) as write:
         await service.cancel_unpaid(write, order_id, closing, CancelReason.BY_CUSTOMER, member)
         order = _own(await queries.get_order(write, order_id), member)
-        lines = await queries.list_lines(write, [order_id])
-        timeline = await queries.list_timeline(write, order_id)
-        address = open_address(order.address_sealed)
-        return write.answer(_view(order, lines[order_id], address, timeline, request))
+        return write.answer(await order_view.load(write, order, chinese=_chinese(request)))
+
+
+@post("/orders/{order_id:uuid}/confirm-receipt", access=MEMBER)
+async def confirm_receipt(
+    order_id: UUID, member: MemberIdentity, once: OnceKey, request: Request[Any, Any, Any]
+) -> OrderView:
+    """Say "I have it": of goods that were sent, or of a service. Points come of it."""
+    async with transaction(member.shop_id, once=once) as tx:
+        _own(await service.lock_order(tx, order_id), member)
+        order = await service.confirm_receipt(tx, order_id, member)
+        return tx.answer(await order_view.load(tx, order, chinese=_chinese(request)))
 
 
 class _Intended(msgspec.Struct, frozen=True):
@@ -450,6 +408,7 @@ routes = [
     list_own_orders,
     show_own_order,
     cancel_own_order,
+    confirm_receipt,
     pay_order,
     sync_payment,
 ]

@@ -20,6 +20,58 @@ INVARIANTS = {
     "our own paid orders name their payment": """
         select shop_id, order_id from ordering.orders
         where source = 'shop' and (payment_id is not null) <> (paid_at is not null)""",
+    "what an order is paid with adds up": """
+        select shop_id, order_id from ordering.tenders t
+        join ordering.orders o using (shop_id, order_id)
+        where t.wechat_fen + t.principal_fen + t.bonus_fen <> o.total_fen
+           or t.points_fen <> (
+             select sum(l.points_fen) from ordering.order_lines l
+             where l.shop_id = t.shop_id and l.order_id = t.order_id)""",
+    "without tenders no point was taken off": """
+        select shop_id, order_id from ordering.order_lines l
+        where points_fen > 0 and not exists (
+          select from ordering.tenders t
+          where t.shop_id = l.shop_id and t.order_id = l.order_id)""",
+    "an order counts its refunds, to the fen and to the piece": """
+        with living as (
+          select * from ordering.refunds where status <> 'closed'),
+        of_order as (
+          select shop_id, order_id, sum(amount_fen) as amount_fen,
+            sum(shipping_fen) as shipping_fen, sum(wechat_fen) as wechat_fen,
+            sum(balance_fen) as balance_fen, sum(points) as points
+          from living group by 1, 2)
+        select o.shop_id, o.order_id from ordering.orders o
+        left join of_order r using (shop_id, order_id)
+        left join ordering.tenders t using (shop_id, order_id)
+        where o.refunded_fen <> coalesce(r.amount_fen, 0)
+           or o.refunded_shipping_fen <> coalesce(r.shipping_fen, 0)
+           or t.refunded_wechat_fen <> coalesce(r.wechat_fen, 0)
+           or t.refunded_balance_fen <> coalesce(r.balance_fen, 0)
+           or t.refunded_points <> coalesce(r.points, 0)
+           or o.refunded_fen - o.refunded_shipping_fen <> (
+             select sum(l.refunded_fen) from ordering.order_lines l
+             where l.shop_id = o.shop_id and l.order_id = o.order_id)""",
+    "a refund is its lines and the shipping": """
+        select shop_id, refund_id from ordering.refunds r
+        where amount_fen - shipping_fen <> (
+          select coalesce(sum(l.amount_fen), 0) from ordering.refund_lines l
+          where l.shop_id = r.shop_id and l.refund_id = r.refund_id)""",
+    "a line counts its refunds": """
+        select l.shop_id, l.order_id, l.line_no from ordering.order_lines l
+        left join (
+          select r.shop_id, r.order_id, g.line_no,
+            sum(g.amount_fen) filter (where r.status <> 'closed') as amount_fen,
+            sum(g.quantity) filter (where r.status <> 'closed' or r.is_restocked) as quantity
+          from ordering.refunds r join ordering.refund_lines g using (shop_id, refund_id)
+          group by 1, 2, 3) r
+          on r.shop_id = l.shop_id and r.order_id = l.order_id and r.line_no = l.line_no
+        where l.refunded_fen <> coalesce(r.amount_fen, 0)
+           or l.refunded_quantity <> coalesce(r.quantity, 0)""",
+    "a refunded order has no refund under way": """
+        select shop_id, order_id from ordering.orders o
+        where status = 'refunded' and exists (
+          select from ordering.refunds r where r.shop_id = o.shop_id
+            and r.order_id = o.order_id and r.status in ('started', 'abnormal'))""",
     "every order has a beginning in its timeline": """
         select shop_id, order_id from ordering.orders o where not exists (
           select from ordering.timeline t

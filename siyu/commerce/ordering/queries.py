@@ -1,4 +1,6 @@
-"""All SQL of ordering but that on the import's own tables (`service/history_store.py`)."""
+"""The SQL of orders. That of carts, delivery, refunds and the import stands beside their verbs
+(`service/*_store.py`).
+"""
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
@@ -9,7 +11,7 @@ import msgspec
 
 from siyu.commerce.ordering.contracts import (
     CancelReason,
-    LineAsked,
+    Delivery,
     Order,
     OrderKind,
     OrderLine,
@@ -20,100 +22,17 @@ from siyu.commerce.promotions.contracts import TraceEntry
 from siyu.kernel.db import ReadTx, Tx, filters
 from siyu.kernel.ids import new_id
 
-_ORDER = """order_id, order_no, kind, status, member_id, person_no, platform, has_virtual,
-  items_fen, discount_fen, shipping_fen, total_fen, paid_fen, placed_at, pay_before, paid_at,
-  payment_id, remark, address_sealed"""
+_ORDER = """o.order_id, o.order_no, o.kind, o.status, o.member_id, o.person_no, o.platform,
+  o.has_virtual, o.items_fen, o.discount_fen, o.shipping_fen, o.total_fen, o.paid_fen, o.placed_at,
+  o.pay_before, o.paid_at, o.payment_id, o.remark, o.address_sealed, o.delivery, o.promoter_id,
+  coalesce(t.wechat_fen, o.total_fen) as wechat_fen, coalesce(t.principal_fen, 0) as principal_fen,
+  coalesce(t.bonus_fen, 0) as bonus_fen, coalesce(t.points, 0) as points,
+  coalesce(t.points_fen, 0) as points_fen, o.refunded_fen, o.refunded_shipping_fen, o.carrier,
+  o.tracking_no, o.shipped_at, o.receipt_due_at, o.completed_at"""
+_FROM = "ordering.orders o left join ordering.tenders t using (shop_id, order_id)"
 _LINE = """line_no, sku_id, product_id, product_no, title, option_values, image_url, quantity,
-  list_price_fen, unit_price_fen, discount_fen, total_fen"""
-
-
-# --- cart -------------------------------------------------------------------------------------
-
-
-class CartLine(msgspec.Struct, frozen=True):
-    """A line of a cart, without anything that may change by itself (price, title)."""
-
-    sku_id: UUID
-    quantity: int
-    selected: bool
-
-
-async def list_cart(tx: ReadTx, member_id: UUID) -> list[CartLine]:
-    """The lines of a cart, newest first."""
-    return await tx.all(
-        CartLine,
-        """select sku_id, quantity, selected from ordering.cart_lines
-           where shop_id = $1 and member_id = $2 order by added_at desc, sku_id""",
-        tx.shop_id,
-        member_id,
-    )
-
-
-async def lock_cart(tx: Tx, member_id: UUID, at: datetime) -> None:
-    """Let one change of a cart wait for the other; makes the cart's row at first use."""
-    await tx.run(
-        """insert into ordering.carts (shop_id, member_id, changed_at) values ($1, $2, $3)
-           on conflict (shop_id, member_id) do update set changed_at = excluded.changed_at""",
-        tx.shop_id,
-        member_id,
-        at,
-    )
-
-
-async def insert_cart_line(tx: Tx, member_id: UUID, line: LineAsked, at: datetime) -> int | None:
-    """Put a line in or add to it (at most 999 pieces); None when 100 other lines are there."""
-    quantity: int | None = await tx.value(
-        """insert into ordering.cart_lines as l (shop_id, member_id, sku_id, quantity, added_at)
-           select $1, $2, $3, $4, $5
-           where (select count(*) from ordering.cart_lines
-                  where shop_id = $1 and member_id = $2 and sku_id <> $3) < 100
-           on conflict (shop_id, member_id, sku_id)
-           do update set quantity = least(l.quantity + excluded.quantity, 999), selected = true
-           returning quantity""",
-        tx.shop_id,
-        member_id,
-        line.sku_id,
-        line.quantity,
-        at,
-    )
-    return quantity
-
-
-async def set_cart_line(
-    tx: Tx, member_id: UUID, sku_id: UUID, quantity: int | None, selected: bool | None
-) -> int:
-    """Change a line; None leaves a value as it is. Returns how many lines there were (0 or 1)."""
-    return await tx.run(
-        """update ordering.cart_lines
-           set quantity = coalesce($4, quantity), selected = coalesce($5, selected)
-           where shop_id = $1 and member_id = $2 and sku_id = $3""",
-        tx.shop_id,
-        member_id,
-        sku_id,
-        quantity,
-        selected,
-    )
-
-
-async def set_cart_selected(tx: Tx, member_id: UUID, selected: bool) -> None:
-    """Select all lines, or none."""
-    await tx.run(
-        """update ordering.cart_lines set selected = $3
-           where shop_id = $1 and member_id = $2 and selected <> $3""",
-        tx.shop_id,
-        member_id,
-        selected,
-    )
-
-
-async def delete_cart_line(tx: Tx, member_id: UUID, sku_id: UUID) -> None:
-    """Take a line out; nothing happens when it is not there."""
-    await tx.run(
-        "delete from ordering.cart_lines where shop_id = $1 and member_id = $2 and sku_id = $3",
-        tx.shop_id,
-        member_id,
-        sku_id,
-    )
+  list_price_fen, unit_price_fen, discount_fen, total_fen, points_fen, refunded_quantity,
+  refunded_fen"""
 
 
 # --- writing an order -------------------------------------------------------------------------
@@ -141,9 +60,10 @@ async def insert_order(tx: Tx, new: NewOrder) -> None:
         """with placed as (
              insert into ordering.orders (shop_id, order_id, order_no, kind, source, status,
                member_id, person_no, platform, has_virtual, items_fen, discount_fen, shipping_fen,
-               total_fen, adjustments, remark, address_sealed, phone_key, placed_at, pay_before)
+               total_fen, adjustments, remark, address_sealed, phone_key, placed_at, pay_before,
+               delivery, promoter_id)
              values ($1, $2, $3, 'sale', 'shop', 'pending_payment', $4, $5, $6, $7, $8, $9, $10,
-               $11, $12, $13, $14, $15, $16, $17)),
+               $11, $12, $13, $14, $15, $16, $17, $34, $35)),
            noted as (
              insert into ordering.timeline (shop_id, order_id, entry_id, at, event, actor)
              values ($1, $2, $18, $16, 'placed', $32)),
@@ -152,15 +72,15 @@ async def insert_order(tx: Tx, new: NewOrder) -> None:
              where $19 and shop_id = $1 and member_id = $4 and sku_id = any ($20))
            insert into ordering.order_lines (shop_id, order_id, line_no, sku_id, product_id,
              product_no, title, title_key, option_values, image_url, quantity, list_price_fen,
-             unit_price_fen, discount_fen, total_fen)
+             unit_price_fen, discount_fen, total_fen, points_fen)
            select $1, $2, l.no, l.sku, l.product, l.product_no, l.title, l.title_key,
              string_to_array(l.options, e'\\x1f'), l.image, l.quantity, l.list, l.unit,
-             l.discount, l.total
+             l.discount, l.total, l.points
            from unnest($20::uuid[], $21::uuid[], $22::int[], $23::text[], $24::text[],
              $25::text[], $26::text[], $27::int[], $28::bigint[], $29::bigint[], $30::bigint[],
-             $31::bigint[]) with ordinality
+             $31::bigint[], $33::bigint[]) with ordinality
              as l (sku, product, product_no, title, title_key, options, image, quantity, list,
-               unit, discount, total, no)""",
+               unit, discount, total, points, no)""",
         tx.shop_id,
         order.order_id,
         order.order_no,
@@ -193,6 +113,37 @@ async def insert_order(tx: Tx, new: NewOrder) -> None:
         [line.discount_fen for line in lines],
         [line.total_fen for line in lines],
         new.actor,
+        [line.points_fen for line in lines],
+        order.delivery,
+        order.promoter_id,
+    )
+
+
+async def insert_tenders(tx: Tx, order: Order) -> None:
+    """What beside WeChat's money pays an order."""
+    await tx.run(
+        """insert into ordering.tenders
+             (shop_id, order_id, wechat_fen, principal_fen, bonus_fen, points, points_fen)
+           values ($1, $2, $3, $4, $5, $6, $7)""",
+        tx.shop_id,
+        order.order_id,
+        order.wechat_fen,
+        order.principal_fen,
+        order.bonus_fen,
+        order.points,
+        order.points_fen,
+    )
+
+
+async def move_tenders(tx: Tx, order: Order) -> None:
+    """The balance of an order was held anew, perhaps in other parts of principal and bonus."""
+    await tx.run(
+        """update ordering.tenders set principal_fen = $3, bonus_fen = $4
+           where shop_id = $1 and order_id = $2""",
+        tx.shop_id,
+        order.order_id,
+        order.principal_fen,
+        order.bonus_fen,
     )
 
 
@@ -205,8 +156,8 @@ async def lock_order(tx: Tx, order_id: UUID) -> Order | None:
     """The order, locked until the end of the transaction."""
     return await tx.maybe(
         Order,
-        f"""select {_ORDER} from ordering.orders
-            where shop_id = $1 and order_id = $2 for no key update""",
+        f"""select {_ORDER} from {_FROM}
+            where o.shop_id = $1 and o.order_id = $2 for no key update of o""",
         tx.shop_id,
         order_id,
     )
@@ -272,17 +223,17 @@ async def insert_timeline(tx: Tx, order_id: UUID, event: str, at: datetime, acto
     )
 
 
-class OverdueOrder(msgspec.Struct, frozen=True):
-    """An order whose time to pay is over."""
+class DueOrder(msgspec.Struct, frozen=True):
+    """An order for which some time is over."""
 
     shop_id: int
     order_id: UUID
 
 
-async def list_overdue(tx: ReadTx, now: datetime, limit: int = 200) -> list[OverdueOrder]:
+async def list_overdue(tx: ReadTx, now: datetime, limit: int = 200) -> list[DueOrder]:
     """Unpaid orders past their time, of all shops, the longest overdue first."""
     return await tx.all(
-        OverdueOrder,
+        DueOrder,
         """select shop_id, order_id from ordering.orders
            where status = 'pending_payment' and pay_before < $1 order by pay_before limit $2""",
         now,
@@ -297,7 +248,7 @@ async def get_order(tx: ReadTx, order_id: UUID) -> Order | None:
     """One order."""
     return await tx.maybe(
         Order,
-        f"select {_ORDER} from ordering.orders where shop_id = $1 and order_id = $2",
+        f"select {_ORDER} from {_FROM} where o.shop_id = $1 and o.order_id = $2",
         tx.shop_id,
         order_id,
     )
@@ -315,8 +266,8 @@ async def get_order_detail(tx: ReadTx, order_id: UUID) -> OrderDetail | None:
     """One order as staff see it."""
     return await tx.maybe(
         OrderDetail,
-        f"""select {_ORDER}, source, cancel_reason, adjustments from ordering.orders
-            where shop_id = $1 and order_id = $2""",
+        f"""select {_ORDER}, o.source, o.cancel_reason, o.adjustments from {_FROM}
+            where o.shop_id = $1 and o.order_id = $2""",
         tx.shop_id,
         order_id,
     )
@@ -376,8 +327,8 @@ async def list_member_orders(
     where = filters(args, ("o.status = ?", status)) + " and " + _below(args, after)
     return await tx.all(
         Order,
-        f"""select {_ORDER} from ordering.orders o
-            where shop_id = $1 and member_id = $2 and {where}
+        f"""select {_ORDER} from {_FROM}
+            where o.shop_id = $1 and o.member_id = $2 and {where}
             order by o.placed_at desc, o.order_id desc limit $3""",
         *args,
     )
@@ -413,13 +364,15 @@ class OrderRow(msgspec.Struct, frozen=True, kw_only=True):
     shipping_fen: int
     total_fen: int
     paid_fen: int
+    refunded_fen: int
+    delivery: Delivery
     placed_at: datetime
     paid_at: datetime | None
 
 
 _ROW = """select o.order_id, o.order_no, o.kind, o.source, o.status, o.member_id, o.person_no,
   l.title, l.line_count, l.quantity, o.items_fen, o.discount_fen, o.shipping_fen, o.total_fen,
-  o.paid_fen, o.placed_at, o.paid_at
+  o.paid_fen, o.refunded_fen, o.delivery, o.placed_at, o.paid_at
 from ordering.orders o cross join lateral (
   select (array_agg(l.title order by l.line_no))[1] as title, count(*) as line_count,
     sum(l.quantity) as quantity
@@ -476,6 +429,8 @@ class ExportLine(msgspec.Struct, frozen=True, kw_only=True):
     list_price_fen: int
     discount_fen: int
     line_total_fen: int
+    refunded_quantity: int
+    refunded_fen: int
     order_total_fen: int
     remark: str
 
@@ -488,8 +443,8 @@ def stream_export(tx: ReadTx, wanted: OrderFilter) -> AsyncIterator[ExportLine]:
         ExportLine,
         f"""select o.order_no, o.kind, o.source, o.status, o.person_no, o.placed_at, o.paid_at,
               l.line_no, l.product_no, l.title, l.option_values, l.quantity, l.list_price_fen,
-              l.discount_fen, l.total_fen as line_total_fen, o.total_fen as order_total_fen,
-              o.remark
+              l.discount_fen, l.total_fen as line_total_fen, l.refunded_quantity, l.refunded_fen,
+              o.total_fen as order_total_fen, o.remark
             from ordering.orders o join ordering.order_lines l using (shop_id, order_id)
             where {where} order by o.placed_at desc, o.order_id desc, l.line_no""",
         *args,

@@ -1,31 +1,44 @@
 """Decisions of ordering without database, clock or network."""
 
 import base64
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from siyu.commerce.catalog.contracts import ProductKind, SkuForSale
 from siyu.commerce.ordering.contracts import (
     MAX_LINES,
     MAX_QUANTITY,
+    Delivery,
     LineAsked,
     MoveRefused,
     NothingToBuy,
+    NothingToRefund,
+    Order,
+    OrderLine,
+    OrderRefund,
     OrderStatus,
     Platform,
     QuantityTooLarge,
+    Refundable,
+    RefundableLine,
+    RefundLine,
+    RefundStatus,
+    RefundTooMuch,
     SkuNotFound,
     SkuUnavailable,
     VirtualOnIos,
 )
+from siyu.kernel.money import split_fen
 
+REFUNDABLE = frozenset({OrderStatus.PAID, OrderStatus.SHIPPED, OrderStatus.COMPLETED})
 PAY_WITHIN = timedelta(minutes=15)
 
 MOVES: dict[OrderStatus, frozenset[OrderStatus]] = {
     OrderStatus.PENDING_PAYMENT: frozenset({OrderStatus.PAID, OrderStatus.CANCELLED}),
-    OrderStatus.PAID: frozenset({OrderStatus.SHIPPED, OrderStatus.COMPLETED}),
-    OrderStatus.SHIPPED: frozenset({OrderStatus.COMPLETED}),
-    OrderStatus.COMPLETED: frozenset(),
+    OrderStatus.PAID: frozenset({OrderStatus.SHIPPED, OrderStatus.COMPLETED, OrderStatus.REFUNDED}),
+    OrderStatus.SHIPPED: frozenset({OrderStatus.COMPLETED, OrderStatus.REFUNDED}),
+    OrderStatus.COMPLETED: frozenset({OrderStatus.REFUNDED}),
+    OrderStatus.REFUNDED: frozenset(),
     # An end, but for money that arrives after the close while the goods are still there (F015).
     OrderStatus.CANCELLED: frozenset({OrderStatus.PAID}),
 }
@@ -40,6 +53,14 @@ LABELS: dict[str, tuple[str, str]] = {
     "by_staff": ("商家取消", "Cancelled by staff"),
     "shipped": ("已发货", "Shipped"),
     "completed": ("已完成", "Completed"),
+    "received": ("顾客确认收货", "Receipt confirmed by the customer"),
+    "received_by_time": ("到期自动确认收货", "Receipt confirmed by time"),
+    "delivered": ("虚拟商品已发放", "Virtual goods delivered"),
+    "refund_started": ("退款处理中", "Refund under way"),
+    "refund_abnormal": ("退款异常，商家处理中", "Refund abnormal, staff are on it"),
+    "refund_closed": ("退款未成功，商家处理中", "Refund not executed, staff are on it"),
+    "refunded_in_part": ("部分退款成功", "Refunded in part"),
+    "refunded": ("退款成功", "Refunded"),
     "imported": ("历史订单导入", "Imported from history"),
 }
 """What a timeline entry says, in Chinese and English."""
@@ -92,6 +113,21 @@ def needs_address(skus: Iterable[SkuForSale]) -> bool:
     return any(sku.kind is ProductKind.PHYSICAL for sku in skus)
 
 
+def delivery_of(skus: Iterable[SkuForSale]) -> Delivery:
+    """How a basket reaches its buyer: one thing to be sent decides, then one service."""
+    kinds = {sku.kind for sku in skus}
+    if ProductKind.PHYSICAL in kinds:
+        return Delivery.SHIP
+    return Delivery.SERVE if ProductKind.SERVICE in kinds else Delivery.INSTANT
+
+
+def may_confirm(status: OrderStatus, delivery: Delivery) -> bool:
+    """Whether the customer may say "I have it": shipped goods, or a service once paid."""
+    return status is OrderStatus.SHIPPED or (
+        status is OrderStatus.PAID and delivery is Delivery.SERVE
+    )
+
+
 def order_number(random_bytes: bytes) -> str:
     """Ten random bytes as `7Q2M-9FKD-0XWP-3HTV`: no letters that are mistaken for digits."""
     assert len(random_bytes) == 10
@@ -105,6 +141,84 @@ def read_order_number(text: str) -> str | None:
     if len(letters) != 16 or not set(letters) <= set(_DIGITS):
         return None
     return "-".join(letters[i : i + 4] for i in range(0, 16, 4))
+
+
+def left_to_refund(order: Order, lines: Sequence[OrderLine]) -> Refundable:
+    """What may still be given back; nothing unless the order was paid here."""
+    if order.status not in REFUNDABLE or order.payment_id is None:
+        return Refundable(order.order_id, order.status, [], 0, 0)
+    left = [
+        RefundableLine(
+            line.line_no, line.quantity - line.refunded_quantity, line.total_fen - line.refunded_fen
+        )
+        for line in lines
+    ]
+    shipping_fen = order.shipping_fen - order.refunded_shipping_fen
+    amount_fen = sum(line.amount_fen for line in left) + shipping_fen
+    assert amount_fen == order.paid_fen - order.refunded_fen, "lines and order went apart"
+    return Refundable(order.order_id, order.status, left, shipping_fen, amount_fen)
+
+
+def check_refund(left: Refundable, asked: Sequence[RefundLine], shipping_fen: int) -> None:
+    """Raise NothingToRefund, or RefundTooMuch naming what is left (F028)."""
+    by_no = {line.line_no: line for line in left.lines}
+    is_clear = len({line.line_no for line in asked}) == len(asked) and all(
+        line.line_no in by_no and (line.quantity or line.amount_fen) for line in asked
+    )
+    if not is_clear or not (asked or shipping_fen):
+        raise NothingToRefund
+    for line in asked:
+        most = by_no[line.line_no]
+        if line.quantity > most.quantity or line.amount_fen > most.amount_fen:
+            raise RefundTooMuch(
+                line_no=line.line_no, quantity=most.quantity, amount_fen=most.amount_fen
+            )
+    if shipping_fen > left.shipping_fen:
+        raise RefundTooMuch(shipping_fen=left.shipping_fen)
+
+
+def share_refund(amount_fen: int, wechat_left_fen: int, balance_left_fen: int) -> tuple[int, int]:
+    """What of a refund goes back to WeChat and what to the balance: in proportion to what is left
+    of each. However an order is refunded, the parts end exactly at what was paid with each.
+    """
+    if amount_fen == 0:
+        return 0, 0
+    wechat_fen, balance_fen = split_fen(amount_fen, [wechat_left_fen, balance_left_fen])
+    return wechat_fen, balance_fen
+
+
+def points_back(points: int, lines: Sequence[OrderLine], after: Mapping[int, RefundLine]) -> int:
+    """How many points of an order are given back in all once `after` is too.
+
+    Points belong to the lines they were used for, and return as the line's money does; where no
+    money was left to pay, as its pieces do. The last fen or piece brings the last point.
+    """
+    if points == 0:
+        return 0
+    shares = split_fen(points, [line.points_fen for line in lines])
+    back = 0
+    for line, share in zip(lines, shares, strict=True):
+        more = after.get(line.line_no)
+        amount_fen = line.refunded_fen + (more.amount_fen if more else 0)
+        quantity = line.refunded_quantity + (more.quantity if more else 0)
+        done, whole = (amount_fen, line.total_fen) if line.total_fen else (quantity, line.quantity)
+        back += share * done // whole
+    return back
+
+
+def is_all_back(order: Order, lines: Sequence[OrderLine], refunds: Sequence[OrderRefund]) -> bool:
+    """Whether nothing of an order is left: no refund is still under way, all money and points went
+    back, and of an order that cost neither all pieces.
+    """
+    waiting = (RefundStatus.STARTED, RefundStatus.ABNORMAL)
+    if any(refund.status in waiting for refund in refunds):
+        return False
+    points = sum(one.points for one in refunds if one.status is RefundStatus.REFUNDED)
+    if order.refunded_fen != order.paid_fen or points != order.points:
+        return False
+    return order.paid_fen + order.points > 0 or all(
+        line.refunded_quantity == line.quantity for line in lines
+    )
 
 
 def is_overdue(pay_before: datetime | None, now: datetime) -> bool:

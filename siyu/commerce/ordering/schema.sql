@@ -30,7 +30,8 @@ create table ordering.orders (
   source text not null,
   external_key text,
   status text not null
-    check (status in ('pending_payment', 'paid', 'shipped', 'completed', 'cancelled')),
+    check (status in
+      ('pending_payment', 'paid', 'shipped', 'completed', 'cancelled', 'refunded')),
   member_id uuid not null,
   person_no bigint not null,
   platform text check (platform in ('mp-weixin', 'h5', 'ios')),
@@ -50,9 +51,24 @@ create table ordering.orders (
   payment_id uuid,
   cancelled_at timestamptz,
   cancel_reason text check (cancel_reason in ('timed_out', 'by_customer', 'by_staff')),
+  delivery text not null default 'ship' check (delivery in ('ship', 'serve', 'instant')),
+  promoter_id uuid check (promoter_id <> member_id),
+  refunded_fen bigint not null default 0,
+  refunded_shipping_fen bigint not null default 0,
+  carrier text check (length(carrier) between 1 and 40),
+  tracking_no text check (length(tracking_no) between 1 and 64),
+  shipped_at timestamptz,
+  receipt_due_at timestamptz,
+  completed_at timestamptz,
   primary key (shop_id, order_id),
   constraint order_no_taken unique (shop_id, order_no),
-  check ((paid_at is not null) = (status in ('paid', 'shipped', 'completed'))),
+  constraint refunded_within_paid check (refunded_fen between 0 and paid_fen),
+  constraint shipping_refunded_once
+    check (refunded_shipping_fen between 0 and least(shipping_fen, refunded_fen)),
+  check (status <> 'refunded' or refunded_fen = paid_fen),
+  check ((shipped_at is null) = (receipt_due_at is null)),
+  check (status <> 'shipped' or shipped_at is not null),
+  check ((paid_at is not null) = (status in ('paid', 'shipped', 'completed', 'refunded'))),
   check (pay_before is not null or status <> 'pending_payment'),
   check ((cancelled_at is not null) = (status = 'cancelled')),
   check ((cancelled_at is null) = (cancel_reason is null))
@@ -64,13 +80,43 @@ comment on column ordering.orders.external_key is 'Source, customer, time and ki
 comment on column ordering.orders.adjustments is 'Why the total is not the list price: trace entries {rule, label, amount_fen, sku_id} of the quote.';
 comment on column ordering.orders.address_sealed is 'The address as it was when ordered: JSON of members.AddressText, encrypted.';
 comment on column ordering.orders.phone_key is 'Keyed hash of the receiver''s phone, for search.';
+comment on column ordering.orders.delivery is 'ship: something is sent; serve: a service; instant: virtual goods only.';
+comment on column ordering.orders.promoter_id is 'The member who brought this order, frozen when it is placed.';
+comment on column ordering.orders.refunded_fen is 'What was given back or is being given back, shipping included.';
+comment on column ordering.orders.receipt_due_at is 'When a shipped order counts as received.';
 create unique index order_external on ordering.orders (shop_id, external_key) where external_key is not null;
 create index order_placed on ordering.orders (shop_id, placed_at desc, order_id desc);
 create index order_status on ordering.orders (shop_id, status, placed_at desc, order_id desc);
 create index order_member on ordering.orders (shop_id, member_id, placed_at desc, order_id desc);
 create index order_phone on ordering.orders (shop_id, phone_key) where phone_key is not null;
 create index order_unpaid on ordering.orders (shop_id, pay_before) where status = 'pending_payment';
+create index order_unreceived on ordering.orders (shop_id, receipt_due_at) where status = 'shipped';
 select kernel.tenant_table('ordering.orders', worker => true);
+
+create table ordering.tenders (
+  shop_id int not null,
+  order_id uuid not null,
+  wechat_fen bigint not null check (wechat_fen between 0 and 10000000000),
+  principal_fen bigint not null check (principal_fen between 0 and 10000000000),
+  bonus_fen bigint not null check (bonus_fen between 0 and 10000000000),
+  points bigint not null check (points between 0 and 10000000000),
+  points_fen bigint not null check (points_fen between 0 and 10000000000),
+  refunded_wechat_fen bigint not null default 0,
+  refunded_balance_fen bigint not null default 0,
+  refunded_points bigint not null default 0,
+  primary key (shop_id, order_id),
+  foreign key (shop_id, order_id) references ordering.orders (shop_id, order_id),
+  check ((points = 0) = (points_fen = 0)),
+  check (principal_fen + bonus_fen + points > 0),
+  constraint wechat_refunded_within check (refunded_wechat_fen between 0 and wechat_fen),
+  constraint balance_refunded_within
+    check (refunded_balance_fen between 0 and principal_fen + bonus_fen),
+  constraint points_refunded_within check (refunded_points between 0 and points)
+);
+comment on table ordering.tenders is
+  'What an order is paid with, when points or balance are part of it; an order without a row is paid by WeChat alone.';
+comment on column ordering.tenders.points_fen is 'What the points took off the goods: a part of the order''s discount_fen, not of its total.';
+select kernel.tenant_table('ordering.tenders');
 
 create table ordering.order_lines (
   shop_id int not null,
@@ -88,16 +134,68 @@ create table ordering.order_lines (
   unit_price_fen bigint not null check (unit_price_fen between 0 and list_price_fen),
   discount_fen bigint not null check (discount_fen >= 0),
   total_fen bigint not null check (total_fen between 0 and 10000000000),
+  points_fen bigint not null default 0 check (points_fen between 0 and discount_fen),
+  refunded_quantity int not null default 0,
+  refunded_fen bigint not null default 0,
   primary key (shop_id, order_id, line_no),
   foreign key (shop_id, order_id) references ordering.orders (shop_id, order_id),
-  constraint line_adds_up check (total_fen = list_price_fen * quantity - discount_fen)
+  constraint line_adds_up check (total_fen = list_price_fen * quantity - discount_fen),
+  constraint refunded_within_quantity check (refunded_quantity between 0 and quantity),
+  constraint refunded_within_line check (refunded_fen between 0 and total_fen)
 );
 comment on table ordering.order_lines is 'What was bought, frozen at that moment.';
 comment on column ordering.order_lines.title_key is
   'Title in lower case, bytewise: a prefix is found by >= and <, which (unlike LIKE) may use an index under row-level security.';
 comment on column ordering.order_lines.discount_fen is 'All that was taken off this line, its share of order-wide reductions included.';
+comment on column ordering.order_lines.points_fen is 'That part of the discount which was paid with points.';
 create index line_title on ordering.order_lines (shop_id, title_key);
 select kernel.tenant_table('ordering.order_lines');
+
+create table ordering.refunds (
+  shop_id int not null,
+  refund_id uuid not null,
+  order_id uuid not null,
+  status text not null check (status in ('started', 'abnormal', 'closed', 'refunded')),
+  amount_fen bigint not null check (amount_fen between 0 and 10000000000),
+  shipping_fen bigint not null check (shipping_fen between 0 and amount_fen),
+  wechat_fen bigint not null check (wechat_fen >= 0),
+  balance_fen bigint not null check (balance_fen >= 0),
+  points bigint not null check (points >= 0),
+  reason text not null check (length(reason) <= 200),
+  is_restocked boolean not null,
+  actor text not null,
+  started_at timestamptz not null,
+  finished_at timestamptz,
+  primary key (shop_id, refund_id),
+  foreign key (shop_id, order_id) references ordering.orders (shop_id, order_id),
+  constraint parts_add_up check (amount_fen = wechat_fen + balance_fen),
+  check ((finished_at is not null) = (status = 'refunded'))
+);
+comment on table ordering.refunds is 'Money, points and goods given back of an order; each counts against its order from the moment it starts.';
+create index refund_order on ordering.refunds (shop_id, order_id, started_at);
+select kernel.tenant_table('ordering.refunds');
+
+create table ordering.refund_lines (
+  shop_id int not null,
+  refund_id uuid not null,
+  line_no smallint not null,
+  quantity int not null check (quantity >= 0),
+  amount_fen bigint not null check (amount_fen >= 0),
+  primary key (shop_id, refund_id, line_no),
+  foreign key (shop_id, refund_id) references ordering.refunds (shop_id, refund_id),
+  check (quantity > 0 or amount_fen > 0)
+);
+comment on table ordering.refund_lines is 'What of each line a refund gives back.';
+select kernel.tenant_table('ordering.refund_lines');
+revoke update, delete on ordering.refund_lines from siyu_app;
+
+create table ordering.settings (
+  shop_id int not null,
+  receipt_days int not null check (receipt_days between 1 and 60),
+  primary key (shop_id)
+);
+comment on table ordering.settings is 'What a shop decides about its orders; without a row: contracts.OrderSettings as it stands.';
+select kernel.tenant_table('ordering.settings');
 
 create function ordering.refresh_statistics() returns void language plpgsql security definer
 set search_path = pg_catalog as $$
@@ -140,7 +238,7 @@ create table ordering.import_presets (
   saved_at timestamptz not null,
   primary key (shop_id, name)
 );
-comment on table ordering.import_presets is 'Saved column mappings; shape: contracts.ImportPreset.';
+comment on table ordering.import_presets is 'Saved column mappings; shape: history_files.ImportPreset.';
 select kernel.tenant_table('ordering.import_presets');
 
 create table ordering.imports (
@@ -153,7 +251,7 @@ create table ordering.imports (
   report jsonb not null,
   primary key (shop_id, import_id)
 );
-comment on table ordering.imports is 'Each import and its counts; shape: contracts.ImportReport.';
+comment on table ordering.imports is 'Each import and its counts; shape: history_store.ImportReport.';
 select kernel.tenant_table('ordering.imports');
 
 create table ordering.import_refusals (

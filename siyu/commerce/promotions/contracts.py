@@ -66,6 +66,16 @@ class Reduction(msgspec.Struct, frozen=True, tag="reduction"):
     stacking: Stacking = Stacking.ADDS
 
 
+class PointsUsed(msgspec.Struct, frozen=True, tag="points"):
+    """The buyer's points take `off_fen` off the goods, after all other rules; shared by price.
+
+    Shipping that is free from some amount on looks at the goods before points: they pay, in a way.
+    """
+
+    off_fen: int
+    label: str = "积分抵扣"
+
+
 class Shipping(msgspec.Struct, frozen=True, tag="shipping"):
     """A flat fee on orders that are sent, none from `free_from_fen` on (None: never free)."""
 
@@ -74,7 +84,7 @@ class Shipping(msgspec.Struct, frozen=True, tag="shipping"):
     label: str = "运费"
 
 
-Rule = MemberPrice | FixedPrice | Reduction | Shipping
+Rule = MemberPrice | FixedPrice | Reduction | PointsUsed | Shipping
 
 
 class TraceEntry(msgspec.Struct, frozen=True):
@@ -92,7 +102,8 @@ class PricedLine(msgspec.Struct, frozen=True):
     """`unit_price_fen` is the price after the best line rule; `total_fen` also bears this line's
     share of reductions.
 
-    `list_price_fen * quantity - discount_fen == total_fen >= 0`.
+    `list_price_fen * quantity - discount_fen == total_fen >= 0`; `points_fen` is that part of the
+    discount which points took.
     """
 
     sku_id: UUID
@@ -101,6 +112,7 @@ class PricedLine(msgspec.Struct, frozen=True):
     unit_price_fen: int
     discount_fen: int
     total_fen: int
+    points_fen: int
 
 
 class Quote(msgspec.Struct, frozen=True):

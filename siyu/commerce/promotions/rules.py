@@ -7,6 +7,7 @@ from siyu.commerce.promotions.contracts import (
     Buyer,
     FixedPrice,
     MemberPrice,
+    PointsUsed,
     PricedLine,
     PriceLine,
     Quote,
@@ -29,9 +30,9 @@ def price(
 ) -> Quote:
     """Price a basket of distinct SKUs.
 
-    Each line first gets the best of the BEST rules, then every ADDS rule takes from what is left;
-    `Shipping` comes last and only when `is_sent`. Raises AmountTooLarge before multiplying what
-    would be above 10^8 yuan.
+    Each line first gets the best of the BEST rules, then every ADDS rule takes from what is left,
+    then points; `Shipping` comes last and only when `is_sent`. Raises AmountTooLarge before
+    multiplying what would be above 10^8 yuan.
     """
     assert len({line.sku_id for line in lines}) == len(lines), "one line per SKU"
     _check_amounts(lines)
@@ -44,15 +45,19 @@ def price(
         for line, amount in zip(basket, listed, strict=True)
     ]
     left, after_best = listed, listed
-    best = [
-        rule for rule in rules if not isinstance(rule, Shipping) and rule.stacking is Stacking.BEST
-    ]
+    reductions = [rule for rule in rules if not isinstance(rule, PointsUsed | Shipping)]
+    best = [rule for rule in reductions if rule.stacking is Stacking.BEST]
     if best:
         left = after_best = _apply_best(basket, buyer, best, listed, trace)
-    for rule in rules:
-        if not isinstance(rule, Shipping) and rule.stacking is Stacking.ADDS:
+    for rule in reductions:
+        if rule.stacking is Stacking.ADDS:
             left = _take(basket, rule, left, _off(rule, basket, buyer, left), trace)
-    shipping_fen = _shipping(rules, sum(left), trace) if is_sent else 0
+    goods_fen, before_points = sum(left), left
+    for points in rules:
+        if isinstance(points, PointsUsed) and any(left):
+            offs = split_fen(min(points.off_fen, sum(left)), left)
+            left = _take(basket, points, left, offs, trace)
+    shipping_fen = _shipping(rules, goods_fen, trace) if is_sent else 0
     assert min(left, default=0) >= 0
     priced = {
         line.sku_id: PricedLine(
@@ -62,6 +67,7 @@ def price(
             unit_price_fen=after_best[i] // line.quantity,
             discount_fen=listed[i] - left[i],
             total_fen=left[i],
+            points_fen=before_points[i] - left[i],
         )
         for i, line in enumerate(basket)
     }

@@ -23,8 +23,8 @@ FUNNEL_WINDOW = timedelta(days=30)
 EXPOSE, CLICK, VIEW = Step("behaviour.expose"), Step("behaviour.click"), Step("behaviour.view")
 SEEN = Step(tuple(f"behaviour.{n}" for n in ("expose", "click", "view", "cart", "share", "dwell")))
 ORDERS = ("ordering.order_paid", "ordering.order_imported")
-MONEY = Step(ORDERS)
-"""Imported returns are negative amounts: money, and no order."""
+MONEY = Step((*ORDERS, "ordering.order_refunded"))
+"""Imported returns and refunds are negative amounts: money, and no order."""
 PAID = Step(ORDERS, (Where("amount_fen", "ge", 0),))
 JOINED = Step("members.member_joined")
 ACTIVE = Step((*SEEN.names, *ORDERS, *JOINED.names))
@@ -73,8 +73,9 @@ FIGURES: tuple[Figure, ...] = (
         key="turnover",
         label=Words("营业额", "Turnover"),
         definition=Words(
-            "期内已支付订单的金额之和，导入的历史退货为负数。",
-            "Sum of paid orders in the period; imported returns count negative.",
+            "期内已支付订单的金额之和，减去期内完成的退款；导入的历史退货为负数。",
+            "Sum of orders paid in the period, less refunds finished in it; imported returns "
+            "count negative.",
         ),
         unit="fen",
         top=TURNOVER,

@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 from siyu.kernel import clock
 from siyu.kernel.db import reading, system_transaction
@@ -11,9 +13,12 @@ from siyu.kernel.inbox import Message, receives
 from siyu.kernel.jobs import every
 from siyu.merchant.shops import service as shops
 from siyu.money.payments import queries, rules, service
+from siyu.money.payments.service import refund_store
 from siyu.wechat.transport import service as transport
 
 log = logging.getLogger(__name__)
+
+_Work = Callable[[ShopId, Any], Awaitable[object]]
 
 _AT_ONCE = 10
 _BATCH = 200
@@ -38,20 +43,45 @@ async def follow_up_due() -> None:
         await queries.move_queries(
             tx, due, [rules.next_query_at(one.created_at, now) for one in due]
         )
+    await _each([(service.follow_up, one.shop_id, one.payment_id) for one in due])
+
+
+@every(seconds=5)
+async def pursue_due_refunds() -> None:
+    """Ask WeChat for every refund whose turn has come, or how it stands (F027)."""
+    now = clock.now()
+    async with system_transaction() as tx:
+        due = await refund_store.lock_due_refunds(tx, now, _BATCH)
+        await refund_store.move_refund_calls(
+            tx, due, [rules.next_call_at(one.moved_at, now) for one in due]
+        )
+    await _each([(service.pursue_refund, one.shop_id, one.refund_id) for one in due])
+
+
+@every("37 */6 * * *")
+async def ask_stopped_refunds() -> None:
+    """Ask how the refunds stand that wait for finance: they may have been seen to at WeChat."""
+    since = clock.now() - rules.REFUND_WITHIN
+    async with system_transaction() as tx:
+        stopped = await refund_store.list_stopped(tx, since, _BATCH)
+    await _each([(service.ask_refund, one.shop_id, one.refund_id) for one in stopped])
+
+
+async def _each(works: list[tuple[_Work, int, Any]]) -> None:
+    """Do all, a few at once. A refusal is noted, for one shop's missing keys must not stop the
+    others; a bug is raised when all are through."""
     slots = asyncio.Semaphore(_AT_ONCE)
 
-    async def follow(one: queries.Due) -> None:
+    async def follow(work: _Work, shop_id: int, one: Any) -> None:
         async with slots:
             try:
-                await service.follow_up(ShopId(one.shop_id), one.payment_id)
+                await work(ShopId(shop_id), one)
             except SiyuError as error:
-                # One shop's missing keys must not stop the questions of the others.
                 log.warning(
-                    "payment follow-up failed",
-                    extra={"payment_id": str(one.payment_id), "code": error.code},
+                    "payment follow-up failed", extra={"about": str(one), "code": error.code}
                 )
 
-    done = await asyncio.gather(*(follow(one) for one in due), return_exceptions=True)
+    done = await asyncio.gather(*(follow(*work) for work in works), return_exceptions=True)
     for failure in done:
         if failure is not None:
             raise failure

@@ -1,4 +1,4 @@
-"""Nouns of payments: channels, attempt states, parked money, errors, events."""
+"""Nouns of payments: channels, attempt states, refunds, parked money, errors, events."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -20,6 +20,13 @@ class Channel(StrEnum):
     JSAPI = "jsapi"  # inside WeChat: mini-program or official account page
     NATIVE = "native"  # a QR code shown by us, scanned by the payer
     INTERNAL = "internal"  # nothing to pay: settled without WeChat
+
+
+class Purpose(StrEnum):
+    """What the money is for; a reaction acts on its own purpose only."""
+
+    ORDER = "order"
+    TOP_UP = "top_up"  # of a member's stored value
 
 
 class AttemptState(StrEnum):
@@ -44,6 +51,65 @@ class ParkReason(StrEnum):
     ORDER_CLOSED = "order_closed"  # paid too late and the goods are gone
 
 
+class ParkedState(StrEnum):
+    """Where money in suspense stands."""
+
+    PARKED = "parked"  # waits for a person: `ticket` says why
+    REFUNDING = "refunding"  # on its way back to the payer: the refund tells the rest
+    RESOLVED = "resolved"  # `resolution` says how
+
+
+class Ticket(StrEnum):
+    """Why parked money is not sent back by itself."""
+
+    UNKNOWN_NUMBER = "unknown_number"  # whose it is, nobody here knows
+    FOREIGN_ACCOUNT = "foreign_account"  # it lies with a merchant we hold no keys of
+    FOREIGN_CURRENCY = "foreign_currency"  # WeChat's domestic refunds are in CNY
+    COUPON_USED = "coupon_used"  # WeChat pays the merchant in full: better sold than sent back
+    TOO_OLD = "too_old"  # WeChat refunds within a year
+    REFUND_FAILED = "refund_failed"  # it was tried, and given up
+
+
+class Resolution(StrEnum):
+    """What became of parked money."""
+
+    REFUNDED = "refunded"
+    ACCEPTED = "accepted"  # the order took it after all
+    KEPT = "kept"  # booked as a sale of its own
+    DISMISSED = "dismissed"  # never was ours
+
+
+class Decision(StrEnum):
+    """What a person may decide about parked money."""
+
+    REFUND = "refund"
+    ACCEPT = "accept"  # for its order if it fits there, else as a sale of its own
+    DISMISS = "dismiss"  # only for money that lies with another merchant
+
+
+class RefundOrigin(StrEnum):
+    """Who asked for a refund."""
+
+    AFTER_SALE = "after_sale"
+    CANCEL = "cancel"
+    SUSPENSE = "suspense"  # parked money goes back
+    TOP_UP = "top_up"
+
+
+class RefundState(StrEnum):
+    """Life of a refund; the allowed moves are `rules.REFUND_MOVES`. Until it has ended, the books
+    show it as owed (`refund_due`)."""
+
+    WAITING = "waiting"  # for parts given to others to come back; WeChat was not asked
+    CREATED = "created"  # number stored; WeChat is to be asked, or its answer is unknown
+    PROCESSING = "processing"  # WeChat has accepted it
+    SUCCEEDED = "succeeded"  # the payer has the money
+    ABNORMAL = "abnormal"  # the payer's card takes no money: finance must act (F030)
+    FAILED = "failed"  # WeChat refuses or closed it: finance may repeat it under its number
+    SETTLED = "settled"  # the payer was given the money outside of WeChat
+    CLOSED = "closed"  # given up for good: nothing was paid, nothing is owed
+
+
 class ClosingResult(StrEnum):
     """What is known of an order's attempts after `close_order`."""
 
@@ -53,11 +119,16 @@ class ClosingResult(StrEnum):
 
 
 class Payable(msgspec.Struct, frozen=True, kw_only=True):
-    """What an order asks payments to collect.
+    """What payments is asked to collect.
 
-    `amount_fen` 0..MAX_FEN; `description` is shown in the payer's bill (cut to 127 characters);
-    `payer` is the person's id in the shop's app, needed for `Channel.JSAPI`; `expires_at` is the
-    last moment to pay; `has_virtual` and `platform` decide whether iOS may pay at all.
+    `amount_fen` 0..MAX_FEN, the part WeChat collects; `description` is shown in the payer's bill
+    (cut to 127 characters); `payer` is the person's id in the shop's app, needed for
+    `Channel.JSAPI`; `expires_at` is the last moment to pay; `has_virtual` and `platform` decide
+    whether iOS may pay at all; `is_shared` freezes the money at WeChat until it is split.
+
+    `order_id` is the id of what is paid for: an order, or with purpose `top_up` a top-up. The
+    money of a top-up is booked to the `principal` of its `owner` (a member_id) the moment it
+    arrives, in the same transaction; so whoever hears `PaymentSucceeded` books no principal.
     """
 
     order_id: UUID
@@ -68,6 +139,12 @@ class Payable(msgspec.Struct, frozen=True, kw_only=True):
     payer: str | None
     platform: str
     has_virtual: bool
+    is_shared: bool = False
+    purpose: Purpose = Purpose.ORDER
+    owner: UUID | None = None
+
+    def __post_init__(self) -> None:
+        assert (self.owner is not None) == (self.purpose is Purpose.TOP_UP)
 
 
 class StartedPayment(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,18 +182,82 @@ class TimelineEntry(msgspec.Struct, frozen=True, kw_only=True):
     detail: dict[str, Any]
 
 
+class PaidAttempt(msgspec.Struct, frozen=True, kw_only=True):
+    """The one attempt that paid an order: what may be refunded or split.
+
+    `refunded_fen` counts refunds that are intended as well as done; `provider_number` is WeChat's
+    transaction_id, None for an order of 0 fen.
+    """
+
+    payment_id: PaymentId
+    order_id: UUID
+    amount_fen: int
+    refunded_fen: int
+    is_shared: bool
+    merchant: str
+    app: str
+    provider_number: str | None
+    paid_at: datetime
+
+
+class RefundRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A refund as the console shows it.
+
+    `number` is ours at WeChat, `provider_number` WeChat's own; `problem` is what WeChat (or a
+    rule) said last against it: WeChat's code, null while nothing is wrong; `next_call_at` is when
+    WeChat is asked next.
+    """
+
+    refund_id: UUID
+    order_id: UUID | None
+    payment_id: PaymentId | None
+    parked_id: UUID | None
+    purpose: Purpose
+    origin: RefundOrigin
+    state: RefundState
+    amount_fen: int
+    reason: str
+    number: str
+    provider_number: str | None
+    problem: str | None
+    created_at: datetime
+    next_call_at: datetime | None
+    ended_at: datetime | None
+
+
+class RefundEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that happened to a refund; detail holds WeChat's own codes."""
+
+    refund_id: UUID
+    at: datetime
+    event: str
+    actor_name: str
+    detail: dict[str, Any]
+
+
 class ParkedRow(msgspec.Struct, frozen=True, kw_only=True):
-    """Money in suspense, waiting for a person to decide."""
+    """Money in suspense and its story: parked, refunding, resolved.
+
+    `ticket` says why a person must decide; `refund_id` is the refund that sends it back.
+    """
 
     parked_id: UUID
     payment_id: PaymentId | None
     order_id: UUID | None
+    state: ParkedState
     reason: ParkReason
+    ticket: Ticket | None
     amount_fen: int
     currency: str
+    merchant: str
     number: str
     provider_number: str
+    refund_id: UUID | None
+    resolution: Resolution | None
+    note: str | None
+    resolved_by: str | None
     parked_at: datetime
+    resolved_at: datetime | None
 
 
 class PaymentUnknown(NotFound):
@@ -176,8 +317,72 @@ class ProviderUnavailable(SiyuError):
     en = "WeChat Pay does not answer, please try again"
 
 
+class NothingPaid(Conflict):
+    """WeChat collected nothing for this order, so WeChat can give nothing back."""
+
+    code = "payments.nothing_paid"
+    zh = "这笔订单没有可退的微信支付"
+    en = "WeChat Pay collected nothing for this order"
+
+
+class RefundTooMuch(Conflict):
+    """All refunds of a payment together cannot exceed it (F028)."""
+
+    code = "payments.refund_too_much"
+    zh = "退款金额超过可退金额 {refundable_fen} 分"
+    en = "The refund exceeds the {refundable_fen} fen that are left"
+
+
+class RefundsUsedUp(Conflict):
+    """WeChat's rule: at most 50 refunds of one payment (F029)."""
+
+    code = "payments.refunds_used_up"
+    zh = "一笔支付最多退款 50 次"
+    en = "A payment can be refunded 50 times at most"
+
+
+class RefundTooLate(Conflict):
+    """WeChat's rule: refunds within a year of the payment (F029)."""
+
+    code = "payments.refund_too_late"
+    zh = "支付已超过一年，微信支付不再受理退款"
+    en = "WeChat Pay refunds only within a year of the payment"
+
+
+class RefundUnknown(NotFound):
+    """No refund with this id in this shop."""
+
+    code = "payments.refund_unknown"
+    zh = "没有这笔退款"
+    en = "No such refund"
+
+
+class RefundMoveRefused(Conflict):
+    """The refund stands where this cannot be done."""
+
+    code = "payments.refund_move_refused"
+    zh = "退款当前状态（{state}）不能执行此操作"
+    en = "This cannot be done to a refund that is {state}"
+
+
+class ParkedUnknown(NotFound):
+    """No parked money with this id in this shop."""
+
+    code = "payments.parked_unknown"
+    zh = "没有这笔挂账款项"
+    en = "No such parked money"
+
+
+class DecisionRefused(Conflict):
+    """Parked money of this kind, or in this state, cannot be dealt with so."""
+
+    code = "payments.decision_refused"
+    zh = "这笔挂账款项不能这样处理"
+    en = "This parked money cannot be dealt with so"
+
+
 class PaymentSucceeded(Event, frozen=True):
-    """The money of an order has arrived, perhaps after the order was closed."""
+    """The money has arrived, perhaps after what it is for was closed."""
 
     name: ClassVar[str] = "payments.payment_succeeded"
     payment_id: UUID
@@ -186,14 +391,63 @@ class PaymentSucceeded(Event, frozen=True):
     amount_fen: int
     channel: str
     paid_at: datetime
+    purpose: Purpose = Purpose.ORDER
 
 
 class MoneyParked(Event, frozen=True):
-    """Money was put into suspense; somebody must look at it."""
+    """Money was put into suspense. Without a ticket it is on its way back already."""
 
     name: ClassVar[str] = "payments.money_parked"
     parked_id: UUID
     payment_id: UUID | None
     order_id: UUID | None
     amount_fen: int
+    reason: str
+    ticket: str | None = None
+
+
+class ParkedResolved(Event, frozen=True):
+    """Money left suspense: `resolution` says how."""
+
+    name: ClassVar[str] = "payments.parked_resolved"
+    parked_id: UUID
+    payment_id: UUID | None
+    order_id: UUID | None
+    amount_fen: int
+    resolution: str
+
+
+class _AboutRefund(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a refund that was intended for an order or a top-up. Refunds of parked money
+    tell nobody but `ParkedResolved`: their order never had the money."""
+
+    refund_id: UUID
+    order_id: UUID
+    payment_id: UUID
+    person_no: int
+    amount_fen: int
+    purpose: Purpose
+    origin: RefundOrigin
+
+
+class RefundSucceeded(_AboutRefund, Event, frozen=True, kw_only=True):
+    """The payer has the money; `is_outside`: by another way than WeChat."""
+
+    name: ClassVar[str] = "payments.refund_succeeded"
+    is_outside: bool
+
+
+class RefundAbnormal(_AboutRefund, Event, frozen=True, kw_only=True):
+    """A refund does not go on by itself, and is still owed: finance must act. Told again each time
+    it stops. `state` is `abnormal` or `failed`, `problem` WeChat's code."""
+
+    name: ClassVar[str] = "payments.refund_abnormal"
+    state: RefundState
+    problem: str
+
+
+class RefundClosed(_AboutRefund, Event, frozen=True, kw_only=True):
+    """A refund was given up for good: nothing was paid and nothing is owed any more."""
+
+    name: ClassVar[str] = "payments.refund_closed"
     reason: str

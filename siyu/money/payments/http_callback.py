@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 
 _MAX_BYTES = 64 * 1024
 _KEPT = (SERIAL, SIGNATURE, SIGNATURE_TYPE, TIMESTAMP, NONCE)
+_SOURCES = {"MCHTRANSFER": "wechatpay.transfers"}  # heard by payouts
 
 
 class Misrouted(Forbidden):
@@ -65,9 +66,12 @@ async def receive(shop_id: int, request: Request[Any, Any, Any]) -> None:
             log.error("notification misrouted", extra={"shop_id": shop_id, "alarm": "misrouted"})
             raise Misrouted
     headers = {name: request.headers[name] for name in _KEPT if name in request.headers}
+    # One address for all that WeChat Pay tells; who works it off is said by its kind.
+    kind = notification.event_type.partition(".")[0]
+    source = _SOURCES.get(kind, "wechatpay")
     async with transaction(ShopId(shop_id)) as write:
         await inbox.store(
-            write, source="wechatpay", outside_id=notification.id, raw=raw, headers=headers
+            write, source=source, outside_id=notification.id, raw=raw, headers=headers
         )
 
 

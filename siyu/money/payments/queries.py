@@ -12,10 +12,16 @@ from siyu.kernel.ids import new_id
 from siyu.money.payments.contracts import (
     AttemptState,
     Channel,
+    PaidAttempt,
     ParkedRow,
+    ParkedState,
     ParkReason,
     PaymentId,
     PaymentRow,
+    PaymentSucceeded,
+    Purpose,
+    Resolution,
+    Ticket,
     TimelineEntry,
 )
 
@@ -39,6 +45,43 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     expires_at: datetime
     paid_at: datetime | None
+    purpose: Purpose
+    owner: UUID | None
+    is_shared: bool
+    refunded_fen: int
+    refund_count: int
+
+    def succeeded(self, paid_at: datetime) -> PaymentSucceeded:
+        """What is told when its money belongs to the order."""
+        return PaymentSucceeded(
+            payment_id=self.payment_id,
+            order_id=self.order_id,
+            person_no=self.person_no,
+            amount_fen=self.amount_fen,
+            channel=self.channel,
+            paid_at=paid_at,
+            purpose=self.purpose,
+        )
+
+
+class Parked(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of payments.suspense. `is_booked`: it lies with our merchant account."""
+
+    parked_id: UUID
+    payment_id: PaymentId | None
+    order_id: UUID | None
+    reason: ParkReason
+    amount_fen: int
+    currency: str
+    merchant: str
+    number: str
+    provider_number: str
+    parked_at: datetime
+    paid_at: datetime
+    state: ParkedState
+    ticket: Ticket | None
+    is_booked: bool
+    is_shared: bool
 
 
 class Due(msgspec.Struct, frozen=True):
@@ -50,8 +93,19 @@ class Due(msgspec.Struct, frozen=True):
 
 
 _ATTEMPT = """select shop_id, payment_id, order_id, person_no, channel, state, amount_fen, number,
-  merchant, app, payer, description, provider_number, created_at, expires_at, paid_at
+  merchant, app, payer, description, provider_number, created_at, expires_at, paid_at, purpose,
+  owner, is_shared, refunded_fen, refund_count
 from payments.attempts"""
+_PARKED_ROW = """select parked_id, payment_id, order_id, state, reason, ticket, amount_fen,
+  currency, merchant, number, provider_number, resolution, note, resolved_by, parked_at,
+  resolved_at,
+  (select r.refund_id from payments.refunds r
+   where r.shop_id = s.shop_id and r.parked_id = s.parked_id
+   order by r.refund_id desc limit 1) as refund_id
+from payments.suspense s"""
+_PAID = """select payment_id, order_id, amount_fen, refunded_fen, is_shared, merchant, app,
+  provider_number, paid_at
+from payments.attempts where shop_id = $1 and order_id = $2 and state = 'paid'"""
 
 
 async def get_attempt(tx: ReadTx, payment_id: UUID) -> Attempt | None:
@@ -99,8 +153,9 @@ async def insert_attempt(tx: Tx, attempt: Attempt, next_query_at: datetime | Non
         """with made as (
              insert into payments.attempts (shop_id, payment_id, order_id, person_no, channel,
                state, amount_fen, number, merchant, app, payer, description, created_at, expires_at,
-               paid_at, next_query_at)
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+               paid_at, next_query_at, purpose, owner, is_shared)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $18,
+               $19, $20)
              returning shop_id, payment_id, created_at, state)
            insert into payments.timeline (shop_id, payment_id, entry_id, at, event, detail)
            select shop_id, payment_id, $17, created_at, state, '{}' from made""",
@@ -121,6 +176,9 @@ async def insert_attempt(tx: Tx, attempt: Attempt, next_query_at: datetime | Non
         attempt.paid_at,
         next_query_at,
         new_id(),
+        attempt.purpose,
+        attempt.owner,
+        attempt.is_shared,
     )
 
 
@@ -175,35 +233,79 @@ async def insert_timeline(tx: Tx, payment_id: UUID, event: str, detail: dict[str
     )
 
 
-async def insert_parked(
-    tx: Tx,
-    *,
-    parked_id: UUID,
-    attempt: Attempt | None,
-    reason: ParkReason,
-    amount_fen: int,
-    currency: str,
-    merchant: str,
-    number: str,
-    provider_number: str,
-) -> bool:
+async def insert_parked(tx: Tx, parked: Parked) -> bool:
     """Put money into suspense; False when this payment of WeChat stands there already."""
     return bool(
         await tx.run(
             """insert into payments.suspense (shop_id, parked_id, payment_id, order_id, reason,
-                 amount_fen, currency, merchant, number, provider_number, parked_at)
-               values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
-               on conflict (shop_id, provider_number) do nothing""",
+                 amount_fen, currency, merchant, number, provider_number, parked_at, paid_at,
+                 state, ticket, is_booked, is_shared)
+               values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+               on conflict (shop_id, provider_number) where resolution is distinct from 'accepted'
+               do nothing""",
+            tx.shop_id,
+            parked.parked_id,
+            parked.payment_id,
+            parked.order_id,
+            parked.reason,
+            parked.amount_fen,
+            parked.currency,
+            parked.merchant,
+            parked.number,
+            parked.provider_number,
+            parked.parked_at,
+            parked.paid_at,
+            parked.state,
+            parked.ticket,
+            parked.is_booked,
+            parked.is_shared,
+        )
+    )
+
+
+_PARKED = """select parked_id, payment_id, order_id, reason, amount_fen, currency, merchant, number,
+  provider_number, parked_at, paid_at, state, ticket, is_booked, is_shared
+from payments.suspense where shop_id = $1 and parked_id = $2"""
+
+
+async def get_parked(tx: ReadTx, parked_id: UUID) -> Parked | None:
+    """Money in suspense."""
+    return await tx.maybe(Parked, _PARKED, tx.shop_id, parked_id)
+
+
+async def lock_parked(tx: Tx, parked_id: UUID) -> Parked | None:
+    """Money in suspense, locked."""
+    return await tx.maybe(Parked, f"{_PARKED} for no key update", tx.shop_id, parked_id)
+
+
+async def move_parked(
+    tx: Tx,
+    parked_id: UUID,
+    state: ParkedState,
+    *,
+    from_state: ParkedState,
+    ticket: Ticket | None = None,
+    resolution: Resolution | None = None,
+    note: str | None = None,
+    actor_name: str | None = None,
+) -> bool:
+    """Move money in suspense; False when it does not stand in `from_state`. A note and a name
+    once written are kept."""
+    return bool(
+        await tx.run(
+            """update payments.suspense set state = $3, ticket = coalesce($5, ticket),
+                 resolution = $6, note = coalesce($7, note),
+                 resolved_by = coalesce($8, resolved_by),
+                 resolved_at = case when $3 = 'resolved' then $9::timestamptz end
+               where shop_id = $1 and parked_id = $2 and state = $4""",
             tx.shop_id,
             parked_id,
-            attempt.payment_id if attempt else None,
-            attempt.order_id if attempt else None,
-            reason,
-            amount_fen,
-            currency,
-            merchant,
-            number,
-            provider_number,
+            state,
+            from_state,
+            ticket,
+            resolution,
+            note,
+            actor_name,
             clock.now(),
         )
     )
@@ -245,6 +347,47 @@ async def move_queries(tx: Tx, due: list[Due], next_query_at: list[datetime]) ->
     )
 
 
+async def get_paid(tx: ReadTx, order_id: UUID) -> PaidAttempt | None:
+    """The attempt that paid an order."""
+    return await tx.maybe(PaidAttempt, _PAID, tx.shop_id, order_id)
+
+
+async def move_refunded(tx: Tx, payment_id: UUID, amount_fen: int) -> None:
+    """Count a refund into its payment, or out of it again (`amount_fen` < 0); a constraint keeps
+    the sum within the payment and the number within fifty."""
+    await tx.run(
+        """update payments.attempts set refunded_fen = refunded_fen + $3,
+             refund_count = refund_count + case when $3 > 0 then 1 else 0 end
+           where shop_id = $1 and payment_id = $2""",
+        tx.shop_id,
+        payment_id,
+        amount_fen,
+    )
+
+
+async def take_refund_turn(
+    tx: Tx, payment_id: UUID, now: datetime, until: datetime
+) -> datetime | None:
+    """Take the turn to ask for a refund of a payment, so that no other has it before `until`;
+    None when it was free, else the moment when it is."""
+    taken = await tx.run(
+        """update payments.attempts set next_refund_at = $4
+           where shop_id = $1 and payment_id = $2 and coalesce(next_refund_at <= $3, true)""",
+        tx.shop_id,
+        payment_id,
+        now,
+        until,
+    )
+    if taken:
+        return None
+    free_at: datetime = await tx.value(
+        "select next_refund_at from payments.attempts where shop_id = $1 and payment_id = $2",
+        tx.shop_id,
+        payment_id,
+    )
+    return free_at
+
+
 async def list_payments(tx: ReadTx, order_id: UUID) -> list[PaymentRow]:
     """The attempts of an order as the console shows them."""
     return await tx.all(
@@ -268,21 +411,34 @@ async def list_timeline(tx: ReadTx, payment_ids: list[PaymentId]) -> list[Timeli
     )
 
 
+async def get_parked_row(tx: ReadTx, parked_id: UUID) -> ParkedRow | None:
+    """Money in suspense as the console shows it."""
+    return await tx.maybe(
+        ParkedRow,
+        f"{_PARKED_ROW} where s.shop_id = $1 and s.parked_id = $2",
+        tx.shop_id,
+        parked_id,
+    )
+
+
 async def list_parked(
-    tx: ReadTx, before: tuple[datetime, UUID] | None, limit: int
+    tx: ReadTx,
+    before: tuple[datetime, UUID] | None,
+    limit: int,
+    state: ParkedState | None = None,
 ) -> list[ParkedRow]:
     """Money in suspense, the newest first; `before` is the last row already seen."""
     parked_at, parked_id = before or (None, None)
     return await tx.all(
         ParkedRow,
-        """select parked_id, payment_id, order_id, reason, amount_fen, currency, number,
-             provider_number, parked_at
-           from payments.suspense
-           where shop_id = $1
-             and ($2::timestamptz is null or (parked_at, parked_id) < ($2, $3::uuid))
-           order by parked_at desc, parked_id desc limit $4""",
+        f"""{_PARKED_ROW}
+           where s.shop_id = $1
+             and ($2::timestamptz is null or (s.parked_at, s.parked_id) < ($2, $3::uuid))
+             and ($5::text is null or s.state = $5)
+           order by s.parked_at desc, s.parked_id desc limit $4""",
         tx.shop_id,
         parked_at,
         parked_id,
         limit,
+        state,
     )

@@ -38,13 +38,15 @@ class RevealView(msgspec.Struct, frozen=True):
 async def list_members(
     staff: StaffIdentity,
     q: Annotated[str | None, Parameter(max_length=64)] = None,
+    ids: Annotated[list[UUID] | None, Parameter(max_items=100)] = None,
     cursor: Annotated[str | None, Parameter(max_length=200)] = None,
     limit: Annotated[int, Parameter(ge=1, le=100)] = 20,
 ) -> Page[MemberSummary]:
-    """Members, newest first. q: a whole phone number, or how a nickname begins."""
+    """Members, newest first. q: a whole phone number, or how a nickname begins; ids: only these
+    (a page that knows members by id asks for their names once)."""
     after = decode_cursor(cursor, tuple[datetime, UUID])
     async with reading(staff.shop_id) as tx:
-        rows = await service.list_members(tx, q, after, limit + 1)
+        rows = await service.list_members(tx, q, after, limit + 1, ids)
     return Page.of(rows, limit, lambda row: [row.joined_at, row.member_id])
 
 

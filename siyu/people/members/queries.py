@@ -245,14 +245,20 @@ async def list_members(
     phone_key: bytes | None,
     after: tuple[datetime, UUID] | None,
     limit: int,
+    ids: Sequence[UUID] | None = None,
 ) -> list[MemberRow]:
-    """Members, newest first; a name by its beginning or a phone number by its hash."""
+    """Members, newest first; a name by its beginning, a phone number by its hash, or by ids."""
     args: list[Any] = [tx.shop_id]
     pattern = None
     if nickname_prefix is not None:
         escaped = nickname_prefix.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
         pattern = f"{escaped}%"
-    where = filters(args, ("m.nickname_key like ?", pattern), ("m.phone_key = ?", phone_key))
+    where = filters(
+        args,
+        ("m.nickname_key like ?", pattern),
+        ("m.phone_key = ?", phone_key),
+        ("m.member_id = any(?::uuid[])", ids),
+    )
     if after is not None:
         args += after
         where += f" and (m.joined_at, m.member_id) < (${len(args) - 1}, ${len(args)})"

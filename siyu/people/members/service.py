@@ -171,15 +171,19 @@ def phone_key(text: str) -> bytes | None:
 
 
 async def list_members(
-    tx: ReadTx, q: str | None, after: tuple[datetime, UUID] | None, limit: int
+    tx: ReadTx,
+    q: str | None,
+    after: tuple[datetime, UUID] | None,
+    limit: int,
+    ids: Sequence[UUID] | None = None,
 ) -> list[MemberSummary]:
-    """Members, newest first. q: a whole phone number, or how a nickname begins.
+    """Members, newest first. q: a whole phone number, or how a nickname begins; ids: only these.
 
     after: joined_at and member_id of the last one shown.
     """
     key = phone_key(q) if q else None
     prefix = (rules.search_key(q.strip()) or None) if q and key is None else None
-    rows = await queries.list_members(tx, prefix, key, after, limit)
+    rows = await queries.list_members(tx, prefix, key, after, limit, ids)
     return [_summary(row) for row in rows]
 
 

@@ -3,6 +3,7 @@
 import { api, h, icon, toast, trapFocus } from './dom.js';
 import { requestPayment } from './pay.js';
 import { togglePanel } from './panel.js';
+import { requestMerchantTransfer } from './transfer.js';
 import { isEnglish, t } from './words.js';
 
 const screen = document.getElementById('screen');
@@ -171,6 +172,7 @@ const CALLS = {
     return { userInfo: { nickName: person.name, avatarUrl, gender: 0, language: isEnglish() ? 'en' : 'zh_CN' } };
   },
   requestPayment: (args) => requestPayment(mini, args),
+  requestMerchantTransfer: (args) => requestMerchantTransfer(mini, args),
   share,
   async scan() {
     const result = await mini.scan(true);

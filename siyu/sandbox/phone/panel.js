@@ -82,10 +82,12 @@ function faultTab() {
   return [
     choose(t('faultTimes'), [1, 3, null], 'times', (n) => (n ? t('once', { n }) : t('always'))),
     h('h3', { text: t('faultNotice') }),
-    buttons((fault) => fault.where !== 'answer', () => 'notify'),
+    buttons((fault) => ['notice', 'both'].includes(fault.where), () => 'notify'),
+    h('h3', { text: t('faultOutcome') }),
+    buttons((fault) => fault.where === 'outcome', () => '*'),
     h('h3', { text: t('faultAnswer') }),
-    choose(t('faultWhere'), (state.settings?.operations ?? []).filter((o) => o !== 'notify'), 'operation', operationName),
-    buttons((fault) => fault.where !== 'notice', () => state.operation),
+    choose(t('faultWhere'), (state.settings?.operations ?? []).filter((o) => !o.startsWith('notify')), 'operation', operationName),
+    buttons((fault) => ['answer', 'both'].includes(fault.where), () => state.operation),
     h('h3', {}, t('orderedFaults'), state.faults.length ? h('button', { class: 'quiet', 'data-focus': 'clear', onclick: () => act(() => api('DELETE', '/faults')), text: t('clearAll') }) : null),
     state.faults.length
       ? h('ul', { class: 'ordered' }, ...state.faults.slice(0, 30).map((fault) => h('li', { class: fault.remaining === 0 ? 'used' : '' },

@@ -4,6 +4,7 @@ import { api, h, icon, released, toast, trapFocus } from './dom.js';
 import { closeMini, dropMini, isOpen, openMini } from './mini.js';
 import { payScanned } from './pay.js';
 import { drawPanel, togglePanel } from './panel.js';
+import { confirmTransfer } from './transfer.js';
 import { clockText, isEnglish, setEnglish, t, yuan } from './words.js';
 
 const screen = document.getElementById('screen');
@@ -126,6 +127,8 @@ function chatPicture(chat) {
 function preview(message) {
   const payload = JSON.parse(message.payload);
   if (message.kind === 'receipt') return t('received', { amount: yuan(payload.amount_fen) });
+  if (message.kind === 'refund') return t('refunded', { amount: yuan(payload.amount_fen) });
+  if (message.kind === 'transfer') return t('transferLine', { amount: yuan(payload.amount_fen) });
   if (message.kind === 'card') return t('cardLine', { title: payload.title });
   return t('allowed', { app: payload.app_name, phone: payload.phone });
 }
@@ -180,15 +183,30 @@ function bubble(message) {
         payload.image_url ? h('img', { class: 'cover', src: payload.image_url, alt: '' }) : h('span', { class: 'cover plain' }, icon('shop')),
         h('small', {}, icon('mini'), t('miniProgram'))));
   }
-  const rows = message.kind === 'receipt'
-    ? [[t('receiptTo'), payload.merchant_name], [t('goods'), payload.description],
-      [t('method'), t(payload.method === 'card' ? 'card' : 'balance')], [t('orderNo'), payload.out_trade_no], [t('serial'), payload.transaction_id]]
-    : [[t('miniProgram'), payload.app_name], [t('phone'), payload.phone]];
+  const { title, rows } = letter(message.kind, payload);
   return h('article', { class: 'letter' },
-    h('h3', { text: message.kind === 'receipt' ? t('receiptTitle') : t('allowedTitle') }),
-    message.kind === 'receipt' ? h('p', { class: 'amount', text: yuan(payload.amount_fen) }) : null,
+    h('h3', { text: title }),
+    payload.amount_fen === undefined ? null : h('p', { class: 'amount', text: yuan(payload.amount_fen) }),
     h('dl', {}, ...rows.flatMap(([name, value]) => [h('dt', { text: name }), h('dd', { text: value })])),
+    message.kind === 'transfer' && payload.state === 'WAIT_USER_CONFIRM'
+      ? h('button', { class: 'button', 'data-transfer': payload.out_bill_no, onclick: () => confirmTransfer(state.person, { package: payload.package }).then(refresh, refresh), text: t('confirmTransfer') })
+      : null,
     h('footer', {}, h('span', { text: payload.app_name })));
+}
+
+/** Title and lines of what WeChat writes to a person. */
+function letter(kind, payload) {
+  const method = t(payload.method === 'card' ? 'card' : 'balance');
+  if (kind === 'receipt') {
+    return { title: t('receiptTitle'), rows: [[t('receiptTo'), payload.merchant_name], [t('goods'), payload.description], [t('method'), method], [t('orderNo'), payload.out_trade_no], [t('serial'), payload.transaction_id]] };
+  }
+  if (kind === 'refund') {
+    return { title: t('refundTitle'), rows: [[t('refundFrom'), payload.merchant_name], [t('goods'), payload.description], [t('refundTo'), method], [t('reason'), payload.reason || '—'], [t('orderNo'), payload.out_trade_no]] };
+  }
+  if (kind === 'transfer') {
+    return { title: t('transferTitle'), rows: [[t('refundFrom'), payload.merchant_name], [t('remark'), payload.remark], [t('transferState'), t(`transfer_${payload.state}`)]] };
+  }
+  return { title: t('allowedTitle'), rows: [[t('miniProgram'), payload.app_name], [t('phone'), payload.phone]] };
 }
 
 // -- doing things ------------------------------------------------------------------------------

@@ -5,7 +5,20 @@ from typing import Any, Final
 
 import msgspec
 
-from siyu.wechat.pay.contracts import NewTrade, PayCredentials, TradeAlreadyPaid, TradeClosed
+from siyu.wechat.pay.contracts import (
+    BillNotReady,
+    NewRefund,
+    NewSplit,
+    NewTrade,
+    NewTransfer,
+    NoPermission,
+    NotEnough,
+    NotYet,
+    PayCredentials,
+    RuleLimit,
+    TradeAlreadyPaid,
+    TradeClosed,
+)
 from siyu.wechat.transport import service as transport
 from siyu.wechat.transport.contracts import (
     PUBLIC_KEY_PREFIX,
@@ -18,9 +31,26 @@ from siyu.wechat.transport.contracts import (
 
 _CHINA: Final = timezone(timedelta(hours=8))
 _DESCRIPTION_CHARACTERS: Final = 127
+_REASON_CHARACTERS: Final = 80
 _PAID_CODES: Final = frozenset({"ORDER_PAID", "ORDERPAID"})
 _CLOSED_CODES: Final = frozenset({"ORDER_CLOSED", "ORDERCLOSED"})
-_MISSING_CODES: Final = frozenset({"ORDER_NOT_EXIST", "ORDERNOTEXIST"})
+_MISSING_CODES: Final = frozenset(
+    {"ORDER_NOT_EXIST", "ORDERNOTEXIST", "RESOURCE_NOT_EXISTS", "NOT_FOUND"}
+)
+_KINDS: Final[dict[str, type[WeChatError]]] = {
+    "NOT_ENOUGH": NotEnough,
+    "NOTENOUGH": NotEnough,
+    "RULE_LIMIT": RuleLimit,
+    "RULELIMIT": RuleLimit,
+    "NO_AUTH": NoPermission,
+    "STATEMENT_CREATING": BillNotReady,
+}
+# What the literal scenes have to report; those that are not listed report something, see WeChat's
+# page of the scene. Source: pay-v3, 商家转账, 转账场景报备信息.
+SCENE_REPORTS: Final[dict[str, tuple[str, ...]]] = {
+    "1000": ("活动名称", "奖励说明"),
+    "1005": ("岗位类型", "报酬说明"),
+}
 # The number at the end of Request-ID tells apart what the one code INVALID_REQUEST covers.
 _PAID_NUMBERS: Final = ("-268449538", "-268498689")
 _CLOSED_NUMBERS: Final = ("-268447914",)
@@ -42,11 +72,69 @@ def create_body(credentials: PayCredentials, trade: NewTrade) -> bytes:
     }
     if trade.openid:
         body["payer"] = {"openid": trade.openid}
+    if trade.is_shared:
+        body["settle_info"] = {"profit_sharing": True}
     return msgspec.json.encode(body)
 
 
+def without_empty(body: dict[str, Any]) -> dict[str, Any]:
+    """A body without the fields that were left empty."""
+    return {name: value for name, value in body.items() if value not in ("", None)}
+
+
+def refund_body(refund: NewRefund) -> dict[str, Any]:
+    """The body of a refund."""
+    if bool(refund.transaction_id) == bool(refund.out_trade_no):
+        raise ValueError("a refund names its order by exactly one number")
+    return without_empty(
+        {
+            "transaction_id": refund.transaction_id,
+            "out_trade_no": refund.out_trade_no,
+            "out_refund_no": refund.out_refund_no,
+            "reason": refund.reason[:_REASON_CHARACTERS],
+            "notify_url": refund.notify_url,
+            "amount": {
+                "refund": refund.refund,
+                "total": refund.total,
+                "currency": refund.currency,
+            },
+        }
+    )
+
+
+def split_body(wanted: NewSplit, names: list[str]) -> dict[str, Any]:
+    """The body of a split; names: of the receivers, encrypted."""
+    receivers = [
+        without_empty(
+            {
+                "type": share.type,
+                "account": share.account,
+                "name": name,
+                "amount": share.amount,
+                "description": share.description[:_REASON_CHARACTERS],
+            }
+        )
+        for share, name in zip(wanted.receivers, names, strict=True)
+    ]
+    return {
+        "appid": wanted.appid,
+        "transaction_id": wanted.transaction_id,
+        "out_order_no": wanted.out_order_no,
+        "receivers": receivers,
+        "unfreeze_unsplit": wanted.unfreeze_unsplit,
+    }
+
+
+def transfer_body(wanted: NewTransfer, name: str) -> dict[str, Any]:
+    """The body of a transfer; name: of the person, encrypted."""
+    body = without_empty(msgspec.to_builtins(wanted) | {"user_name": name})
+    if wanted.authorization_id:
+        del body["openid"]
+    return body
+
+
 def error_of(answer: Answer) -> WeChatError:
-    """The error an answer above 2xx stands for, `TradeAlreadyPaid` and `TradeClosed` named."""
+    """The error an answer above 2xx stands for; those that callers tell apart have own classes."""
     try:
         envelope = msgspec.json.decode(answer.body, type=dict[str, Any])
     except msgspec.MsgspecError:
@@ -54,7 +142,8 @@ def error_of(answer: Answer) -> WeChatError:
     code = str(envelope.get("code") or f"HTTP_{answer.status}")
     message = str(envelope.get("message") or "")[:200]
     request_id = answer.headers.get(REQUEST_ID, "")
-    kind: type[WeChatError] = WeChatError
+    retry = transport.classify_pay(answer.status, code)
+    kind = _KINDS.get(code, WeChatError)
     if (
         code in _PAID_CODES
         or (code == "INVALID_REQUEST" and request_id.endswith(_PAID_NUMBERS))
@@ -63,11 +152,13 @@ def error_of(answer: Answer) -> WeChatError:
         kind = TradeAlreadyPaid
     elif code in _CLOSED_CODES or request_id.endswith(_CLOSED_NUMBERS):
         kind = TradeClosed
+    elif code == "INVALID_REQUEST" and "处理中" in message and "重试" in message:
+        kind, retry = NotYet, Retry.RETRY
     return kind(
         answer.status,
         code,
         message,
-        retry=transport.classify_pay(answer.status, code),
+        retry=retry,
         body=transport.without_secrets(answer.body),
         request_id=request_id,
     )

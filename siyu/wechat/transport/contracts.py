@@ -11,6 +11,7 @@ PAY_SCHEME: Final = "WECHATPAY2-SHA256-RSA2048"
 PROBE_PREFIX: Final = "WECHATPAY/SIGNTEST/"
 PUBLIC_KEY_PREFIX: Final = "PUB_KEY_ID_"
 WINDOW_SECONDS: Final = 300
+MAX_ANSWER_BYTES: Final = 8 * 1024 * 1024
 
 SERIAL: Final = "wechatpay-serial"
 SIGNATURE: Final = "wechatpay-signature"
@@ -121,7 +122,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
 
     account: whose quota it uses (merchant number or app id); api: its name in limits and metrics;
     target: path and query exactly as sent; repeatable: a repeat of the same bytes cannot do the
-    work twice (reads, and writes that carry their own number); per_second: the local limit.
+    work twice (reads, and writes that carry their own number); per_second: the local limit;
+    max_answer_bytes: a longer answer is MALFORMED.
     """
 
     account: str
@@ -134,6 +136,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     per_second: float = 50.0
     tries: int = 3
     deadline_seconds: float = 20.0
+    max_answer_bytes: int = MAX_ANSWER_BYTES
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):

@@ -33,6 +33,8 @@ _FINAL_CODES: Final = frozenset(
         "ORDERNOTEXIST",
         "RESOURCE_NOT_EXISTS",
         "NOT_FOUND",
+        "NO_STATEMENT_EXIST",
+        "STATEMENT_CREATING",
         "OPENID_MISMATCH",
         "INVALID_TRANSACTIONID",
     ]
@@ -55,6 +57,11 @@ _SECRET_KEYS: Final = frozenset(
         "code_url",
         "sign_information",
         "ciphertext",
+        "package_info",
+        "user_name",
+        "name",
+        "account",
+        "download_url",
     ]
 )
 _SECRET_TEXT: Final = re.compile(r"(?i)((?:access_token|secret|session_key|openid)\W{1,4})[\w\-]+")

@@ -2,7 +2,8 @@
 
 import contextlib
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import date
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -10,17 +11,25 @@ import httpx
 import msgspec
 from litestar import Litestar, Router
 
+from siyu.app.truths import BETWEEN_DOMAINS
 from siyu.commerce.catalog import service as catalog
 from siyu.commerce.catalog.contracts import ProductDraft, ProductKind, SkuDraft
 from siyu.commerce.inventory import invariants as inventory
 from siyu.commerce.ordering import background, http_admin, http_shop, invariants
 from siyu.kernel.audit import System
 from siyu.kernel.auth import MemberIdentity, ShopIdentity, StaffIdentity, member_token
-from siyu.kernel.db import reading, transaction
+from siyu.kernel.db import Tx, reading, transaction
+from siyu.kernel.events import Event
 from siyu.kernel.http import build_app
 from siyu.kernel.ids import ShopId, new_id
+from siyu.money.ledger import invariants as ledger
 from siyu.money.payments import invariants as payments
-from siyu.money.payments.contracts import PaymentSucceeded
+from siyu.money.payments.contracts import PaymentSucceeded, Purpose, RefundOrigin, RefundSucceeded
+from siyu.money.points import invariants as point_truths
+from siyu.money.points import service as points
+from siyu.money.stored_value import invariants as value_truths
+from siyu.money.stored_value import service as stored_value
+from siyu.money.stored_value.contracts import LicenceKind, Side
 from siyu.people.members import service as members
 from siyu.people.members.contracts import AddressText, Level, Platform
 
@@ -32,7 +41,9 @@ ADDRESS = AddressText(
     district="安溪县",
     detail="龙涓乡茶叶街 18 号 🍵",
 )
-ALL = frozenset({"orders.read", "orders.write", "orders.export", "members.reveal"})
+ALL = frozenset(
+    {"orders.read", "orders.write", "orders.export", "members.reveal", "shop.read", "shop.write"}
+)
 
 
 async def make_skus(
@@ -192,8 +203,88 @@ async def deliver(shop: ShopId, times: int = 1) -> None:
                 await background.on_payment_succeeded(tx, event)
 
 
-async def broken_invariants(shop: ShopId) -> list[str]:
-    """The truths of ordering, inventory and payments that do not hold."""
+async def tell(
+    shop: ShopId,
+    kind: type[Event],
+    *reactions: Callable[[Tx, Any], Awaitable[None]],
+    times: int = 1,
+) -> None:
+    """Tell every event of a kind, as the relay does (or does twice)."""
+    for payload in await events(shop, kind.name):
+        event = msgspec.convert(payload, kind, strict=False)
+        for _ in range(times):
+            for reaction in reactions:
+                async with transaction(shop) as tx:
+                    await reaction(tx, event)
+
+
+async def fund(
+    shop: ShopId,
+    member: MemberIdentity,
+    *,
+    principal_fen: int = 0,
+    bonus_fen: int = 0,
+    point_count: int = 0,
+) -> None:
+    """Give a member stored value (at most 200 yuan in all) and points."""
+    async with transaction(shop) as tx:
+        await stored_value.accept_licence(
+            tx,
+            System(),
+            kind=LicenceKind.SINGLE_PURPOSE,
+            number="350500BAA0001",
+            issuer="泉州市商务局",
+            valid_from_on=date(2020, 1, 1),
+            valid_until_on=None,
+            accepted=True,
+        )
+        for side, delta_fen in ((Side.PRINCIPAL, principal_fen), (Side.BONUS, bonus_fen)):
+            if delta_fen:
+                await stored_value.adjust(
+                    tx, System(), member.member_id, side=side, delta_fen=delta_fen, reason="test"
+                )
+        if point_count:
+            given = await points.earn(
+                tx,
+                member_id=member.member_id,
+                order_id=new_id(),
+                eligible_fen=point_count * 100,
+            )
+            assert given == point_count
+
+
+async def wallet(shop: ShopId, member: MemberIdentity) -> tuple[int, int, int]:
+    """(principal, bonus, points) that may be spent now."""
     async with reading(shop) as tx:
-        truths = {**invariants.INVARIANTS, **inventory.INVARIANTS, **payments.INVARIANTS}
+        value = await stored_value.spendable(tx, member.member_id)
+        found = await points.get_points(tx, member.member_id)
+    return value.principal_fen, value.bonus_fen, found.balance
+
+
+def refund_done(order: dict[str, Any], refund_id: UUID, amount_fen: int) -> RefundSucceeded:
+    """What payments tell when the payer has the money."""
+    return RefundSucceeded(
+        refund_id=refund_id,
+        order_id=UUID(order["order_id"]),
+        payment_id=new_id(),
+        person_no=1,
+        amount_fen=amount_fen,
+        purpose=Purpose.ORDER,
+        origin=RefundOrigin.AFTER_SALE,
+        is_outside=False,
+    )
+
+
+async def broken_invariants(shop: ShopId) -> list[str]:
+    """The truths of ordering and of what stands below it that do not hold."""
+    async with reading(shop) as tx:
+        truths = {
+            **invariants.INVARIANTS,
+            **inventory.INVARIANTS,
+            **payments.INVARIANTS,
+            **ledger.INVARIANTS,
+            **point_truths.INVARIANTS,
+            **value_truths.INVARIANTS,
+            **BETWEEN_DOMAINS,
+        }
         return [name for name, sql in truths.items() if await tx.connection.fetch(sql)]

@@ -136,7 +136,7 @@ async def test_F069_an_export_opens_inert(shop):
         assert len(cells) == len(remarks)
         assert all(cell.data_type != "f" for row in cells for cell in row)
         assert cells[0][14].value == 19.9
-        texts = [row[16].value for row in cells]
+        texts = [row[18].value for row in cells]
         assert texts[0] == "一切正常, “好”\n谢谢" and texts[2] == "'\rx" and texts[-1] == "<&>"
         filtered = await anna.http.get("/admin/v1/orders/export?status=paid")
         assert len(filtered.text.splitlines()) == 1

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from openpyxl import Workbook
 
-from siyu.commerce.ordering.contracts import BadImportFile, ImportReport
+from siyu.commerce.ordering.contracts import BadImportFile
 from siyu.commerce.ordering.service import import_history
 from siyu.commerce.ordering.service.history_rows import (
     Refused,
@@ -20,6 +20,7 @@ from siyu.commerce.ordering.service.history_rows import (
     read_quantity,
     read_time,
 )
+from siyu.commerce.ordering.service.history_store import ImportReport
 from siyu.kernel import config
 from siyu.kernel.db import reading, transaction
 from siyu.kernel.ids import ShopId

@@ -127,7 +127,8 @@ async def test_F016_goods_stay_reserved_until_the_close_is_confirmed(market: Mar
 
 async def test_F015_paid_after_the_close_with_goods_still_there(market: Market, anna: Shopper):
     (tea,) = await make_skus(market.shop_id, stock=2)
-    order = await paid_behind_our_back(market, anna, tea)
+    order = await anna.order({tea: 2}, 3980)
+    await pay_behind_our_back(market, anna, order)
     await deliver(market.shop_id, times=2)
     restored = await show(anna, order)
     assert restored["status"] == "paid"
@@ -140,7 +141,8 @@ async def test_F015_paid_after_the_close_with_goods_still_there(market: Market, 
 
 async def test_F015_paid_after_the_close_when_the_goods_are_gone(market: Market, anna: Shopper):
     (tea,) = await make_skus(market.shop_id, stock=2)
-    order = await paid_behind_our_back(market, anna, tea)
+    order = await anna.order({tea: 2}, 3980)
+    await pay_behind_our_back(market, anna, order)
     await anna.order({tea: 1}, 1990)
     await deliver(market.shop_id, times=2)
     assert (await show(anna, order))["status"] == "cancelled"
@@ -151,9 +153,8 @@ async def test_F015_paid_after_the_close_when_the_goods_are_gone(market: Market,
     assert len(await events(market.shop_id, "payments.money_parked")) == 1
 
 
-async def paid_behind_our_back(market: Market, anna: Shopper, tea) -> dict:
-    """An order that was cancelled although a payment of it succeeds afterwards."""
-    order = await anna.order({tea: 2}, 3980)
+async def pay_behind_our_back(market: Market, anna: Shopper, order: dict) -> None:
+    """Cancel an order although a payment of it succeeds afterwards."""
     ticket = await begin(anna, order)
     await market.pay(ticket)
     async with transaction(market.shop_id) as tx:
@@ -168,7 +169,6 @@ async def paid_behind_our_back(market: Market, anna: Shopper, tea) -> dict:
     async with reading(market.shop_id) as tx:
         credentials = await shops.pay_credentials(tx)
     await recording.ask_and_record(market.shop_id, credentials, attempt)
-    return order
 
 
 async def test_F017_the_second_payment_of_an_order_is_parked(market: Market, anna: Shopper):

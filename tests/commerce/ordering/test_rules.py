@@ -9,6 +9,7 @@ from siyu.commerce.catalog.contracts import ProductKind, SkuForSale
 from siyu.commerce.ordering import rules
 from siyu.commerce.ordering.contracts import (
     CancelReason,
+    Delivery,
     LineAsked,
     MoveRefused,
     NothingToBuy,
@@ -19,6 +20,7 @@ from siyu.commerce.ordering.contracts import (
     SkuUnavailable,
     VirtualOnIos,
 )
+from siyu.commerce.ordering.service import delivery
 
 TEA, CUP = UUID(int=1), UUID(int=2)
 
@@ -36,7 +38,8 @@ def test_the_state_table_is_complete():
 
 
 def test_every_end_is_final():
-    assert rules.MOVES[OrderStatus.COMPLETED] == frozenset()
+    assert rules.MOVES[OrderStatus.REFUNDED] == frozenset()
+    assert rules.MOVES[OrderStatus.COMPLETED] == frozenset({OrderStatus.REFUNDED})
     # Only money that was already on its way opens a cancelled order again (F015).
     assert rules.MOVES[OrderStatus.CANCELLED] == frozenset({OrderStatus.PAID})
     for status in OrderStatus:
@@ -57,7 +60,36 @@ def test_a_move_outside_the_table_is_refused():
 
 
 def test_every_timeline_event_has_a_label():
-    assert set(CancelReason) <= set(rules.LABELS)
+    ends = {delivery.RECEIVED, delivery.RECEIVED_BY_TIME, delivery.COMPLETED, delivery.DELIVERED}
+    assert set(CancelReason) | ends <= set(rules.LABELS)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "expected"),
+    [
+        ([ProductKind.VIRTUAL, ProductKind.SERVICE, ProductKind.PHYSICAL], Delivery.SHIP),
+        ([ProductKind.VIRTUAL, ProductKind.SERVICE], Delivery.SERVE),
+        ([ProductKind.VIRTUAL], Delivery.INSTANT),
+    ],
+)
+def test_one_thing_to_send_decides_how_an_order_arrives(kinds, expected):
+    skus = [sku(TEA, kind) for kind in kinds]
+    assert rules.delivery_of(skus) is expected
+
+
+def test_the_customer_confirms_what_was_sent_or_served():
+    allowed = {
+        (status, delivery)
+        for status in OrderStatus
+        for delivery in Delivery
+        if rules.may_confirm(status, delivery)
+    }
+    assert allowed == {
+        (OrderStatus.SHIPPED, Delivery.SHIP),
+        (OrderStatus.SHIPPED, Delivery.SERVE),
+        (OrderStatus.SHIPPED, Delivery.INSTANT),
+        (OrderStatus.PAID, Delivery.SERVE),
+    }
 
 
 def test_F042_lines_of_one_sku_count_together():

@@ -9,6 +9,7 @@ from siyu.commerce.promotions.contracts import (
     Buyer,
     FixedPrice,
     MemberPrice,
+    PointsUsed,
     PriceLine,
     Reduction,
     Shipping,
@@ -77,6 +78,19 @@ def test_shipping_is_paid_by_what_is_sent_and_free_from_a_sum():
     assert price(cheap, GUEST, rules).total_fen == 10_699
     assert price(dear, GUEST, rules).shipping_fen == 0
     assert price(cheap, GUEST, rules, is_sent=False).total_fen == 9899
+
+
+def test_points_come_last_and_shipping_looks_at_the_price_before_them():
+    rules = [Shipping(800, free_from_fen=9900), PointsUsed(1000), Reduction(0, 100, "a")]
+    lines = [PriceLine(TEA, 1, 9000), PriceLine(CUP, 1, 1000)]
+    quote = price(lines, GUEST, rules)
+    assert (quote.shipping_fen, quote.discount_fen, quote.total_fen) == (0, 1100, 8900)
+    assert [line.points_fen for line in quote.lines] == [900, 100]
+    assert quote.trace[-2:] == [
+        TraceEntry("points", "积分抵扣", -900, TEA),
+        TraceEntry("points", "积分抵扣", -100, CUP),
+    ]
+    assert price(lines, GUEST, [PointsUsed(99_999)]).total_fen == 0
 
 
 def test_F066_amounts_above_the_limit_are_refused_before_arithmetic():

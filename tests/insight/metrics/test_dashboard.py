@@ -95,6 +95,17 @@ async def a_week(shop: int) -> Story:
     return story
 
 
+async def test_a_refund_reduces_turnover_and_no_count(warehouse):
+    story = Story(1)
+    story.pay(1, NOW - DAY, 5_000)
+    story.pay(2, NOW - DAY, 3_000)
+    story.tell(2, NOW - 2 * MINUTE, "ordering.order_refund_started")
+    story.tell(2, NOW - MINUTE, "ordering.order_refunded", fen=-3_000)
+    await story.write()
+    found = values(await board(1))
+    assert (found["turnover"], found["paid_orders"], found["aov"]) == (5_000, 2, 2_500)
+
+
 async def test_a_week_worked_out_by_hand(warehouse):
     await a_week(1)
     found = await board(1)

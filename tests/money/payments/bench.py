@@ -22,10 +22,18 @@ from siyu.kernel.http import build_app
 from siyu.kernel.ids import ShopId, new_id
 from siyu.merchant.shops import service as shops
 from siyu.merchant.shops.contracts import Environment, WeChatChange
-from siyu.money.payments import background as _worker  # noqa: F401  names the worker's functions
-from siyu.money.payments import http_callback, queries
+from siyu.money.ledger import invariants as ledger_truths
+from siyu.money.payments import background, http_callback, invariants, queries
 from siyu.money.payments import service as payments
-from siyu.money.payments.contracts import Channel, ParkedRow, Payable, PaymentId
+from siyu.money.payments.contracts import (
+    AttemptState,
+    Channel,
+    ParkedRow,
+    Payable,
+    PaymentId,
+    RefundOrigin,
+    RefundRow,
+)
 from siyu.sandbox.app import SandboxSettings, create_sandbox
 from siyu.sandbox.client import SandboxClient
 from siyu.wechat.transport import service as transport
@@ -106,6 +114,60 @@ class Market:
 
     async def successes(self) -> list[dict[str, Any]]:
         return await self.events("payments.payment_succeeded")
+
+    async def paid(self, **change: Any) -> queries.Attempt:
+        """An order that is paid through WeChat, and written down."""
+        payable = self.payable(**change)
+        _, ticket = await self.begin(payable)
+        await self.pay(ticket)
+        assert await payments.sync(self.shop_id, payable.order_id) is AttemptState.PAID
+        return (await self.attempts(payable.order_id))[0]
+
+    async def refund(self, order_id: UUID, amount_fen: int, **change: Any) -> UUID:
+        """Intend a refund; WeChat hears of it from `work`."""
+        refund_id = new_id()
+        fields: dict[str, Any] = {"reason": "七天无理由", "origin": RefundOrigin.AFTER_SALE}
+        async with transaction(self.shop_id) as tx:
+            await payments.intend_refund(
+                tx,
+                refund_id=refund_id,
+                order_id=order_id,
+                amount_fen=amount_fen,
+                **(fields | change),
+            )
+        return refund_id
+
+    async def found(self, refund_id: UUID) -> RefundRow:
+        async with reading(self.shop_id) as tx:
+            row = await payments.get_refund_row(tx, refund_id)
+        assert row is not None
+        return row
+
+    async def refunds(self, order_id: UUID) -> list[RefundRow]:
+        async with reading(self.shop_id) as tx:
+            return await payments.list_refunds(tx, order_id)
+
+    async def told(self, refund_id: UUID) -> list[str]:
+        """What happened to a refund, in order."""
+        async with reading(self.shop_id) as tx:
+            return [one.event for one in await payments.list_refund_entries(tx, [refund_id])]
+
+    async def work(self, **later: float) -> None:
+        """What the worker does about refunds, so much later."""
+        with clock.turned(clock.now() + timedelta(**later)):
+            await background.pursue_due_refunds()
+
+    async def books(self, order_id: UUID | None = None) -> dict[str, int]:
+        """Debit minus credit of every book that is not even, of an order or of the shop."""
+        async with reading(self.shop_id) as tx:
+            rows = await tx.connection.fetch(
+                """select book, sum(units)::bigint as units from ledger.legs l
+                   join ledger.entries e using (shop_id, entry_id)
+                   where $1::uuid is null or e.order_id = $1
+                   group by 1 having sum(units) <> 0""",
+                order_id,
+            )
+        return {row["book"]: row["units"] for row in rows}
 
     async def fault(self, kind: str, operation: str, **options: Any) -> None:
         await self.person.order_fault(kind, operation, mchid=self.keys["mchid"], **options)
@@ -249,6 +311,17 @@ async def log_in(url: str, person: SandboxClient, keys: dict[str, Any], who: str
         return str((await http.get("/sns/jscode2session", params=query)).json()["openid"])
 
 
+async def leave_the_others(shop_id: ShopId) -> None:
+    """What earlier tests left open is not this one's to ask WeChat about."""
+    async with db.system_transaction() as tx:
+        for table, column in (("attempts", "next_query_at"), ("refunds", "next_call_at")):
+            await tx.run(
+                f"""update payments.{table} set {column} = {column} + interval '10 years'
+                    where shop_id <> $1 and {column} < now() + interval '5 years'""",
+                shop_id,
+            )
+
+
 @pytest.fixture
 async def market(
     shop: ShopId, wechat_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -258,6 +331,7 @@ async def market(
     config.use(msgspec.structs.replace(before, sandbox_url=wechat_url, data_dir=tmp_path))
     calling._lanes.clear()
     calling._budgets.clear()
+    await leave_the_others(shop)
     real = calling._send
 
     async def send(*args: Any) -> Any:
@@ -272,3 +346,17 @@ async def market(
         await configure(shop, keys)
         yield Market(shop, person, keys, await log_in(wechat_url, person, keys))
     config.use(before)
+
+
+async def broken_truths(shop_id: ShopId) -> list[str]:
+    """The truths of payments and of the ledger that do not hold in a shop."""
+    async with reading(shop_id) as tx:
+        truths = {**invariants.INVARIANTS, **ledger_truths.INVARIANTS}
+        return [name for name, sql in truths.items() if await tx.connection.fetch(sql)]
+
+
+@pytest.fixture
+async def truths(shop: ShopId) -> AsyncIterator[None]:
+    """After each story all truths hold."""
+    yield
+    assert await broken_truths(shop) == []

@@ -3,15 +3,26 @@
 from datetime import UTC, datetime, timedelta
 from itertools import product
 from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from siyu.money.ledger.contracts import Book, Leg
 from siyu.money.payments import rules
-from siyu.money.payments.contracts import AttemptState, ParkReason
-from siyu.money.payments.rules import Verdict
-from siyu.wechat.pay.contracts import Trade, TradeAmount, TradeState
+from siyu.money.payments.contracts import (
+    AttemptState,
+    ParkReason,
+    Payable,
+    Purpose,
+    RefundState,
+    RefundsUsedUp,
+    RefundTooLate,
+    RefundTooMuch,
+)
+from siyu.money.payments.rules import RefundVerdict, Verdict
+from siyu.wechat.pay.contracts import RefundStatus, Trade, TradeAmount, TradeState
 
 START = datetime(2026, 3, 1, 2, 0, tzinfo=UTC)
 UNPAID = (TradeState.NOTPAY, TradeState.USERPAYING, TradeState.PAYERROR)
@@ -59,9 +70,9 @@ def test_every_report_in_every_state_has_an_answer_that_is_an_allowed_move() -> 
                 assert AttemptState.PARKED in rules.MOVES[state] and is_paid
 
 
-def test_the_state_table_is_complete_and_parked_is_the_end() -> None:
+def test_the_state_table_is_complete_and_only_a_person_takes_money_out_of_suspense() -> None:
     assert set(rules.MOVES) == set(AttemptState)
-    assert rules.MOVES[AttemptState.PARKED] == frozenset()
+    assert rules.MOVES[AttemptState.PARKED] == {AttemptState.PAID}
     reached = set().union(*rules.MOVES.values())
     assert reached == set(AttemptState) - {AttemptState.CREATED}
     assert all(AttemptState.PAID in rules.MOVES[state] for state in rules.OPEN)
@@ -129,3 +140,124 @@ def test_never_heard_of_it_proves_nothing_too_early() -> None:
     assert closed(AttemptState.PAYING, 40 * 60)
     assert not rules.is_overdue(expires, expires + timedelta(minutes=9))
     assert rules.is_overdue(expires, expires + timedelta(minutes=10))
+
+
+# --- refunds --------------------------------------------------------------------------------------
+
+MOVE_OF = {
+    RefundVerdict.PROCESS: RefundState.PROCESSING,
+    RefundVerdict.SUCCEED: RefundState.SUCCEEDED,
+    RefundVerdict.STOP: RefundState.ABNORMAL,
+    RefundVerdict.RESTART: RefundState.CREATED,
+    RefundVerdict.FAIL: RefundState.FAILED,
+}
+
+
+def test_every_report_about_every_refund_has_an_answer_that_is_an_allowed_move() -> None:
+    for status, state, restarts in product(RefundStatus, RefundState, (0, 2, 3, 9)):
+        verdict = rules.judge_refund(status, state, restarts, False)
+        if verdict in MOVE_OF:
+            assert MOVE_OF[verdict] in rules.REFUND_MOVES[state], (status, state)
+        else:
+            assert verdict in (RefundVerdict.NOTHING, RefundVerdict.TWICE)
+        if verdict is RefundVerdict.RESTART:
+            assert restarts < rules.MOST_RESTARTS
+
+
+def test_a_success_is_a_fact_in_every_state() -> None:
+    for state in RefundState:
+        verdict = rules.judge_refund(RefundStatus.SUCCESS, state, 0, False)
+        expected = RefundVerdict.SUCCEED
+        if state is RefundState.SUCCEEDED:
+            expected = RefundVerdict.NOTHING
+        elif state in (RefundState.SETTLED, RefundState.CLOSED):
+            expected = RefundVerdict.TWICE
+        assert verdict is expected
+        over = rules.judge_refund(RefundStatus.SUCCESS, state, 0, True)
+        assert over is (
+            RefundVerdict.NOTHING if state is RefundState.SUCCEEDED else RefundVerdict.HAND_OVER
+        )
+
+
+def test_an_ended_refund_is_moved_by_nothing_but_a_success() -> None:
+    for status, state in product(RefundStatus, rules.REFUND_ENDED):
+        if status is not RefundStatus.SUCCESS:
+            assert rules.judge_refund(status, state, 0, False) is RefundVerdict.NOTHING
+
+
+def test_the_refund_table_is_complete_and_ends() -> None:
+    assert set(rules.REFUND_MOVES) == set(RefundState)
+    assert {s for s, moves in rules.REFUND_MOVES.items() if not moves} == rules.REFUND_ENDED
+    reached = set().union(*rules.REFUND_MOVES.values())
+    assert reached == set(RefundState) - {RefundState.WAITING}
+    assert RefundState.CLOSED not in rules.REFUND_MOVES[RefundState.ABNORMAL], "its money is gone"
+
+
+def test_F029_what_wechat_would_refuse_is_refused_before_the_call() -> None:
+    year = timedelta(days=365)
+    check = rules.check_refund
+    check(100, 100, 0, 49, START, START + year - timedelta(seconds=1))
+    with pytest.raises(RefundTooLate):
+        check(1, 100, 0, 0, START, START + year)
+    with pytest.raises(RefundsUsedUp):
+        check(1, 100, 0, 50, START, START)
+    with pytest.raises(RefundTooMuch) as refused:
+        check(42, 100, 59, 1, START, START)
+    assert refused.value.details == {"refundable_fen": 41}
+    assert refused.value.message("zh-CN") == "退款金额超过可退金额 41 分"
+
+
+@given(st.integers(0, 10**7))
+def test_wechat_is_asked_again_after_a_minute_to_an_hour(seconds: int) -> None:
+    now = START + timedelta(seconds=seconds)
+    wait = rules.next_call_at(START, now) - now
+    assert wait == min(
+        max(timedelta(seconds=seconds) / 3, timedelta(minutes=1)), timedelta(hours=1)
+    )
+
+
+@given(
+    st.sampled_from(ParkReason), st.sampled_from(["CNY", "USD"]), st.booleans(), st.integers(0, 800)
+)
+def test_money_goes_back_by_itself_only_when_it_surely_can(
+    reason: ParkReason, currency: str, is_booked: bool, days: int
+) -> None:
+    ticket = rules.ticket_of(reason, currency, is_booked, START, START + timedelta(days=days))
+    if ticket is None:
+        assert is_booked and currency == "CNY" and days < 365
+        assert reason not in (ParkReason.UNKNOWN_NUMBER, ParkReason.COUPON_USED)
+        assert "退回" in rules.refund_reason(reason)
+    else:
+        assert not is_booked or currency != "CNY" or days >= 365 or str(ticket) == str(reason)
+
+
+# --- books ----------------------------------------------------------------------------------------
+
+
+@given(st.integers(1, 10**10), st.integers(-(10**10), 10**10))
+def test_F031_a_refund_takes_the_frozen_money_first_and_adds_up(amount: int, frozen: int) -> None:
+    owed, from_frozen, from_balance = rules.paid_back(amount, frozen, Book.REFUND_DUE)
+    assert owed.amount == amount and owed.book is Book.REFUND_DUE
+    assert owed.amount + from_frozen.amount + from_balance.amount == 0
+    assert -from_frozen.amount == max(0, min(amount, frozen))
+    assert from_balance.amount <= 0
+
+
+def test_money_is_earned_by_sales_or_by_the_member_who_topped_up() -> None:
+    owner = UUID(int=7)
+    assert rules.earned(Purpose.ORDER, None, -5) == Leg(Book.SALES, -5)
+    assert rules.earned(Purpose.TOP_UP, owner, -5) == Leg(Book.PRINCIPAL, -5, owner)
+    assert rules.where_it_lies(True) is Book.WECHAT_FROZEN
+    assert rules.where_it_lies(False) is Book.WECHAT
+
+
+def test_only_a_top_up_has_an_owner() -> None:
+    fields: dict[str, Any] = {
+        "order_id": UUID(int=1), "amount_fen": 1, "description": "", "expires_at": START,
+        "person_no": 1, "payer": None, "platform": "h5", "has_virtual": False,
+    }  # fmt: skip
+    Payable(**fields)
+    Payable(**fields, purpose=Purpose.TOP_UP, owner=UUID(int=7))
+    for wrong in ({"owner": UUID(int=7)}, {"purpose": Purpose.TOP_UP}):
+        with pytest.raises(AssertionError):
+            Payable(**fields, **wrong)

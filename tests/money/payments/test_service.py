@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from siyu.kernel import clock
-from siyu.kernel.db import Database, system_transaction, transaction
+from siyu.kernel.db import Database, reading, system_transaction, transaction
 from siyu.kernel.ids import ShopId, new_id
 from siyu.merchant.shops.contracts import WeChatNotSet
 from siyu.money.payments import background, queries
@@ -238,3 +238,34 @@ async def test_ended_attempts_of_an_order_are_left_alone(market: Market) -> None
     assert await payments.close_order(market.shop_id, payable.order_id) is ClosingResult.CLOSED
     assert await market.states(payable.order_id) == ["closed", "closed"]
     assert await payments.sync(market.shop_id, payable.order_id) is AttemptState.CLOSED
+
+
+async def test_what_we_believe_happened_at_wechat_by_our_numbers(market: Market) -> None:
+    attempt = await market.paid()
+    refund_id = await market.refund(attempt.order_id, 3000)
+    await market.work()
+    numbers = [attempt.number, refund_id.hex]
+    async with reading(market.shop_id) as tx:
+        found = await payments.find_outside(tx, numbers)
+        refs = await payments.list_outside(tx, [attempt.payment_id, refund_id, new_id()])
+        orders = await payments.find_orders(tx, [*numbers, "nobody"])
+    amounts = {one.ref: one.amount_fen for one in found}
+    assert amounts == {attempt.payment_id: 8800, refund_id: -3000}
+    assert {one.ref for one in refs} == set(amounts)
+    assert orders == dict.fromkeys(numbers, attempt.order_id)
+
+
+async def test_closed_already_is_as_good_as_closed(market: Market) -> None:
+    payable = market.payable()
+    await market.begin(payable)
+    await market.fault("system_error", "pay.close", code="ORDER_CLOSED")
+    assert await payments.close_order(market.shop_id, payable.order_id) is ClosingResult.CLOSED
+    assert await market.states(payable.order_id) == ["closed"]
+
+
+async def test_asked_twice_for_the_same_payment(market: Market) -> None:
+    payable = market.payable()
+    first, _ = await market.begin(payable)
+    again, _ = await market.begin(payable)
+    assert first == again
+    assert await market.states(payable.order_id) == ["paying"]

@@ -188,6 +188,9 @@ async def test_members_page_over_http(lanes: Lanes) -> None:
     ).json()
     assert [row["person_no"] for row in first["items"] + rest["items"]] == [3, 2, 1]
     assert rest["next_cursor"] is None
+    wanted = [row["member_id"] for row in (*rest["items"], first["items"][0])]
+    named = (await owner.get("/admin/v1/members", params={"ids": [*wanted, str(uuid4())]})).json()
+    assert [row["person_no"] for row in named["items"]] == [3, 1]
     broken = await owner.get("/admin/v1/members", params={"cursor": "bm9wZQ"})
     assert (broken.status_code, broken.json()["error"]["code"]) == (422, "request.cursor_invalid")
 

@@ -9,6 +9,13 @@ export function money(fen: number | null | undefined, currency = 'CNY'): string 
   return new Intl.NumberFormat(language(), { style: 'currency', currency, currencyDisplay: 'narrowSymbol' }).format(fen / 100)
 }
 
+/** Minor units of a ledger asset: points are whole, everything else is money. */
+export const units = (amount: number | null | undefined, asset: string): string =>
+  asset === 'POINT' ? count(amount) : money(amount, asset)
+
+/** Fen with their sign: +¥5.00; how a balance changed. */
+export const change = (fen: number, currency = 'CNY'): string => `${fen > 0 ? '+' : ''}${money(fen, currency)}`
+
 /** Whole numbers with separators. */
 export const count = (value: number | null | undefined): string =>
   value == null ? '–' : new Intl.NumberFormat(language()).format(value)

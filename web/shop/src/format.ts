@@ -20,6 +20,13 @@ export function moneyParts(fen: number): [sign: string, whole: string, rest: str
 
 export const money = (fen: number): string => moneyParts(fen).join('')
 
+/** 8900 -> `89.00`, as one types it. */
+export const yuan = (fen: number): string => (fen / 100).toFixed(2)
+
+/** What came with a plus, what went with a minus. */
+export const signed = (n: number, show: (n: number) => string): string =>
+  (n > 0 ? '+' : '') + show(n)
+
 /** An RFC 3339 instant in the device's time zone: `2026-11-22 08:24`, or day only. */
 export function when(at: string, style: 'minute' | 'day' = 'minute'): string {
   const d = new Date(at)

@@ -7,8 +7,8 @@ import msgspec
 from siyu.commerce.catalog import service as catalog
 from siyu.commerce.catalog.contracts import SkuForSale
 from siyu.commerce.inventory import service as inventory
-from siyu.commerce.ordering import queries
 from siyu.commerce.ordering.contracts import MAX_LINES, CartFull, LineAsked, SkuNotFound
+from siyu.commerce.ordering.service import cart_store
 from siyu.kernel import clock
 from siyu.kernel.db import ReadTx, Tx
 
@@ -38,7 +38,7 @@ class CartView(msgspec.Struct, frozen=True):
 
 async def load_cart(tx: ReadTx, member_id: UUID) -> CartView:
     """A member's cart, newest line first."""
-    kept = await queries.list_cart(tx, member_id)
+    kept = await cart_store.list_cart(tx, member_id)
     sku_ids = [line.sku_id for line in kept]
     skus = {sku.sku_id: sku for sku in await catalog.load_for_sale(tx, sku_ids)} if kept else {}
     available = await inventory.get_available(tx, sku_ids) if kept else {}
@@ -55,7 +55,7 @@ async def load_cart(tx: ReadTx, member_id: UUID) -> CartView:
     )
 
 
-def _shown(line: queries.CartLine, sku: SkuForSale, available: int) -> CartLineView:
+def _shown(line: cart_store.CartLine, sku: SkuForSale, available: int) -> CartLineView:
     state = "ok" if available >= line.quantity else "short"
     return CartLineView(
         sku_id=line.sku_id,
@@ -77,8 +77,8 @@ async def add_to_cart(tx: Tx, member_id: UUID, line: LineAsked) -> None:
     if not skus or not skus[0].on_shelf:
         raise SkuNotFound(sku_ids=[str(line.sku_id)])
     now = clock.now()
-    await queries.lock_cart(tx, member_id, now)
-    if await queries.insert_cart_line(tx, member_id, line, now) is None:
+    await cart_store.lock_cart(tx, member_id, now)
+    if await cart_store.insert_cart_line(tx, member_id, line, now) is None:
         raise CartFull(limit=MAX_LINES)
 
 
@@ -86,15 +86,15 @@ async def change_cart_line(
     tx: Tx, member_id: UUID, sku_id: UUID, quantity: int | None, selected: bool | None
 ) -> None:
     """Set how many, or whether selected; None leaves it. Raises SkuNotFound."""
-    if not await queries.set_cart_line(tx, member_id, sku_id, quantity, selected):
+    if not await cart_store.set_cart_line(tx, member_id, sku_id, quantity, selected):
         raise SkuNotFound(sku_ids=[str(sku_id)])
 
 
 async def select_cart(tx: Tx, member_id: UUID, selected: bool) -> None:
     """Select all lines, or none."""
-    await queries.set_cart_selected(tx, member_id, selected)
+    await cart_store.set_cart_selected(tx, member_id, selected)
 
 
 async def remove_from_cart(tx: Tx, member_id: UUID, sku_id: UUID) -> None:
     """Take a line out; harmless when it is not there."""
-    await queries.delete_cart_line(tx, member_id, sku_id)
+    await cart_store.delete_cart_line(tx, member_id, sku_id)

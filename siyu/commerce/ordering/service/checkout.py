@@ -22,26 +22,50 @@ from siyu.commerce.ordering.contracts import (
     PriceChanged,
     TimelineEntry,
 )
-from siyu.commerce.ordering.service.settlement import WECHAT, settle_free
+from siyu.commerce.ordering.service.settlement import hold_tenders, settle_free
 from siyu.commerce.promotions import service as promotions
-from siyu.commerce.promotions.contracts import Buyer, PriceLine, Quote
+from siyu.commerce.promotions.contracts import Buyer, PointsUsed, PriceLine, Quote, Rule
 from siyu.kernel import clock
 from siyu.kernel.auth import MemberIdentity
 from siyu.kernel.crypto import vault
 from siyu.kernel.db import ReadTx, Tx
 from siyu.kernel.events import emit
 from siyu.kernel.ids import new_id
+from siyu.money.points import service as points
+from siyu.money.points.contracts import PointsOffer
+from siyu.money.stored_value import service as stored_value
+from siyu.money.stored_value.contracts import Wallet
 from siyu.people.members import service as members
 from siyu.people.members.contracts import Address, AddressText, Level
 
 
+class Choice(msgspec.Struct, frozen=True):
+    """What beside WeChat a customer wants to pay with; how much of it is never theirs to say."""
+
+    use_points: bool = False
+    use_balance: bool = False
+
+
 class Basket(msgspec.Struct, frozen=True):
-    """What would be bought: SKUs and priced lines side by side, and where it would go."""
+    """What would be bought: SKUs and priced lines side by side, and where it would go.
+
+    `offer` is what points may do for it and `wallet` what the balance holds (both empty when not
+    asked for); of them `points` and `balance_fen` are used, as chosen.
+    """
 
     skus: list[SkuForSale]
     quote: Quote
     needs_address: bool
     address: Address | None
+    offer: PointsOffer
+    wallet: Wallet
+    points: int
+    balance_fen: int
+
+    @property
+    def payable_fen(self) -> int:
+        """What is left for WeChat to collect."""
+        return self.quote.total_fen - self.balance_fen
 
 
 class PlacedOrder(msgspec.Struct, frozen=True):
@@ -54,9 +78,16 @@ class PlacedOrder(msgspec.Struct, frozen=True):
 
 
 async def load_basket(
-    tx: ReadTx, member_id: UUID, lines: Sequence[LineAsked], address_id: UUID | None
+    tx: ReadTx,
+    member_id: UUID,
+    lines: Sequence[LineAsked],
+    address_id: UUID | None,
+    choice: Choice = Choice(),  # noqa: B008  frozen
+    *,
+    shows_offers: bool = False,
 ) -> Basket:
-    """Price a basket for a member as of now; two round trips.
+    """Price a basket for a member as of now; two round trips, and more for points and balance when
+    they are chosen or `shows_offers`.
 
     Raises NothingToBuy, QuantityTooLarge, SkuNotFound, SkuUnavailable, AmountTooLarge,
     AddressNotFound (also for another member's address, F081).
@@ -66,16 +97,34 @@ async def load_basket(
     skus = rules.match_skus(asked, found)
     needs_address = rules.needs_address(skus)
     member = await members.load_for_checkout(tx, member_id, address_id if needs_address else None)
-    quote = promotions.price(
-        [
-            PriceLine(sku.sku_id, line.quantity, sku.price_fen, sku.member_price_fen)
-            for line, sku in zip(asked, skus, strict=True)
-        ],
-        Buyer(pays_member_price=member.level is Level.VIP),
-        promotions.STANDARD_RULES,
-        is_sent=needs_address,
+    price_lines = [
+        PriceLine(sku.sku_id, line.quantity, sku.price_fen, sku.member_price_fen)
+        for line, sku in zip(asked, skus, strict=True)
+    ]
+    buyer = Buyer(pays_member_price=member.level is Level.VIP)
+
+    def price(*more: Rule) -> Quote:
+        rules_applied = (*promotions.STANDARD_RULES, *more)
+        return promotions.price(price_lines, buyer, rules_applied, is_sent=needs_address)
+
+    quote, offer, wallet = price(), PointsOffer(0, 0), Wallet(0, 0)
+    if choice.use_points or shows_offers:
+        # Points pay for goods only, and for what other reductions have left of them.
+        offer = await points.quote(tx, member_id, quote.total_fen - quote.shipping_fen)
+    if choice.use_points and offer.points:
+        quote = price(PointsUsed(offer.discount_fen))
+    if choice.use_balance or shows_offers:
+        wallet = await stored_value.spendable(tx, member_id)
+    return Basket(
+        skus=skus,
+        quote=quote,
+        needs_address=needs_address,
+        address=member.address,
+        offer=offer,
+        wallet=wallet,
+        points=offer.points if choice.use_points else 0,
+        balance_fen=min(wallet.total_fen, quote.total_fen) if choice.use_balance else 0,
     )
-    return Basket(skus, quote, needs_address, member.address)
 
 
 async def place_order(
@@ -88,22 +137,38 @@ async def place_order(
     expected_total_fen: int,
     platform: Platform,
     empties_cart: bool,
+    choice: Choice = Choice(),  # noqa: B008  frozen
+    expected_payable_fen: int | None = None,
+    promoter_id: UUID | None = None,
 ) -> PlacedOrder:
-    """Make an order of what the customer confirmed, and keep its goods until `pay_before`.
+    """Make an order of what the customer confirmed, and keep its goods until `pay_before`, and with
+    them the points and the balance that are to pay for it.
 
-    expected_total_fen: what the customer saw; it is only compared. Raises what `load_basket` does,
-    and VirtualOnIos, AddressNeeded, PriceChanged, StockShort. An order that costs nothing is paid
-    at once (F025).
+    expected_total_fen, expected_payable_fen (after the balance): what the customer saw; they are
+    only compared. promoter_id: the member who brought this order; oneself is nobody. Raises what
+    `load_basket` does, and VirtualOnIos, AddressNeeded, PriceChanged, StockShort, and what
+    `hold_tenders` does when another order took points or balance meanwhile (F059). An order of
+    which WeChat collects nothing is paid at once (F025).
     """
-    basket = await load_basket(tx, member.member_id, lines, address_id)
+    basket = await load_basket(tx, member.member_id, lines, address_id, choice)
     rules.check_platform(platform, basket.skus)
     if basket.needs_address and basket.address is None:
         raise AddressNeeded
-    if basket.quote.total_fen != expected_total_fen:
-        raise PriceChanged(quote_total_fen=basket.quote.total_fen)
+    payable_fen = basket.payable_fen
+    if basket.quote.total_fen != expected_total_fen or expected_payable_fen not in (
+        None,
+        payable_fen,
+    ):
+        raise PriceChanged(quote_total_fen=basket.quote.total_fen, quote_payable_fen=payable_fen)
     address = _text(basket.address) if basket.address else None
     order, new = _compose(basket, member, address, remark, platform, empties_cart)
+    if promoter_id != member.member_id:
+        order = msgspec.structs.replace(order, promoter_id=promoter_id)
+    order = await hold_tenders(tx, order)
+    new = msgspec.structs.replace(new, order=order)
     await queries.insert_order(tx, new)
+    if order.points or order.balance_fen:
+        await queries.insert_tenders(tx, order)
     placed = OrderPlaced(
         order_id=order.order_id,
         order_no=order.order_no,
@@ -115,9 +180,9 @@ async def place_order(
     demand = {line.sku_id: line.quantity for line in new.lines}
     await inventory.reserve(tx, order.order_id, demand, order.pay_before)
     timeline = [TimelineEntry(order.placed_at, "placed", member.actor_name)]
-    if order.total_fen == 0:
+    if order.wechat_fen == 0:
         order = await settle_free(tx, order, new.lines)
-        timeline.append(TimelineEntry(order.placed_at, "paid", WECHAT))
+        timeline = await queries.list_timeline(tx, order.order_id)
     return PlacedOrder(order, new.lines, address, timeline)
 
 
@@ -150,6 +215,20 @@ def _compose(
         payment_id=None,
         remark=remark,
         address_sealed=seal_address(address) if address else None,
+        delivery=rules.delivery_of(basket.skus),
+        promoter_id=None,
+        wechat_fen=basket.payable_fen,
+        principal_fen=basket.balance_fen,  # until it is held, and known how much of it is bonus
+        bonus_fen=0,
+        points=basket.points,
+        points_fen=sum(line.points_fen for line in quote.lines),
+        refunded_fen=0,
+        refunded_shipping_fen=0,
+        carrier=None,
+        tracking_no=None,
+        shipped_at=None,
+        receipt_due_at=None,
+        completed_at=None,
     )
     lines = [
         OrderLine(
@@ -165,6 +244,9 @@ def _compose(
             unit_price_fen=line.unit_price_fen,
             discount_fen=line.discount_fen,
             total_fen=line.total_fen,
+            points_fen=line.points_fen,
+            refunded_quantity=0,
+            refunded_fen=0,
         )
         for line_no, (sku, line) in enumerate(zip(basket.skus, quote.lines, strict=True), start=1)
     ]

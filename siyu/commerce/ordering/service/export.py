@@ -18,7 +18,8 @@ from siyu.kernel.ids import ShopId
 
 HEADER = [
     "订单号", "类型", "来源", "状态", "客户编号", "下单时间", "支付时间", "行号", "商品编号",
-    "商品", "规格", "数量", "单价", "优惠", "小计", "订单金额", "备注",
+    "商品", "规格", "数量", "单价", "优惠", "小计", "已退数量", "已退金额",
+    "订单金额", "备注",
 ]  # fmt: skip
 ROWS_AT_ONCE = 500
 SHEET_ROWS = 1_048_576
@@ -180,6 +181,8 @@ def _row(line: ExportLine, zone: ZoneInfo) -> list[Cell]:
         _major(line.list_price_fen),
         _major(line.discount_fen),
         _major(line.line_total_fen),
+        line.refunded_quantity,
+        _major(line.refunded_fen),
         _major(line.order_total_fen),
         inert(line.remark),
     ]

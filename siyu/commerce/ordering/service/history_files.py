@@ -10,9 +10,32 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 from zipfile import BadZipFile
 
+import msgspec
 from openpyxl import load_workbook
 
-from siyu.commerce.ordering.contracts import BadImportFile, ImportPreset
+from siyu.commerce.ordering.contracts import BadImportFile
+
+
+class ImportPreset(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How to read another system's tables: which columns (by name, any case) hold what.
+
+    `source` names that system and is part of what makes an order known again. `order_no` is used
+    where there is one; else lines of one customer at one time are one order. `time_formats` are
+    tried in turn after ISO 8601; times without an offset are the shop's local time.
+    """
+
+    source: str
+    customer: list[str]
+    time: list[str]
+    item: list[str]
+    quantity: list[str]
+    price: list[str]
+    order_no: list[str] = []
+    item_name: list[str] = []
+    customer_name: list[str] = []
+    country: list[str] = []
+    time_formats: list[str] = []
+
 
 PRESETS: dict[str, ImportPreset] = {
     "online-retail": ImportPreset(

@@ -14,7 +14,8 @@ from datetime import UTC, datetime
 from typing import NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
-from siyu.commerce.ordering.contracts import ImportPreset, OrderKind
+from siyu.commerce.ordering.contracts import OrderKind
+from siyu.commerce.ordering.service.history_files import ImportPreset
 from siyu.kernel.money import MAX_FEN
 
 MAX_PIECES = 1_000_000

@@ -10,7 +10,8 @@ from uuid import UUID
 
 import msgspec
 
-from siyu.commerce.ordering.contracts import ImportPreset, ImportReport, OrderKind
+from siyu.commerce.ordering.contracts import OrderKind
+from siyu.commerce.ordering.service.history_files import ImportPreset
 from siyu.commerce.ordering.service.history_rows import StagedLine
 from siyu.kernel import clock
 from siyu.kernel.db import ReadTx, Tx
@@ -47,6 +48,35 @@ class KnownOrder(msgspec.Struct, frozen=True):
 
     order_seq: int
     is_same: bool
+
+
+class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of the lines read: `lines == imported + known + refused`, none is lost.
+
+    `known`: lines of orders that an earlier import brought. `refusals`: reason code -> lines;
+    `notes`: what was imported and yet deserves a look. Amounts are fen. `report_file` lists each
+    refused line; null when there is none.
+    """
+
+    import_id: UUID
+    dry_run: bool
+    source: str
+    lines: int
+    imported: int
+    known: int
+    refused: int
+    orders: int
+    returns: int
+    known_orders: int
+    customers: int
+    products: int
+    sold_fen: int
+    returned_fen: int
+    refusals: dict[str, int]
+    notes: dict[str, int]
+    report_file: str | None
+    took_ms: int
+    lines_per_second: int
 
 
 async def make_tables(tx: Tx) -> None:

@@ -21,8 +21,6 @@ from siyu.commerce.catalog.contracts import ImportedProduct
 from siyu.commerce.ordering import queries, rules
 from siyu.commerce.ordering.contracts import (
     BadImportFile,
-    ImportPreset,
-    ImportReport,
     OrderImported,
     OrderKind,
 )
@@ -30,12 +28,13 @@ from siyu.commerce.ordering.service import history_store
 from siyu.commerce.ordering.service.export import inert
 from siyu.commerce.ordering.service.history_files import (
     PRESETS,
+    ImportPreset,
     Table,
     name_columns,
     open_table,
 )
 from siyu.commerce.ordering.service.history_rows import History, Refusal, StagedLine
-from siyu.commerce.ordering.service.history_store import StagedItem, StagedOrder
+from siyu.commerce.ordering.service.history_store import ImportReport, StagedItem, StagedOrder
 from siyu.kernel import clock, config
 from siyu.kernel.db import ReadTx, Tx, reading, transaction
 from siyu.kernel.events import emit

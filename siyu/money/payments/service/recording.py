@@ -3,31 +3,26 @@
 import logging
 from datetime import datetime, timedelta
 
-from prometheus_client import Counter
-
 from siyu.kernel import clock
 from siyu.kernel.db import Tx, transaction
 from siyu.kernel.events import emit
-from siyu.kernel.ids import ShopId, new_id
+from siyu.kernel.ids import ShopId
 from siyu.merchant.shops import service as shops
+from siyu.money.ledger import service as ledger
+from siyu.money.ledger.contracts import Entry, Leg
 from siyu.money.payments import queries, rules
-from siyu.money.payments.contracts import (
-    AttemptState,
-    MoneyParked,
-    ParkReason,
-    PaymentId,
-    PaymentSucceeded,
-    PaymentUnknown,
-)
+from siyu.money.payments.contracts import AttemptState, ParkReason, Purpose
 from siyu.money.payments.queries import Attempt
 from siyu.money.payments.rules import Verdict
+from siyu.money.payments.service import refund_calls, suspense
+from siyu.money.payments.service.suspense import Arrived
 from siyu.wechat.pay import service as pay
 from siyu.wechat.pay.contracts import PayCredentials, Trade, TradeState, WeChatError
 
 log = logging.getLogger(__name__)
-_PARKED = Counter("siyu_payments_parked_total", "Money put into suspense", ["reason"])
 
 PAY_SUCCEEDED = "TRANSACTION.SUCCESS"
+REFUND_NEWS = "REFUND."
 _MONEY_CAME = frozenset({AttemptState.PAID, AttemptState.PARKED})
 _UNKNOWN_FOR = timedelta(minutes=10)
 
@@ -116,39 +111,9 @@ async def record_notification(shop_id: ShopId, raw: bytes, received_at: datetime
         notification = pay.open_notification(credentials, raw)
         if notification.event_type == PAY_SUCCEEDED:
             await record_trade(tx, pay.read_trade(notification), received_at)
-
-
-async def park(tx: Tx, payment_id: PaymentId, reason: ParkReason) -> None:
-    """Move the money of a paid attempt into suspense: the order cannot take it. Safe to repeat.
-
-    Raises PaymentUnknown.
-    """
-    attempt = await queries.get_attempt(tx, payment_id)
-    if attempt is None:
-        raise PaymentUnknown
-    attempts = await queries.lock_attempts(tx, attempt.order_id)
-    attempt = next(one for one in attempts if one.payment_id == payment_id)
-    if attempt.state is AttemptState.PARKED:
-        return
-    assert attempt.state is AttemptState.PAID, "only money that came can be parked"
-    assert attempt.provider_number is not None, "an order of 0 fen has no money to park"
-    await queries.move_attempt(
-        tx,
-        payment_id,
-        AttemptState.PARKED,
-        from_states=frozenset({AttemptState.PAID}),
-        detail={"reason": reason},
-    )
-    await _park(
-        tx,
-        attempt,
-        reason,
-        amount_fen=attempt.amount_fen,
-        currency="CNY",
-        merchant=attempt.merchant,
-        number=attempt.number,
-        provider_number=attempt.provider_number,
-    )
+            return
+    if notification.event_type.startswith(REFUND_NEWS):
+        await refund_calls.record_news(shop_id, pay.read_refund(notification))
 
 
 async def _record_paid(tx: Tx, attempt: Attempt, trade: Trade) -> None:
@@ -162,81 +127,51 @@ async def _record_paid(tx: Tx, attempt: Attempt, trade: Trade) -> None:
         provider_number=trade.transaction_id,
     )
     assert moved, "the attempt was locked"
-    # What else is open for this order would be paid for nothing: it is closed soon.
-    await queries.move_query_to_now(tx, attempt.order_id)
-    emit(
+    amount = attempt.amount_fen
+    legs = [
+        Leg(rules.where_it_lies(attempt.is_shared), amount),
+        rules.earned(attempt.purpose, attempt.owner, -amount),
+    ]
+    await ledger.post(
         tx,
-        PaymentSucceeded(
-            payment_id=attempt.payment_id,
+        Entry(
+            key=f"payment:{attempt.payment_id}",
+            kind="top_up" if attempt.purpose is Purpose.TOP_UP else "payment",
+            legs=legs,
             order_id=attempt.order_id,
-            person_no=attempt.person_no,
-            amount_fen=attempt.amount_fen,
-            channel=attempt.channel,
-            paid_at=paid_at,
+            ref=attempt.payment_id,
+            at=paid_at,
         ),
     )
+    # What else is open for this order would be paid for nothing: it is closed soon.
+    await queries.move_query_to_now(tx, attempt.order_id)
+    emit(tx, attempt.succeeded(paid_at))
 
 
 async def _park_trade(tx: Tx, attempt: Attempt | None, trade: Trade, reason: ParkReason) -> None:
+    paid_at = trade.success_time or clock.now()
     if attempt is not None and attempt.state not in _MONEY_CAME:
         await queries.move_attempt(
             tx,
             attempt.payment_id,
             AttemptState.PARKED,
             from_states=frozenset({attempt.state}),
-            paid_at=trade.success_time or clock.now(),
+            paid_at=paid_at,
             provider_number=trade.transaction_id,
             detail={"reason": reason},
         )
-    await _park(
+    ours = attempt.merchant if attempt else (await shops.get_wechat(tx)).mchid
+    await suspense.park_money(
         tx,
         attempt,
         reason,
-        amount_fen=trade.amount.total,
-        currency=trade.amount.currency,
-        merchant=trade.mchid,
-        number=trade.out_trade_no,
-        provider_number=trade.transaction_id,
-    )
-
-
-async def _park(
-    tx: Tx,
-    attempt: Attempt | None,
-    reason: ParkReason,
-    *,
-    amount_fen: int,
-    currency: str,
-    merchant: str,
-    number: str,
-    provider_number: str,
-) -> None:
-    parked_id = new_id()
-    is_new = await queries.insert_parked(
-        tx,
-        parked_id=parked_id,
-        attempt=attempt,
-        reason=reason,
-        amount_fen=amount_fen,
-        currency=currency,
-        merchant=merchant,
-        number=number,
-        provider_number=provider_number,
-    )
-    if not is_new:
-        return
-    emit(
-        tx,
-        MoneyParked(
-            parked_id=parked_id,
-            payment_id=attempt.payment_id if attempt else None,
-            order_id=attempt.order_id if attempt else None,
-            amount_fen=amount_fen,
-            reason=reason,
+        Arrived(
+            amount_fen=trade.amount.total,
+            currency=trade.amount.currency,
+            merchant=trade.mchid,
+            number=trade.out_trade_no,
+            provider_number=trade.transaction_id,
+            paid_at=paid_at,
+            is_booked=trade.mchid == ours,
         ),
-    )
-    _PARKED.labels(reason).inc()
-    log.error(
-        "money parked",
-        extra={"alarm": "money_parked", "parked_id": str(parked_id), "reason": str(reason)},
     )

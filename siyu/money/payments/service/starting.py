@@ -17,7 +17,6 @@ from siyu.money.payments.contracts import (
     PaymentExpired,
     PaymentId,
     PaymentOver,
-    PaymentSucceeded,
     PaymentUnknown,
     ProviderRefused,
     ProviderUnavailable,
@@ -99,15 +98,13 @@ async def call(shop_id: ShopId, payment_id: PaymentId) -> StartedPayment:
         await _note_failure(shop_id, attempt, error)
         kind = ProviderRefused if error.retry is Retry.NEVER else ProviderUnavailable
         raise kind(wechat_code=error.code, request_id=error.request_id) from None
-    state = AttemptState.PAYING
     async with transaction(shop_id) as write:
         first = frozenset({AttemptState.CREATED})
-        if not await queries.move_attempt(write, payment_id, state, from_states=first):
-            # Asked before, or it ended while we were asking: what stands there now counts.
-            found = await queries.get_attempt(write, payment_id)
-            assert found is not None
-            state = found.state
-    return _started(attempt, state, jsapi, code_url)
+        state = AttemptState.PAYING
+        moved = await queries.move_attempt(write, payment_id, state, from_states=first)
+        # Asked before, or it ended while we were asking: what stands there now counts.
+        found = None if moved else await queries.get_attempt(write, payment_id)
+    return _started(attempt, found.state if found else state, jsapi, code_url)
 
 
 async def _ask(
@@ -121,6 +118,7 @@ async def _ask(
         time_expire=attempt.expires_at,
         notify_url=f"{settings().public_url}/callback/wechat/pay/{attempt.shop_id}",
         openid=attempt.payer or "" if attempt.channel is Channel.JSAPI else "",
+        is_shared=attempt.is_shared,
     )
     if attempt.channel is Channel.JSAPI:
         return await pay.create_jsapi(credentials, trade), None
@@ -143,17 +141,7 @@ async def _settle(tx: Tx, payable: Payable) -> PaymentId:
     now = clock.now()
     made = _new_attempt(payable, Channel.INTERNAL, "", "", state=AttemptState.PAID)
     await queries.insert_attempt(tx, made, None)
-    emit(
-        tx,
-        PaymentSucceeded(
-            payment_id=made.payment_id,
-            order_id=made.order_id,
-            person_no=made.person_no,
-            amount_fen=0,
-            channel=Channel.INTERNAL,
-            paid_at=now,
-        ),
-    )
+    emit(tx, made.succeeded(now))
     return made.payment_id
 
 
@@ -193,12 +181,20 @@ def _new_attempt(
         # WeChat knows whole seconds only, and a repeat must say the very same.
         expires_at=payable.expires_at.replace(microsecond=0),
         paid_at=now if state is AttemptState.PAID else None,
+        purpose=payable.purpose,
+        owner=payable.owner,
+        is_shared=payable.is_shared and channel is not Channel.INTERNAL,
+        refunded_fen=0,
+        refund_count=0,
     )
 
 
 def _is_same(attempt: Attempt, wanted: Attempt) -> bool:
     """Whether a repeat under the old number would say the very same to WeChat."""
-    names = ("channel", "amount_fen", "merchant", "app", "payer", "description", "expires_at")
+    names = (
+        "channel", "amount_fen", "merchant", "app", "payer", "description", "expires_at",
+        "is_shared", "purpose", "owner",
+    )  # fmt: skip
     return all(getattr(attempt, name) == getattr(wanted, name) for name in names)
 
 

@@ -14,6 +14,7 @@ from siyu.wechat.transport.service.calling import (
     check_clock,
     close,
     skew_seconds,
+    use_network,
 )
 from siyu.wechat.transport.service.messages import (
     message_signature,
@@ -66,6 +67,7 @@ __all__ = [
     "signature_headers",
     "skew_seconds",
     "unseal",
+    "use_network",
     "verify",
     "verify_headers",
     "verify_message",

@@ -28,7 +28,6 @@ _SECONDS = Histogram("siyu_wechat_call_seconds", "Time of one try", ["api"])
 _SKEW = Gauge("siyu_wechat_clock_skew_seconds", "WeChat's clock minus ours")
 
 SKEW_ALARM_SECONDS = 30.0
-_MAX_ANSWER_BYTES = 8 * 1024 * 1024
 _TIMEOUT = httpx.Timeout(10.0, connect=3.0)
 _BREAK_AFTER, _BREAK_SECONDS = 8, 10.0
 _OURS = frozenset({"CIRCUIT_OPEN", "LOCAL_LIMIT"})  # refused by ourselves: no use in insisting
@@ -78,17 +77,27 @@ _clients: WeakKeyDictionary[asyncio.AbstractEventLoop, httpx.AsyncClient] = Weak
 _skew: dict[str, float] = {}
 
 
+def use_network(network: httpx.AsyncBaseTransport) -> None:
+    """Have the calls of this loop go another way: a simulation, with WeChat in the same process."""
+    _clients[asyncio.get_running_loop()] = _make_client(network)
+
+
 def _client() -> httpx.AsyncClient:
     loop = asyncio.get_running_loop()
     client = _clients.get(loop)
     if client is None:
-        # Proxies of the environment are not for secrets; redirects would carry them elsewhere.
-        client = _clients[loop] = httpx.AsyncClient(
-            trust_env=False,
-            follow_redirects=False,
-            headers={"User-Agent": f"siyu/{__version__}", "Accept": "application/json, */*"},
-        )
+        client = _clients[loop] = _make_client(None)
     return client
+
+
+def _make_client(network: httpx.AsyncBaseTransport | None) -> httpx.AsyncClient:
+    # Proxies of the environment are not for secrets; redirects would carry them elsewhere.
+    return httpx.AsyncClient(
+        transport=network,
+        trust_env=False,
+        follow_redirects=False,
+        headers={"User-Agent": f"siyu/{__version__}", "Accept": "application/json, */*"},
+    )
 
 
 async def close() -> None:
@@ -218,7 +227,7 @@ async def _send(request: Call, headers: Mapping[str, str]) -> Answer:
             body = bytearray()
             async for chunk in response.aiter_bytes():
                 body += chunk
-                if len(body) > _MAX_ANSWER_BYTES:
+                if len(body) > request.max_answer_bytes:
                     raise WeChatError(
                         response.status_code, "MALFORMED", "answer too large", retry=Retry.UNKNOWN
                     )

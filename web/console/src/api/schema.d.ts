@@ -4,6 +4,210 @@
  */
 
 export interface paths {
+    "/admin/v1/after-sale": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ShowDesk
+         * @description Cases of the shop, newest first, and what lies on the desk in all.
+         */
+        get: operations["show_desk"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/after-sale/pictures/{picture_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ShowEvidence
+         * @description A picture of a case as WebP; `size` 1200 or 200. One that is in no case yet is nobody's.
+         */
+        get: operations["show_evidence"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/after-sale/settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ShowTerms
+         * @description The shop's terms, its own return address in clear.
+         */
+        get: operations["show_terms"];
+        /**
+         * ChangeTerms
+         * @description Replace the shop's terms; open cases keep the deadlines they were given.
+         */
+        put: operations["change_terms"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/after-sale/{case_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ShowCase
+         * @description One case with its story, notes included.
+         */
+        get: operations["show_case"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/after-sale/{case_id}/approve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * ApproveCase
+         * @description Agree: a refund only is paid at once, goods may be sent back.
+         */
+        post: operations["approve_case"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/after-sale/{case_id}/messages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * SayToCustomer
+         * @description A message to the customer, or a note among staff.
+         */
+        post: operations["say_to_customer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/after-sale/{case_id}/receive": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * ReceiveGoods
+         * @description Say what came back: sellable, damaged, or not accepted.
+         */
+        post: operations["receive_goods"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/after-sale/{case_id}/refund": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * RefundCase
+         * @description Pay for goods that came back; 409 for the second who tries (F028).
+         */
+        post: operations["refund_case"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/after-sale/{case_id}/reject": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * RejectCase
+         * @description Refuse, and say why.
+         */
+        post: operations["reject_case"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/after-sale/{case_id}/ship-exchange": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * ShipExchange
+         * @description Send the replacement.
+         */
+        post: operations["ship_exchange"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/v1/audit": {
         parameters: {
             query?: never;
@@ -323,6 +527,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/v1/ledger/accounts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListLedgerAccounts
+         * @description The trial balance as of now: every book and asset, debits beside credits.
+         */
+        get: operations["list_ledger_accounts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/ledger/entries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListLedgerEntries
+         * @description Entries that touch a book, an owner or an order, the newest first.
+         */
+        get: operations["list_ledger_entries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/ledger/orders/{order_id}/story": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ShowOrderStory
+         * @description The story of an order's money, the oldest entry first; empty before money moves.
+         */
+        get: operations["show_order_story"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/v1/login": {
         parameters: {
             query?: never;
@@ -372,7 +636,8 @@ export interface paths {
         };
         /**
          * ListMembers
-         * @description Members, newest first. q: a whole phone number, or how a nickname begins.
+         * @description Members, newest first. q: a whole phone number, or how a nickname begins; ids: only these
+         *     (a page that knows members by id asks for their names once).
          */
         get: operations["list_members"];
         put?: never;
@@ -427,6 +692,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/v1/members/{member_id}/points": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ShowMemberPoints
+         * @description A member's points.
+         */
+        get: operations["show_member_points"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/members/{member_id}/points/adjust": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * AdjustMemberPoints
+         * @description Give or take points by hand; the trail keeps who did it and why.
+         */
+        post: operations["adjust_member_points"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/members/{member_id}/points/statement": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListMemberPointMovements
+         * @description The statement that explains each point of a member, newest first.
+         */
+        get: operations["list_member_point_movements"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/v1/members/{member_id}/reveal": {
         parameters: {
             query?: never;
@@ -441,6 +766,30 @@ export interface paths {
          * @description Show phone number or addresses in clear; the trail keeps who saw them and why.
          */
         post: operations["reveal_member"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/order-settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ShowSettings
+         * @description What the shop decided about its orders.
+         */
+        get: operations["show_settings"];
+        /**
+         * EditSettings
+         * @description Decide anew; orders that have left keep the day they were given.
+         */
+        put: operations["edit_settings"];
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -507,6 +856,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/v1/orders/{order_id}/after-sale": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * RefundOrder
+         * @description Give money back without being asked, at once: goods that cannot be sent, goodwill.
+         */
+        post: operations["refund_order"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/v1/orders/{order_id}/cancel": {
         parameters: {
             query?: never;
@@ -527,6 +896,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/v1/orders/{order_id}/complete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * CompleteOrder
+         * @description The customer has it: served, collected at the counter, or delivered.
+         */
+        post: operations["complete_order"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/orders/{order_id}/refundable": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ShowRefundable
+         * @description What may still be given back, per line.
+         */
+        get: operations["show_refundable"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/v1/orders/{order_id}/reveal": {
         parameters: {
             query?: never;
@@ -541,6 +950,26 @@ export interface paths {
          * @description The address in clear; who looked and why stands in the trail.
          */
         post: operations["reveal_address"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/orders/{order_id}/ship": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * ShipOrder
+         * @description The goods have left; the days to automatic receipt begin.
+         */
+        post: operations["ship_order"];
         delete?: never;
         options?: never;
         head?: never;
@@ -580,6 +1009,154 @@ export interface paths {
          */
         get: operations["list_payments"];
         put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/payout-settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * GetPayoutSettings
+         * @description What the shop pays out.
+         */
+        get: operations["get_payout_settings"];
+        /**
+         * PutPayoutSettings
+         * @description Write what the shop pays out.
+         */
+        put: operations["put_payout_settings"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/payouts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListPayouts
+         * @description Payouts, the newest first; names masked.
+         */
+        get: operations["list_payouts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/payouts/{payout_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * GetPayout
+         * @description A payout and what happened to it.
+         */
+        get: operations["get_payout"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/payouts/{payout_id}/approve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * ApprovePayout
+         * @description Let a payout go that waits for approval; the worker asks WeChat.
+         */
+        post: operations["approve_payout"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/payouts/{payout_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * CancelPayout
+         * @description Take a payout back that the member has not confirmed; `cancelling` until WeChat agrees.
+         */
+        post: operations["cancel_payout"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/payouts/{payout_id}/reject": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * RejectPayout
+         * @description Refuse a payout that waits for approval; the commission is free again.
+         */
+        post: operations["reject_payout"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/points/settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ShowPointsSettings
+         * @description The shop's rules of points.
+         */
+        get: operations["show_points_settings"];
+        /**
+         * SetPointsSettings
+         * @description Change the rules, from now on; points that were granted keep their day.
+         */
+        put: operations["set_points_settings"];
         post?: never;
         delete?: never;
         options?: never;
@@ -649,6 +1226,330 @@ export interface paths {
          * @description Put a product on the shelf or take it off.
          */
         post: operations["set_shelf"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/promoters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListPromoters
+         * @description Members who bring orders, the newest first.
+         */
+        get: operations["list_promoters"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/promoters/{member_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * PutPromoter
+         * @description Make a member a promoter, or move them under another; at most two levels (F040).
+         */
+        put: operations["put_promoter"];
+        post?: never;
+        /**
+         * RemovePromoter
+         * @description A member promotes no more; what was earned stays theirs.
+         */
+        delete: operations["remove_promoter"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/proof": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ShowProof
+         * @description The proof of this shop, made now: every row is looked at, nothing is remembered.
+         */
+        get: operations["show_proof"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/reconciliation/days": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListDays
+         * @description Days, the newest first.
+         */
+        get: operations["list_days"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/reconciliation/days/{on}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * GetDay
+         * @description A day: what WeChat, the domains and the ledger say, and what differs.
+         */
+        get: operations["get_day"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/reconciliation/days/{on}/fetch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * FetchDay
+         * @description Ask WeChat for the bills of a day now, or compare it again.
+         */
+        post: operations["fetch_day"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/reconciliation/days/{on}/lines": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListLines
+         * @description The movements of our balance on a day, as WeChat's bill has them.
+         */
+        get: operations["list_lines"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/reconciliation/tickets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListTickets
+         * @description Differences, the newest first.
+         */
+        get: operations["list_tickets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/reconciliation/tickets/{ticket_id}/resolve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * ResolveTicket
+         * @description Explain a difference and put what stands as unmatched where it belongs.
+         */
+        post: operations["resolve_ticket"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/refunds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListRefunds
+         * @description Refunds, the newest first; with `order_id` those of one order, the oldest first.
+         */
+        get: operations["list_refunds"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/refunds/{refund_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ShowRefund
+         * @description A refund and what happened to it.
+         */
+        get: operations["show_refund"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/refunds/{refund_id}/apply-abnormal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * ApplyAbnormalRefund
+         * @description Send an abnormal refund to a bank card; the card is told to WeChat and kept nowhere.
+         */
+        post: operations["apply_abnormal_refund"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/refunds/{refund_id}/give-up": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * GiveUpRefund
+         * @description Close a refund that WeChat refuses for good; WeChat is asked first.
+         */
+        post: operations["give_up_refund"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/refunds/{refund_id}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * RetryRefund
+         * @description Ask WeChat again for a refund that stopped, by the same number.
+         */
+        post: operations["retry_refund"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/refunds/{refund_id}/settle-outside": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * SettleRefundOutside
+         * @description The payer was given the money outside of WeChat, which is asked first.
+         */
+        post: operations["settle_refund_outside"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/refunds/{refund_id}/sync": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * SyncRefund
+         * @description Ask WeChat now how a refund stands.
+         */
+        post: operations["sync_refund"];
         delete?: never;
         options?: never;
         head?: never;
@@ -783,6 +1684,198 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/v1/split-receivers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListSplitReceivers
+         * @description Who may receive parts; names masked.
+         */
+        get: operations["list_split_receivers"];
+        put?: never;
+        /**
+         * AddSplitReceiver
+         * @description Add a receiver, here and at WeChat; `adding` when WeChat has not answered yet.
+         */
+        post: operations["add_split_receiver"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/split-receivers/{receiver_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * RemoveSplitReceiver
+         * @description Delete a receiver, here and at WeChat; 409 while rules or open parts name it.
+         */
+        delete: operations["remove_split_receiver"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/split-receivers/{receiver_id}/again": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * TrySplitReceiverAgain
+         * @description Ask WeChat again for a receiver it refused.
+         */
+        post: operations["try_split_receiver_again"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/split-rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListSplitRules
+         * @description The rules in force, and with `stopped` the others too; the oldest first.
+         */
+        get: operations["list_split_rules"];
+        put?: never;
+        /**
+         * AddSplitRule
+         * @description Put a rule in force for orders paid from now on; 409 beyond the ratio allowed (F035).
+         */
+        post: operations["add_split_rule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/split-rules/{rule_id}/stop": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * StopSplitRule
+         * @description Take a rule out of force; orders that were paid under it keep it.
+         */
+        post: operations["stop_split_rule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/split-settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * GetSplitSettings
+         * @description What the shop may share.
+         */
+        get: operations["get_split_settings"];
+        /**
+         * PutSplitSettings
+         * @description Write what the shop may share; 409 when rules in force share more (F035).
+         */
+        put: operations["put_split_settings"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/splits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListSplits
+         * @description Shared orders, the newest first; `alarms`: only those somebody must look at.
+         */
+        get: operations["list_splits"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/splits/{order_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * GetSplit
+         * @description An order's sharing: parts, calls to WeChat, and what happened.
+         */
+        get: operations["get_split"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/splits/{order_id}/decide": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * DecideSplit
+         * @description Decide about the parts that could not be split, and take its alarm off the list.
+         */
+        post: operations["decide_split"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/v1/staff": {
         parameters: {
             query?: never;
@@ -891,6 +1984,114 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/v1/stored-value": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ShowStoredValue
+         * @description Licence and rules.
+         */
+        get: operations["show_stored_value"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/stored-value/licence": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * AcceptLicence
+         * @description Record the licence and open the gate (mission 53).
+         */
+        put: operations["accept_licence"];
+        post?: never;
+        /**
+         * WithdrawLicence
+         * @description Close the gate; what is in the wallets stays the members'.
+         */
+        delete: operations["withdraw_licence"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/stored-value/offers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListOffers
+         * @description The offers of the shop.
+         */
+        get: operations["list_offers"];
+        put?: never;
+        /**
+         * AddOffer
+         * @description Add an offer; a bonus above the guard needs a reason.
+         */
+        post: operations["add_offer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/stored-value/offers/{offer_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * RetireOffer
+         * @description Take an offer away.
+         */
+        delete: operations["retire_offer"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/stored-value/settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * SetStoredValueSettings
+         * @description Change the rules, from now on; value that was given keeps its day.
+         */
+        put: operations["set_stored_value_settings"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/v1/suspense": {
         parameters: {
             query?: never;
@@ -900,11 +2101,51 @@ export interface paths {
         };
         /**
          * ListSuspense
-         * @description Money that fits no order, the newest first.
+         * @description Money that fitted no order and its story, the newest first.
          */
         get: operations["list_suspense"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/suspense/{parked_id}/resolve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * ResolveSuspense
+         * @description Send parked money back, accept it, or dismiss what never was ours.
+         */
+        post: operations["resolve_suspense"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/top-ups/{top_up_id}/refund": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * RefundTopUp
+         * @description Refund unspent principal to its payer; the bonus that belongs to it is withdrawn.
+         */
+        post: operations["refund_top_up"];
         delete?: never;
         options?: never;
         head?: never;
@@ -971,10 +2212,196 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/v1/wallet-adjustments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListWalletAdjustments
+         * @description Corrections by staff, newest first; `waiting`: those a second person must look at.
+         */
+        get: operations["list_wallet_adjustments"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/wallet-adjustments/{adjustment_id}/decide": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * DecideWalletAdjustment
+         * @description Approve or refuse what another person wants to correct.
+         */
+        post: operations["decide_wallet_adjustment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/wallets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListWallets
+         * @description The wallets of the shop, newest first.
+         */
+        get: operations["list_wallets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/wallets/{member_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ShowWallet
+         * @description A member's wallet.
+         */
+        get: operations["show_wallet"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/wallets/{member_id}/adjust": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * AdjustWallet
+         * @description Correct a wallet by hand; a large correction waits for another person.
+         */
+        post: operations["adjust_wallet"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/wallets/{member_id}/freeze": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * FreezeWallet
+         * @description Stop a wallet from being spent or topped up.
+         */
+        post: operations["freeze_wallet"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/wallets/{member_id}/statement": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListWalletMovements
+         * @description The statement that explains each fen of a wallet, newest first.
+         */
+        get: operations["list_wallet_movements"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/wallets/{member_id}/top-ups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListMemberTopUps
+         * @description A member's top-ups and what may still be refunded of them, newest first.
+         */
+        get: operations["list_member_top_ups"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/wallets/{member_id}/unfreeze": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * UnfreezeWallet
+         * @description Let a wallet be used again.
+         */
+        post: operations["unfreeze_wallet"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** AbnormalBody */
+        AbnormalBody: {
+            /** @enum {string} */
+            to: "payer_card" | "merchant_card";
+            card: components["schemas"]["CardBody"] | null;
+        };
         /** Account */
         Account: {
             /** Format: uuid */
@@ -983,6 +2410,12 @@ export interface components {
             login_name: string;
             totp_enabled: boolean;
         };
+        /**
+         * Action
+         * @description What somebody does to a case.
+         * @enum {string}
+         */
+        Action: "approve" | "reject" | "withdraw" | "ship_back" | "expire" | "pass" | "fail" | "refund" | "ship_exchange" | "confirm" | "pay_out" | "undo";
         /** ActivityDraft */
         ActivityDraft: {
             title: string;
@@ -1029,6 +2462,44 @@ export interface components {
             expected_version: number;
             reason: string;
         };
+        /** Adjustment */
+        Adjustment: {
+            /** Format: uuid */
+            adjustment_id: string;
+            /** Format: uuid */
+            member_id: string;
+            side: components["schemas"]["Side"];
+            delta_fen: number;
+            reason: string;
+            state: components["schemas"]["AdjustmentState"];
+            asked_by: string;
+            asked_by_name: string;
+            /** Format: date-time */
+            asked_at: string;
+            decided_by: string | null;
+            decided_by_name: string | null;
+            decided_at: string | null;
+        };
+        /** AdjustmentDecisionBody */
+        AdjustmentDecisionBody: {
+            approved: boolean;
+        };
+        /**
+         * AdjustmentState
+         * @description A correction by staff; above the limit it waits for a second person.
+         * @enum {string}
+         */
+        AdjustmentState: "waiting" | "done" | "refused";
+        /** AgainBody */
+        AgainBody: {
+            name?: string | null;
+        };
+        /**
+         * Alarm
+         * @description What somebody must look at.
+         * @enum {string}
+         */
+        Alarm: "over_ratio" | "freeze_ends" | "freeze_over" | "refused";
         /**
          * AttemptState
          * @description Life of one attempt; the allowed moves are `rules.MOVES`.
@@ -1071,11 +2542,35 @@ export interface components {
             items: components["schemas"]["BannerDraft"][];
         };
         /**
+         * Bill
+         * @description Which of WeChat's books.
+         * @enum {string}
+         */
+        Bill: "trade" | "fund";
+        /**
+         * Book
+         * @description The chart of accounts; `rules.BOOKS` says each one's side, owner and words.
+         * @enum {string}
+         */
+        Book: "wechat" | "wechat_frozen" | "receivable" | "petty" | "principal" | "bonus" | "commission" | "refund_due" | "payout_due" | "tax_due" | "suspense" | "unmatched" | "sales" | "breakage" | "fees" | "commission_cost" | "bonus_cost" | "losses" | "opening" | "points" | "points_issued";
+        /**
          * CancelReason
          * @description Why an order ended unpaid.
          * @enum {string}
          */
         CancelReason: "timed_out" | "by_customer" | "by_staff";
+        /** CardBody */
+        CardBody: {
+            bank_type: string;
+            bank_account: string;
+            real_name: string;
+        };
+        /**
+         * CardKind
+         * @description Named 记名: the buyer's identity is registered; else 不记名. It decides the limit.
+         * @enum {string}
+         */
+        CardKind: "named" | "unnamed";
         /** CardView */
         CardView: {
             key: string;
@@ -1088,6 +2583,26 @@ export interface components {
             health: components["schemas"]["HealthView"] | null;
             definition: string;
         };
+        /** CaseLine */
+        CaseLine: {
+            line_no: number;
+            /** Format: uuid */
+            sku_id: string;
+            /** Format: uuid */
+            product_id: string;
+            title: string;
+            option_values: string[];
+            image_url: string | null;
+            quantity: number;
+            cap_fen: number;
+            exchange_sku_id: string | null;
+        };
+        /**
+         * CaseSide
+         * @description Who acts: `time` is a deadline, `money` the news of a refund.
+         * @enum {string}
+         */
+        CaseSide: "customer" | "staff" | "time" | "money";
         /** CategoryDraft */
         CategoryDraft: {
             name: string;
@@ -1110,6 +2625,14 @@ export interface components {
         CategoryRows: {
             items: components["schemas"]["CategoryRow"][];
         };
+        /** Check */
+        Check: {
+            domain: string;
+            name: string;
+            /** @enum {string} */
+            state: "ok" | "broken";
+            violations: number;
+        };
         /** Colleague */
         Colleague: {
             /** Format: uuid */
@@ -1128,7 +2651,7 @@ export interface components {
         };
         /** CountRow */
         CountRow: {
-            purpose: components["schemas"]["Purpose"];
+            purpose: components["schemas"]["people_consents_contracts_Purpose"];
             text_version: string;
             granted_count: number;
             refused_count: number;
@@ -1142,6 +2665,38 @@ export interface components {
             retention: components["schemas"]["RetentionView"][];
             realtime: components["schemas"]["RealtimeView"];
         };
+        /** Day */
+        Day: {
+            /** Format: date */
+            on: string;
+            merchant: string;
+            state: components["schemas"]["DayState"];
+            lines: number;
+            open_tickets: number;
+            tickets: number;
+            payments_fen: number;
+            refunds_fen: number;
+            fees_fen: number;
+            others_fen: number;
+            closing_fen: number | null;
+            tries: number;
+            problem: string | null;
+            next_try_at: string | null;
+            compared_at: string | null;
+            closed_at: string | null;
+        };
+        /**
+         * DayState
+         * @description Where a day stands.
+         * @enum {string}
+         */
+        DayState: "waiting" | "open" | "closed";
+        /** DayView */
+        DayView: {
+            days: components["schemas"]["Day"][];
+            three_way: components["schemas"]["ThreeWay"][];
+            tickets: components["schemas"]["reconciliation_contracts_Ticket"][];
+        };
         /** DeadItem */
         DeadItem: {
             dead_id: string;
@@ -1153,22 +2708,76 @@ export interface components {
             /** Format: date-time */
             failed_at: string;
         };
-        /** Decision */
-        Decision: {
-            /** Format: uuid */
-            decision_id: string;
-            purpose: components["schemas"]["Purpose"];
-            text_version: string;
-            granted: boolean;
-            /** Format: date-time */
-            decided_at: string;
-            channel: components["schemas"]["people_consents_contracts_Channel"];
-            /** @enum {string} */
-            language: "zh-CN" | "en";
+        /** DecideBody */
+        DecideBody: {
+            amount_fen?: number | null;
+            /** @default  */
+            text: string;
         };
         /** DecisionList */
         DecisionList: {
-            items: components["schemas"]["Decision"][];
+            items: components["schemas"]["people_consents_contracts_Decision"][];
+        };
+        /**
+         * Delivery
+         * @description How an order reaches its buyer, frozen when it is placed.
+         * @enum {string}
+         */
+        Delivery: "ship" | "serve" | "instant";
+        /** Desk */
+        Desk: {
+            items: components["schemas"]["DeskRow"][];
+            next_cursor: string | null;
+            counts: {
+                [key: string]: number;
+            };
+            overdue: number;
+            troubled: number;
+        };
+        /** DeskRow */
+        DeskRow: {
+            /** Format: uuid */
+            case_id: string;
+            case_no: string;
+            /** Format: uuid */
+            order_id: string;
+            order_no: string;
+            /** Format: uuid */
+            member_id: string;
+            person_no: number;
+            kind: components["schemas"]["Kind"];
+            state: components["schemas"]["State"];
+            reason: components["schemas"]["Reason"];
+            reason_label: string;
+            asked_fen: number;
+            amount_fen: number;
+            /** Format: date-time */
+            opened_at: string;
+            due_at: string | null;
+            is_overdue: boolean;
+            trouble: string | null;
+            lines: components["schemas"]["CaseLine"][];
+        };
+        /**
+         * Difference
+         * @description Why a ticket was opened.
+         * @enum {string}
+         */
+        Difference: "missing_here" | "missing_there" | "amount" | "ledger" | "fee" | "unknown_business" | "broken_chain";
+        /** EntryView */
+        EntryView: {
+            /** Format: uuid */
+            entry_id: string;
+            /** Format: date-time */
+            at: string;
+            kind: string;
+            title: string;
+            key: string;
+            order_id: string | null;
+            ref: string | null;
+            reverses: string | null;
+            note: string;
+            legs: components["schemas"]["LegView"][];
         };
         /**
          * Environment
@@ -1225,6 +2834,12 @@ export interface components {
                 [key: string]: unknown;
             };
         };
+        /** InspectBody */
+        InspectBody: {
+            restock: components["schemas"]["Restock"] | null;
+            /** @default  */
+            text: string;
+        };
         /** Item */
         Item: {
             key: string;
@@ -1233,6 +2848,20 @@ export interface components {
             state: "ok" | "warn" | "fail" | "skip";
             found: string;
             next_step: string | null;
+        };
+        /**
+         * Kind
+         * @description What the customer wants.
+         * @enum {string}
+         */
+        Kind: "refund_only" | "return_refund" | "exchange";
+        /** LegView */
+        LegView: {
+            book: components["schemas"]["Book"];
+            name: string;
+            owner: string | null;
+            asset: string;
+            amount: number;
         };
         /**
          * Level
@@ -1244,6 +2873,39 @@ export interface components {
         LevelBody: {
             level: components["schemas"]["Level"];
         };
+        /** Licence */
+        Licence: {
+            /** Format: uuid */
+            licence_id: string;
+            kind: components["schemas"]["LicenceKind"];
+            number: string;
+            issuer: string;
+            /** Format: date */
+            valid_from_on: string;
+            valid_until_on: string | null;
+            accepted_by: string;
+            /** Format: date-time */
+            accepted_at: string;
+            withdrawn_at: string | null;
+        };
+        /**
+         * LicenceKind
+         * @description What allows a shop to take money beforehand.
+         * @enum {string}
+         */
+        LicenceKind: "single_purpose" | "local_filing" | "payment_licence";
+        /** LineAsked */
+        LineAsked: {
+            line_no: number;
+            quantity: number;
+            exchange_sku_id?: string | null;
+        };
+        /**
+         * LineKind
+         * @description What a line says happened.
+         * @enum {string}
+         */
+        LineKind: "payment" | "refund" | "fee" | "split" | "split_return" | "transfer" | "withdrawal" | "deposit" | "other";
         /** MemberDetail */
         MemberDetail: {
             /** Format: uuid */
@@ -1262,6 +2924,17 @@ export interface components {
             address_count: number;
             device_count: number;
             merged_visitor_count: number;
+        };
+        /** MemberPointsView */
+        MemberPointsView: {
+            /** Format: uuid */
+            member_id: string;
+            balance: number;
+            held: number;
+            owed: number;
+            next_expiry_on: string | null;
+            next_expiry_points: number;
+            lots: components["schemas"]["PointsLotView"][];
         };
         /** MemberSummary */
         MemberSummary: {
@@ -1293,7 +2966,7 @@ export interface components {
             /** Format: uuid */
             movement_id: string;
             /** @enum {string} */
-            kind: "received" | "adjusted" | "sold";
+            kind: "received" | "adjusted" | "sold" | "returned";
             delta: number;
             source: string | null;
             actor_name: string;
@@ -1332,6 +3005,29 @@ export interface components {
             unit_price_fen: number;
             discount_fen: number;
             total_fen: number;
+            points_fen: number;
+            refunded_quantity: number;
+            refunded_fen: number;
+        };
+        /** OrderRefund */
+        OrderRefund: {
+            /** Format: uuid */
+            refund_id: string;
+            /** Format: uuid */
+            order_id: string;
+            status: components["schemas"]["RefundStatus"];
+            amount_fen: number;
+            shipping_fen: number;
+            wechat_fen: number;
+            balance_fen: number;
+            points: number;
+            reason: string;
+            is_restocked: boolean;
+            actor: string;
+            /** Format: date-time */
+            started_at: string;
+            finished_at: string | null;
+            lines: components["schemas"]["RefundLine"][];
         };
         /** OrderRow */
         OrderRow: {
@@ -1352,16 +3048,23 @@ export interface components {
             shipping_fen: number;
             total_fen: number;
             paid_fen: number;
+            refunded_fen: number;
+            delivery: components["schemas"]["Delivery"];
             /** Format: date-time */
             placed_at: string;
             paid_at: string | null;
+        };
+        /** OrderSettings */
+        OrderSettings: {
+            /** @default 10 */
+            receipt_days: number;
         };
         /**
          * OrderStatus
          * @description Where an order stands; the allowed moves are `rules.MOVES`.
          * @enum {string}
          */
-        OrderStatus: "pending_payment" | "paid" | "shipped" | "completed" | "cancelled";
+        OrderStatus: "pending_payment" | "paid" | "shipped" | "completed" | "cancelled" | "refunded";
         /** Page[ProductRow] */
         "Page_siyu.commerce.catalog.http_admin.ProductRow_": {
             items: components["schemas"]["ProductRow"][];
@@ -1407,9 +3110,19 @@ export interface components {
             items: components["schemas"]["MessageView"][];
             next_cursor: string | null;
         };
+        /** Page[EntryView] */
+        "Page_siyu.money.ledger.http_admin.EntryView_": {
+            items: components["schemas"]["EntryView"][];
+            next_cursor: string | null;
+        };
         /** Page[ParkedRow] */
         "Page_siyu.money.payments.contracts.ParkedRow_": {
             items: components["schemas"]["ParkedRow"][];
+            next_cursor: string | null;
+        };
+        /** Page[RefundRow] */
+        "Page_siyu.money.payments.contracts.RefundRow_": {
+            items: components["schemas"]["RefundRow"][];
             next_cursor: string | null;
         };
         /** Page[PaymentView] */
@@ -1417,10 +3130,70 @@ export interface components {
             items: components["schemas"]["money_payments_http_admin_PaymentView"][];
             next_cursor: string | null;
         };
+        /** Page[Payout] */
+        "Page_siyu.money.payouts.contracts.Payout_": {
+            items: components["schemas"]["Payout"][];
+            next_cursor: string | null;
+        };
+        /** Page[PointsMovementView] */
+        "Page_siyu.money.points.http_shop.PointsMovementView_": {
+            items: components["schemas"]["PointsMovementView"][];
+            next_cursor: string | null;
+        };
+        /** Page[PlanRow] */
+        "Page_siyu.money.profit_sharing.contracts.PlanRow_": {
+            items: components["schemas"]["PlanRow"][];
+            next_cursor: string | null;
+        };
+        /** Page[Promoter] */
+        "Page_siyu.money.profit_sharing.contracts.Promoter_": {
+            items: components["schemas"]["Promoter"][];
+            next_cursor: string | null;
+        };
+        /** Page[Day] */
+        "Page_siyu.money.reconciliation.contracts.Day_": {
+            items: components["schemas"]["Day"][];
+            next_cursor: string | null;
+        };
+        /** Page[StoredLine] */
+        "Page_siyu.money.reconciliation.contracts.StoredLine_": {
+            items: components["schemas"]["StoredLine"][];
+            next_cursor: string | null;
+        };
+        /** Page[Ticket] */
+        "Page_siyu.money.reconciliation.contracts.Ticket_": {
+            items: components["schemas"]["reconciliation_contracts_Ticket"][];
+            next_cursor: string | null;
+        };
+        /** Page[Adjustment] */
+        "Page_siyu.money.stored_value.contracts.Adjustment_": {
+            items: components["schemas"]["Adjustment"][];
+            next_cursor: string | null;
+        };
+        /** Page[WalletRow] */
+        "Page_siyu.money.stored_value.contracts.WalletRow_": {
+            items: components["schemas"]["WalletRow"][];
+            next_cursor: string | null;
+        };
+        /** Page[TopUpView] */
+        "Page_siyu.money.stored_value.http_shop.TopUpView_": {
+            items: components["schemas"]["TopUpView"][];
+            next_cursor: string | null;
+        };
+        /** Page[WalletMovementView] */
+        "Page_siyu.money.stored_value.http_shop.WalletMovementView_": {
+            items: components["schemas"]["WalletMovementView"][];
+            next_cursor: string | null;
+        };
         /** Page[MemberSummary] */
         "Page_siyu.people.members.contracts.MemberSummary_": {
             items: components["schemas"]["MemberSummary"][];
             next_cursor: string | null;
+        };
+        /** Parcel */
+        Parcel: {
+            carrier: string;
+            tracking_no: string;
         };
         /**
          * ParkReason
@@ -1434,24 +3207,208 @@ export interface components {
             parked_id: string;
             payment_id: string | null;
             order_id: string | null;
+            state: components["schemas"]["ParkedState"];
             reason: components["schemas"]["ParkReason"];
+            ticket: components["schemas"]["payments_contracts_Ticket"] | null;
             amount_fen: number;
             currency: string;
+            merchant: string;
             number: string;
             provider_number: string;
+            refund_id: string | null;
+            resolution: components["schemas"]["payments_contracts_Resolution"] | null;
+            note: string | null;
+            resolved_by: string | null;
             /** Format: date-time */
             parked_at: string;
+            resolved_at: string | null;
         };
+        /**
+         * ParkedState
+         * @description Where money in suspense stands.
+         * @enum {string}
+         */
+        ParkedState: "parked" | "refunding" | "resolved";
+        /** PartRow */
+        PartRow: {
+            part_no: number;
+            /** Format: uuid */
+            rule_id: string;
+            title: string;
+            scope: components["schemas"]["Scope"];
+            level: number | null;
+            /** Format: uuid */
+            owner_id: string;
+            receiver_id: string | null;
+            way: components["schemas"]["Way"];
+            share_bps: number;
+            base_fen: number;
+            planned_fen: number;
+            amount_fen: number;
+            booked_fen: number;
+            sent_fen: number;
+            returned_fen: number;
+            trigger: components["schemas"]["Trigger"];
+            due_at: string | null;
+            state: components["schemas"]["PartState"];
+            fail_reason: string | null;
+        };
+        /**
+         * PartState
+         * @description Life of one part; the allowed moves are `rules.MOVES`.
+         * @enum {string}
+         */
+        PartState: "planned" | "refused" | "sent" | "paid" | "credited" | "dropped";
         /** PasswordBody */
         PasswordBody: {
             current: string;
             new: string;
         };
+        /**
+         * Payer
+         * @description Who bears the freight of a return.
+         * @enum {string}
+         */
+        Payer: "shop" | "customer";
+        /** Payout */
+        Payout: {
+            /** Format: uuid */
+            payout_id: string;
+            /** Format: uuid */
+            member_id: string;
+            person_no: number;
+            state: components["schemas"]["PayoutState"];
+            amount_fen: number;
+            tax_fen: number;
+            net_fen: number;
+            is_confirmed_once: boolean;
+            number: string;
+            provider_number: string | null;
+            name_masked: string | null;
+            fail_reason: string | null;
+            problem: string | null;
+            /** Format: date-time */
+            requested_at: string;
+            confirm_before: string | null;
+            ended_at: string | null;
+        };
+        /** PayoutDetail */
+        PayoutDetail: {
+            payout: components["schemas"]["Payout"];
+            timeline: components["schemas"]["payouts_contracts_TimelineEntry"][];
+        };
+        /**
+         * PayoutState
+         * @description Life of a payout; the allowed moves are `rules.MOVES`.
+         * @enum {string}
+         */
+        PayoutState: "requested" | "created" | "accepted" | "waiting" | "sending" | "cancelling" | "paid" | "failed" | "cancelled" | "rejected";
+        /** Picture */
+        Picture: {
+            /** Format: uuid */
+            picture_id: string;
+            width: number;
+            height: number;
+        };
+        /** PlanDetail */
+        PlanDetail: {
+            plan: components["schemas"]["PlanRow"];
+            frozen_fen: number;
+            parts: components["schemas"]["PartRow"][];
+            requests: components["schemas"]["RequestRow"][];
+            timeline: components["schemas"]["profit_sharing_contracts_TimelineEntry"][];
+        };
+        /** PlanRow */
+        PlanRow: {
+            /** Format: uuid */
+            order_id: string;
+            person_no: number;
+            promoter_id: string | null;
+            state: components["schemas"]["PlanState"];
+            total_fen: number;
+            paid_fen: number;
+            refunded_fen: number;
+            shared_fen: number;
+            is_frozen: boolean;
+            alarm: components["schemas"]["Alarm"] | null;
+            /** Format: date-time */
+            paid_at: string;
+            completed_at: string | null;
+            frozen_until: string | null;
+        };
+        /**
+         * PlanState
+         * @description Life of an order's sharing.
+         * @enum {string}
+         */
+        PlanState: "open" | "closed";
         /** PointView */
         PointView: {
             /** Format: date */
             on: string;
             value: number;
+        };
+        /** Points */
+        Points: {
+            balance: number;
+            held: number;
+            owed: number;
+            next_expiry_on: string | null;
+            next_expiry_points: number;
+        };
+        /** PointsAdjustBody */
+        PointsAdjustBody: {
+            points: number;
+            reason: string;
+        };
+        /** PointsLotView */
+        PointsLotView: {
+            order_id: string | null;
+            points: number;
+            points_left: number;
+            expires_on: string | null;
+            /** Format: date-time */
+            created_at: string;
+        };
+        /**
+         * PointsMovementKind
+         * @description Why points came or went; the words are `rules.WORDS`.
+         * @enum {string}
+         */
+        PointsMovementKind: "earned" | "spent" | "given_back" | "revoked" | "set_off" | "expired" | "adjusted";
+        /** PointsMovementView */
+        PointsMovementView: {
+            movement_no: number;
+            /** Format: date-time */
+            at: string;
+            kind: components["schemas"]["PointsMovementKind"];
+            label: string;
+            points: number;
+            balance: number;
+            owed: number;
+            order_id: string | null;
+            expires_on: string | null;
+            note: string;
+        };
+        /** PointsSettingsBody */
+        PointsSettingsBody: {
+            is_enabled: boolean;
+            earned_per_yuan: number;
+            points_per_yuan: number;
+            cap_bps: number;
+            expiry_months: number | null;
+            grace_days: number;
+            negative_allowed: boolean;
+        };
+        /** PointsSettingsView */
+        PointsSettingsView: {
+            is_enabled: boolean;
+            earned_per_yuan: number;
+            points_per_yuan: number;
+            cap_bps: number;
+            expiry_months: number | null;
+            grace_days: number;
+            negative_allowed: boolean;
         };
         /** ProductDraft */
         ProductDraft: {
@@ -1544,21 +3501,162 @@ export interface components {
          * @enum {string}
          */
         ProductStatus: "draft" | "on_shelf" | "off_shelf";
-        /**
-         * Purpose
-         * @description What data is used for; each is agreed to by itself.
-         * @enum {string}
-         */
-        Purpose: "privacy" | "analytics" | "marketing";
+        /** Promoter */
+        Promoter: {
+            /** Format: uuid */
+            member_id: string;
+            level: number;
+            parent_id: string | null;
+            /** Format: date-time */
+            created_at: string;
+        };
+        /** PromoterBody */
+        PromoterBody: {
+            parent_id: string | null;
+        };
+        /** Proof */
+        Proof: {
+            shop: string | null;
+            /** Format: date-time */
+            as_of: string;
+            trial_balance: components["schemas"]["TrialBalance"] | null;
+            checks: components["schemas"]["Check"][];
+            violations: number;
+            is_balanced: boolean;
+            line: string;
+            story: components["schemas"]["Story"] | null;
+        };
         /** RealtimeView */
         RealtimeView: {
             minutes: number;
             visitors: number;
             orders: number;
         };
-        /** ReasonBody */
-        ReasonBody: {
+        /**
+         * Reason
+         * @description Why; words, fault and the kinds each may be given for stand in `rules.REASONS`.
+         * @enum {string}
+         */
+        Reason: "not_wanted" | "ordered_wrong" | "does_not_fit" | "not_shipped" | "not_received" | "quality" | "damaged" | "wrong_goods" | "not_as_described" | "agreed" | "by_shop";
+        /** Receiver */
+        Receiver: {
+            /** Format: uuid */
+            receiver_id: string;
+            kind: components["schemas"]["ReceiverKind"];
+            account: string;
+            member_id: string | null;
+            /** Format: uuid */
+            owner_id: string;
+            name_masked: string | null;
+            relation: components["schemas"]["Relation"];
+            custom_relation: string | null;
+            state: components["schemas"]["ReceiverState"];
+            reason: string | null;
+            /** Format: date-time */
+            created_at: string;
+        };
+        /** ReceiverBody */
+        ReceiverBody: {
+            kind: components["schemas"]["ReceiverKind"];
+            account?: string | null;
+            member_id?: string | null;
+            name?: string | null;
+            relation: components["schemas"]["Relation"];
+            custom_relation?: string | null;
+        };
+        /**
+         * ReceiverKind
+         * @description Who can receive a part at WeChat.
+         * @enum {string}
+         */
+        ReceiverKind: "merchant" | "person";
+        /**
+         * ReceiverState
+         * @description Where a receiver stands at WeChat.
+         * @enum {string}
+         */
+        ReceiverState: "adding" | "active" | "refused" | "removing" | "removed";
+        /** ReceiverStateView */
+        ReceiverStateView: {
+            /** Format: uuid */
+            receiver_id: string;
+            state: components["schemas"]["ReceiverState"];
+        };
+        /** RefundEntryView */
+        RefundEntryView: {
+            /** Format: date-time */
+            at: string;
+            event: string;
+            actor_name: string;
+            detail: {
+                [key: string]: unknown;
+            };
+        };
+        /** RefundLine */
+        RefundLine: {
+            line_no: number;
+            quantity: number;
+            amount_fen: number;
+        };
+        /** RefundOrderBody */
+        RefundOrderBody: {
+            lines: components["schemas"]["LineAsked"][];
+            text: string;
+            amount_fen?: number | null;
+        };
+        /**
+         * RefundOrigin
+         * @description Who asked for a refund.
+         * @enum {string}
+         */
+        RefundOrigin: "after_sale" | "cancel" | "suspense" | "top_up";
+        /** RefundRow */
+        RefundRow: {
+            /** Format: uuid */
+            refund_id: string;
+            order_id: string | null;
+            payment_id: string | null;
+            parked_id: string | null;
+            purpose: components["schemas"]["money_payments_contracts_Purpose"];
+            origin: components["schemas"]["RefundOrigin"];
+            state: components["schemas"]["RefundState"];
+            amount_fen: number;
             reason: string;
+            number: string;
+            provider_number: string | null;
+            problem: string | null;
+            /** Format: date-time */
+            created_at: string;
+            next_call_at: string | null;
+            ended_at: string | null;
+        };
+        /**
+         * RefundState
+         * @description Life of a refund; the allowed moves are `rules.REFUND_MOVES`. Until it has ended, the books
+         *         show it as owed (`refund_due`).
+         * @enum {string}
+         */
+        RefundState: "waiting" | "created" | "processing" | "succeeded" | "abnormal" | "failed" | "settled" | "closed";
+        /**
+         * RefundStatus
+         * @description Where a refund of an order stands.
+         * @enum {string}
+         */
+        RefundStatus: "started" | "abnormal" | "closed" | "refunded";
+        /** Refundable */
+        Refundable: {
+            /** Format: uuid */
+            order_id: string;
+            status: components["schemas"]["OrderStatus"];
+            lines: components["schemas"]["RefundableLine"][];
+            shipping_fen: number;
+            amount_fen: number;
+        };
+        /** RefundableLine */
+        RefundableLine: {
+            line_no: number;
+            quantity: number;
+            amount_fen: number;
         };
         /** RefusalRow */
         RefusalRow: {
@@ -1568,17 +3666,53 @@ export interface components {
             reason: string;
             content: string;
         };
+        /** RejectBody */
+        RejectBody: {
+            text: string;
+        };
+        /**
+         * Relation
+         * @description What a receiver is to the shop, in WeChat's words.
+         * @enum {string}
+         */
+        Relation: "STORE" | "STAFF" | "STORE_OWNER" | "PARTNER" | "HEADQUARTER" | "BRAND" | "DISTRIBUTOR" | "USER" | "SUPPLIER" | "SERVICE_PROVIDER" | "CUSTOM";
         /** Report */
         Report: {
             /** Format: date-time */
             checked_at: string;
             items: components["schemas"]["Item"][];
         };
+        /** RequestRow */
+        RequestRow: {
+            number: string;
+            kind: string;
+            state: string;
+            amount_fen: number;
+            error: string | null;
+            /** Format: date-time */
+            created_at: string;
+            finished_at: string | null;
+        };
+        /**
+         * Restock
+         * @description What the inspection makes of the goods: back on the shelf, or written off.
+         * @enum {string}
+         */
+        Restock: "sellable" | "damaged";
         /** RetentionView */
         RetentionView: {
             days: number;
             rate_bps: number | null;
             health: components["schemas"]["HealthView"] | null;
+        };
+        /** ReturnAddressBody */
+        ReturnAddressBody: {
+            receiver: string;
+            phone: string;
+            province: string;
+            city: string;
+            district: string;
+            detail: string;
         };
         /** RevealBody */
         RevealBody: {
@@ -1596,7 +3730,55 @@ export interface components {
          * @description What somebody is in a shop; `rules.PERMISSIONS` says what that allows.
          * @enum {string}
          */
-        Role: "owner" | "manager" | "clerk" | "analyst";
+        Role: "owner" | "manager" | "clerk" | "finance" | "analyst";
+        /** Rule */
+        Rule: {
+            /** Format: uuid */
+            rule_id: string;
+            title: string;
+            scope: components["schemas"]["Scope"];
+            share_bps: number;
+            way: components["schemas"]["Way"];
+            trigger: components["schemas"]["Trigger"];
+            after_days: number | null;
+            product_id: string | null;
+            level: number | null;
+            receiver_id: string | null;
+            is_active: boolean;
+            /** Format: date-time */
+            created_at: string;
+        };
+        /** RuleDraft */
+        RuleDraft: {
+            title: string;
+            scope: components["schemas"]["Scope"];
+            share_bps: number;
+            way: components["schemas"]["Way"];
+            trigger: components["schemas"]["Trigger"];
+            after_days?: number | null;
+            product_id?: string | null;
+            level?: number | null;
+            receiver_id?: string | null;
+        };
+        /**
+         * Scope
+         * @description Which orders a rule shares, and which of their money it counts.
+         * @enum {string}
+         */
+        Scope: "product" | "promoter" | "leader";
+        /** Sentence */
+        Sentence: {
+            /** Format: uuid */
+            entry_id: string;
+            /** Format: date-time */
+            at: string;
+            kind: string;
+            title: string;
+            text: string;
+            note: string;
+            legs: components["schemas"]["ToldLeg"][];
+            standing: string;
+        };
         /** SessionList */
         SessionList: {
             items: components["schemas"]["SessionView"][];
@@ -1615,9 +3797,36 @@ export interface components {
             expires_at: string;
             current: boolean;
         };
+        /** SettingsBody */
+        SettingsBody: {
+            max_ratio_bps: number;
+            fee_bps: number;
+            floor_fen: number;
+            freeze_days: number;
+            alarm_days: number;
+        };
+        /** SettingsView */
+        SettingsView: {
+            is_enabled: boolean;
+            min_fen: number;
+            max_fen: number;
+            daily_count: number;
+            daily_fen: number;
+            yearly_fen: number | null;
+            approve_above_fen: number | null;
+            tax_bps: number;
+            role: string;
+            reward: string;
+            remark: string;
+        };
         /** ShelfBody */
         ShelfBody: {
             on: boolean;
+        };
+        /** ShipBody */
+        ShipBody: {
+            carrier: string;
+            tracking_no: string;
         };
         /** ShopChange */
         ShopChange: {
@@ -1638,6 +3847,12 @@ export interface components {
             bundles: components["schemas"]["ProductRow"][];
             activities: components["schemas"]["ActivityEditor"][];
         };
+        /**
+         * Side
+         * @description The two kinds of value.
+         * @enum {string}
+         */
+        Side: "principal" | "bonus";
         /** SignedIn */
         SignedIn: {
             staff: components["schemas"]["Account"];
@@ -1670,12 +3885,58 @@ export interface components {
             reserved: number;
             stock_version: number;
         };
+        /**
+         * SpendOrder
+         * @description What an order uses first.
+         * @enum {string}
+         */
+        SpendOrder: "proportional" | "principal_first" | "bonus_first";
         /** StaffBody */
         StaffBody: {
             login_name: string;
             name: string;
             role: components["schemas"]["Role"];
             password?: string | null;
+        };
+        /** StaffCaseView */
+        StaffCaseView: {
+            /** Format: uuid */
+            case_id: string;
+            case_no: string;
+            /** Format: uuid */
+            order_id: string;
+            order_no: string;
+            /** Format: uuid */
+            member_id: string;
+            person_no: number;
+            kind: components["schemas"]["Kind"];
+            state: components["schemas"]["State"];
+            reason: components["schemas"]["Reason"];
+            reason_label: string;
+            asked_fen: number;
+            amount_fen: number;
+            /** Format: date-time */
+            opened_at: string;
+            due_at: string | null;
+            is_overdue: boolean;
+            trouble: string | null;
+            lines: components["schemas"]["CaseLine"][];
+            freight_by: components["schemas"]["Payer"];
+            is_unshipped: boolean;
+            cap_fen: number;
+            shipping_cap_fen: number;
+            /** Format: uuid */
+            refund_id: string;
+            restock: components["schemas"]["Restock"] | null;
+            closed_at: string | null;
+            return_carrier: string | null;
+            return_tracking_no: string | null;
+            exchange_carrier: string | null;
+            exchange_tracking_no: string | null;
+            return_address: components["schemas"]["AddressText"] | null;
+            actions: components["schemas"]["Action"][];
+            pictures: components["schemas"]["Picture"][];
+            timeline: components["schemas"]["StaffEntryView"][];
         };
         /** StaffChange */
         StaffChange: {
@@ -1684,6 +3945,16 @@ export interface components {
             password?: string | null;
             /** @default false */
             remove_totp: boolean;
+        };
+        /** StaffEntryView */
+        StaffEntryView: {
+            /** Format: date-time */
+            at: string;
+            event: string;
+            label: string;
+            side: components["schemas"]["CaseSide"];
+            actor: string;
+            text: string;
         };
         /** StaffList */
         StaffList: {
@@ -1706,6 +3977,7 @@ export interface components {
             shipping_fen: number;
             total_fen: number;
             paid_fen: number;
+            refunded_fen: number;
             /** Format: date-time */
             placed_at: string;
             pay_before: string | null;
@@ -1713,10 +3985,33 @@ export interface components {
             payment_id: string | null;
             cancel_reason: components["schemas"]["CancelReason"] | null;
             remark: string;
+            delivery: components["schemas"]["Delivery"];
+            carrier: string | null;
+            tracking_no: string | null;
+            shipped_at: string | null;
+            receipt_due_at: string | null;
+            completed_at: string | null;
+            promoter_id: string | null;
+            tenders: components["schemas"]["StaffTendersView"];
             address: components["schemas"]["AddressText"] | null;
             lines: components["schemas"]["OrderLine"][];
             adjustments: components["schemas"]["TraceEntry"][];
+            refunds: components["schemas"]["OrderRefund"][];
             timeline: components["schemas"]["StaffTimelineView"][];
+        };
+        /** StaffSayBody */
+        StaffSayBody: {
+            text: string;
+            /** @default false */
+            is_note: boolean;
+        };
+        /** StaffTendersView */
+        StaffTendersView: {
+            wechat_fen: number;
+            principal_fen: number;
+            bonus_fen: number;
+            points: number;
+            points_fen: number;
         };
         /** StaffTimelineView */
         StaffTimelineView: {
@@ -1726,6 +4021,12 @@ export interface components {
             label: string;
             actor: string;
         };
+        /**
+         * State
+         * @description Where a case stands; how it moves on is `rules.STEPS`.
+         * @enum {string}
+         */
+        State: "requested" | "approved" | "returning" | "received" | "refunding" | "refunded" | "exchanging" | "completed" | "rejected" | "withdrawn" | "expired";
         /** StockRow */
         StockRow: {
             /** Format: uuid */
@@ -1757,6 +4058,183 @@ export interface components {
             width: number;
             height: number;
         };
+        /** StoredLine */
+        StoredLine: {
+            line_no: number;
+            bill: components["schemas"]["Bill"];
+            kind: components["schemas"]["LineKind"];
+            number: string;
+            own_number: string;
+            flow_no: string;
+            amount_fen: number;
+            fee_milli_fen: number;
+            rate_bps: number;
+            balance_fen: number | null;
+            business: string;
+            /** Format: date-time */
+            at: string;
+            merchant: string;
+        };
+        /** StoredValueLicenceBody */
+        StoredValueLicenceBody: {
+            kind: components["schemas"]["LicenceKind"];
+            number: string;
+            issuer: string;
+            /** Format: date */
+            valid_from_on: string;
+            valid_until_on: string | null;
+            accepted: boolean;
+        };
+        /** StoredValueSettingsBody */
+        StoredValueSettingsBody: {
+            card_kind: components["schemas"]["CardKind"];
+            limit_fen: number;
+            spend_order: components["schemas"]["SpendOrder"];
+            bonus_limit_bps: number;
+            bonus_months: number | null;
+            grace_days: number;
+            adjust_limit_fen: number;
+        };
+        /** StoredValueSettingsView */
+        StoredValueSettingsView: {
+            card_kind: components["schemas"]["CardKind"];
+            limit_fen: number;
+            spend_order: components["schemas"]["SpendOrder"];
+            bonus_limit_bps: number;
+            bonus_months: number | null;
+            grace_days: number;
+            adjust_limit_fen: number;
+        };
+        /** StoredValueView */
+        StoredValueView: {
+            is_open: boolean;
+            legal_limit_fen: number;
+            licence: components["schemas"]["Licence"] | null;
+            settings: components["schemas"]["StoredValueSettingsView"];
+        };
+        /** Story */
+        Story: {
+            order_no: string;
+            /** Format: uuid */
+            order_id: string;
+            sentences: components["schemas"]["Sentence"][];
+        };
+        /** StoryView */
+        StoryView: {
+            /** Format: uuid */
+            order_id: string;
+            sentences: components["schemas"]["Sentence"][];
+        };
+        /** Terms */
+        Terms: {
+            /** @default 48 */
+            answer_hours: number;
+            /** @default 7 */
+            ship_back_days: number;
+            /** @default 5 */
+            inspect_days: number;
+            /** @default 10 */
+            confirm_days: number;
+            /** @default 7 */
+            no_reason_days: number;
+            /** @default 15 */
+            quality_days: number;
+            not_returnable?: string[];
+            return_address?: components["schemas"]["AddressText"] | null;
+        };
+        /** TermsBody */
+        TermsBody: {
+            answer_hours: number;
+            ship_back_days: number;
+            inspect_days: number;
+            confirm_days: number;
+            no_reason_days: number;
+            quality_days: number;
+            not_returnable: string[];
+            return_address: components["schemas"]["ReturnAddressBody"] | null;
+        };
+        /** ThreeWay */
+        ThreeWay: {
+            kind: components["schemas"]["LineKind"];
+            lines: number;
+            theirs_fen: number;
+            domain_fen: number | null;
+            ledger_fen: number;
+        };
+        /**
+         * TicketState
+         * @description A ticket is open until somebody, or a later report, explains it.
+         * @enum {string}
+         */
+        TicketState: "open" | "resolved";
+        /** ToldLeg */
+        ToldLeg: {
+            side: string;
+            book: string;
+            amount: string;
+        };
+        /** TopUpOffer */
+        TopUpOffer: {
+            /** Format: uuid */
+            offer_id: string;
+            amount_fen: number;
+            bonus_fen: number;
+            override_reason: string | null;
+            /** Format: date-time */
+            created_at: string;
+            retired_at: string | null;
+        };
+        /** TopUpOfferBody */
+        TopUpOfferBody: {
+            amount_fen: number;
+            bonus_fen: number;
+            override_reason: string | null;
+        };
+        /** TopUpOffersView */
+        TopUpOffersView: {
+            items: components["schemas"]["TopUpOffer"][];
+        };
+        /** TopUpRefundBody */
+        TopUpRefundBody: {
+            amount_fen: number | null;
+            reason: string;
+        };
+        /** TopUpRefundView */
+        TopUpRefundView: {
+            /** Format: uuid */
+            refund_id: string;
+            principal_fen: number;
+            money_fen: number;
+            withdrawn_fen: number;
+            kept_back_fen: number;
+            state: string;
+            reason: string;
+            /** Format: date-time */
+            created_at: string;
+        };
+        /**
+         * TopUpState
+         * @description Life of a top-up; the allowed moves are `rules.MOVES`.
+         * @enum {string}
+         */
+        TopUpState: "pending" | "paid" | "closed" | "parked";
+        /** TopUpView */
+        TopUpView: {
+            /** Format: uuid */
+            top_up_id: string;
+            amount_fen: number;
+            bonus_fen: number;
+            state: components["schemas"]["TopUpState"];
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            pay_before: string;
+            paid_at: string | null;
+            principal_left_fen: number;
+            bonus_left_fen: number;
+            bonus_expires_on: string | null;
+            refunds: components["schemas"]["TopUpRefundView"][];
+        };
         /** TotpBody */
         TotpBody: {
             code: string;
@@ -1773,6 +4251,100 @@ export interface components {
             amount_fen: number;
             sku_id: string | null;
         };
+        /** TrialBalance */
+        TrialBalance: {
+            lines: components["schemas"]["TrialLine"][];
+            totals: components["schemas"]["TrialTotal"][];
+        };
+        /** TrialLine */
+        TrialLine: {
+            book: components["schemas"]["Book"];
+            name: string;
+            asset: string;
+            accounts: number;
+            debit: number;
+            credit: number;
+            held: number;
+        };
+        /** TrialTotal */
+        TrialTotal: {
+            asset: string;
+            debit: number;
+            credit: number;
+            is_even: boolean;
+        };
+        /**
+         * Trigger
+         * @description When a part falls due.
+         * @enum {string}
+         */
+        Trigger: "receipt" | "days";
+        /** WalletAdjustBody */
+        WalletAdjustBody: {
+            side: components["schemas"]["Side"];
+            delta_fen: number;
+            reason: string;
+        };
+        /** WalletDetailView */
+        WalletDetailView: {
+            /** Format: uuid */
+            member_id: string;
+            nickname: string;
+            person_no: number;
+            principal_fen: number;
+            bonus_fen: number;
+            held_fen: number;
+            next_expiry_on: string | null;
+            next_expiry_fen: number;
+            frozen_at: string | null;
+            frozen_reason: string | null;
+        };
+        /**
+         * WalletMovementKind
+         * @description Why value came or went; the words are `rules.WORDS`.
+         * @enum {string}
+         */
+        WalletMovementKind: "topped_up" | "spent" | "given_back" | "refunded" | "refund_undone" | "expired" | "adjusted";
+        /** WalletMovementView */
+        WalletMovementView: {
+            movement_no: number;
+            /** Format: date-time */
+            at: string;
+            kind: components["schemas"]["WalletMovementKind"];
+            label: string;
+            principal_fen: number;
+            bonus_fen: number;
+            principal_after_fen: number;
+            bonus_after_fen: number;
+            kept_back_fen: number;
+            order_id: string | null;
+            top_up_id: string | null;
+            note: string;
+        };
+        /** WalletReasonBody */
+        WalletReasonBody: {
+            reason: string;
+        };
+        /** WalletRow */
+        WalletRow: {
+            /** Format: uuid */
+            member_id: string;
+            principal_fen: number;
+            bonus_fen: number;
+            held_fen: number;
+            next_expiry_on: string | null;
+            next_expiry_fen: number;
+            frozen_at: string | null;
+            frozen_reason: string | null;
+            /** Format: date-time */
+            opened_at: string;
+        };
+        /**
+         * Way
+         * @description How a part reaches its receiver.
+         * @enum {string}
+         */
+        Way: "split" | "balance";
         /** WeChatBody */
         WeChatBody: {
             environment?: components["schemas"]["Environment"];
@@ -1813,6 +4385,10 @@ export interface components {
          * @enum {string}
          */
         commerce_ordering_contracts_Platform: "mp-weixin" | "h5" | "ios";
+        /** ReasonBody */
+        commerce_ordering_http_admin_ReasonBody: {
+            reason: string;
+        };
         /** ShopView */
         merchant_shops_http_admin_ShopView: {
             code: string;
@@ -1836,6 +4412,18 @@ export interface components {
          * @enum {string}
          */
         money_payments_contracts_Channel: "jsapi" | "native" | "internal";
+        /**
+         * Decision
+         * @description What a person may decide about parked money.
+         * @enum {string}
+         */
+        money_payments_contracts_Decision: "refund" | "accept" | "dismiss";
+        /**
+         * Purpose
+         * @description What the money is for; a reaction acts on its own purpose only.
+         * @enum {string}
+         */
+        money_payments_contracts_Purpose: "order" | "top_up";
         /** PaymentView */
         money_payments_http_admin_PaymentView: {
             /** Format: uuid */
@@ -1855,8 +4443,90 @@ export interface components {
             closed_at: string | null;
             timeline: components["schemas"]["money_payments_http_admin_TimelineView"][];
         };
+        /** ReasonBody */
+        money_payments_http_admin_ReasonBody: {
+            reason: string;
+        };
+        /** RefundView */
+        money_payments_http_admin_RefundView: {
+            /** Format: uuid */
+            refund_id: string;
+            order_id: string | null;
+            payment_id: string | null;
+            parked_id: string | null;
+            purpose: components["schemas"]["money_payments_contracts_Purpose"];
+            origin: components["schemas"]["RefundOrigin"];
+            state: components["schemas"]["RefundState"];
+            amount_fen: number;
+            reason: string;
+            number: string;
+            provider_number: string | null;
+            problem: string | null;
+            /** Format: date-time */
+            created_at: string;
+            next_call_at: string | null;
+            ended_at: string | null;
+            timeline: components["schemas"]["RefundEntryView"][];
+        };
         /** TimelineView */
         money_payments_http_admin_TimelineView: {
+            /** Format: date-time */
+            at: string;
+            event: string;
+            detail: {
+                [key: string]: unknown;
+            };
+        };
+        /** ReasonBody */
+        money_payouts_http_admin_ReasonBody: {
+            reason: string;
+        };
+        /** DecisionBody */
+        money_profit_sharing_http_admin_DecisionBody: {
+            split: boolean;
+        };
+        /**
+         * Resolution
+         * @description What became of parked money.
+         * @enum {string}
+         */
+        payments_contracts_Resolution: "refunded" | "accepted" | "kept" | "dismissed";
+        /**
+         * Ticket
+         * @description Why parked money is not sent back by itself.
+         * @enum {string}
+         */
+        payments_contracts_Ticket: "unknown_number" | "foreign_account" | "foreign_currency" | "coupon_used" | "too_old" | "refund_failed";
+        /** ResolveBody */
+        payments_http_admin_ResolveBody: {
+            decision: components["schemas"]["money_payments_contracts_Decision"];
+            note: string;
+        };
+        /** Settings */
+        payouts_contracts_Settings: {
+            /** @default true */
+            is_enabled: boolean;
+            /** @default 100 */
+            min_fen: number;
+            /** @default 500000 */
+            max_fen: number;
+            /** @default 3 */
+            daily_count: number;
+            /** @default 1000000 */
+            daily_fen: number;
+            yearly_fen?: number | null;
+            approve_above_fen?: number | null;
+            /** @default 0 */
+            tax_bps: number;
+            /** @default 推广员 */
+            role: string;
+            /** @default 推广佣金 */
+            reward: string;
+            /** @default 推广佣金 */
+            remark: string;
+        };
+        /** TimelineEntry */
+        payouts_contracts_TimelineEntry: {
             /** Format: date-time */
             at: string;
             event: string;
@@ -1870,6 +4540,81 @@ export interface components {
          * @enum {string}
          */
         people_consents_contracts_Channel: "mp-weixin" | "h5" | "staff";
+        /** Decision */
+        people_consents_contracts_Decision: {
+            /** Format: uuid */
+            decision_id: string;
+            purpose: components["schemas"]["people_consents_contracts_Purpose"];
+            text_version: string;
+            granted: boolean;
+            /** Format: date-time */
+            decided_at: string;
+            channel: components["schemas"]["people_consents_contracts_Channel"];
+            /** @enum {string} */
+            language: "zh-CN" | "en";
+        };
+        /**
+         * Purpose
+         * @description What data is used for; each is agreed to by itself.
+         * @enum {string}
+         */
+        people_consents_contracts_Purpose: "privacy" | "analytics" | "marketing";
+        /** Settings */
+        profit_sharing_contracts_Settings: {
+            /** @default 3000 */
+            max_ratio_bps: number;
+            /** @default 60 */
+            fee_bps: number;
+            /** @default 20000 */
+            floor_fen: number;
+            /** @default 30 */
+            freeze_days: number;
+            /** @default 25 */
+            alarm_days: number;
+        };
+        /** TimelineEntry */
+        profit_sharing_contracts_TimelineEntry: {
+            /** Format: date-time */
+            at: string;
+            event: string;
+            detail: {
+                [key: string]: unknown;
+            };
+        };
+        /**
+         * Resolution
+         * @description How a ticket ends; what stood as unmatched goes to the book named.
+         * @enum {string}
+         */
+        reconciliation_contracts_Resolution: "matched" | "explained" | "written_off" | "outside";
+        /** Ticket */
+        reconciliation_contracts_Ticket: {
+            /** Format: uuid */
+            ticket_id: string;
+            /** Format: date */
+            on: string;
+            merchant: string;
+            difference: components["schemas"]["Difference"];
+            bill: components["schemas"]["Bill"];
+            number: string;
+            ref: string | null;
+            theirs_fen: number | null;
+            ours_fen: number | null;
+            ledger_fen: number | null;
+            unmatched_fen: number;
+            state: components["schemas"]["TicketState"];
+            resolution: components["schemas"]["reconciliation_contracts_Resolution"] | null;
+            note: string | null;
+            /** Format: date-time */
+            opened_at: string;
+            resolved_at: string | null;
+            resolved_by: string | null;
+        };
+        /** ResolveBody */
+        reconciliation_http_admin_ResolveBody: {
+            resolution: components["schemas"]["reconciliation_contracts_Resolution"];
+            note: string;
+        };
     };
     responses: never;
     parameters: never;
@@ -1879,6 +4624,384 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    show_desk: {
+        parameters: {
+            query?: {
+                state?: components["schemas"]["State"] | null;
+                kind?: components["schemas"]["Kind"] | null;
+                order_id?: string | null;
+                overdue?: boolean;
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Desk"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    show_evidence: {
+        parameters: {
+            query?: {
+                size?: number;
+            };
+            header?: never;
+            path: {
+                picture_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description File Download */
+            200: {
+                headers: {
+                    /** @description File size in bytes */
+                    "content-length"?: string;
+                    /** @description Last modified data-time in RFC 2822 format */
+                    "last-modified"?: string;
+                    /** @description Entity tag */
+                    etag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "": string;
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    show_terms: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Terms"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    change_terms: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TermsBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Terms"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    show_case: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                case_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StaffCaseView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    approve_case: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                case_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DecideBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StaffCaseView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    say_to_customer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                case_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StaffSayBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StaffCaseView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    receive_goods: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                case_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InspectBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StaffCaseView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    refund_case: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                case_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DecideBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StaffCaseView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    reject_case: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                case_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RejectBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StaffCaseView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    ship_exchange: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                case_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Parcel"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StaffCaseView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     show_trail: {
         parameters: {
             query?: {
@@ -2481,6 +5604,101 @@ export interface operations {
             };
         };
     };
+    list_ledger_accounts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrialBalance"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_ledger_entries: {
+        parameters: {
+            query?: {
+                book?: components["schemas"]["Book"] | null;
+                owner?: string | null;
+                order_id?: string | null;
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_siyu.money.ledger.http_admin.EntryView_"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    show_order_story: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                order_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StoryView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     sign_in: {
         parameters: {
             query?: never;
@@ -2547,6 +5765,7 @@ export interface operations {
         parameters: {
             query?: {
                 q?: string | null;
+                ids?: string[] | null;
                 cursor?: string | null;
                 limit?: number;
             };
@@ -2673,6 +5892,106 @@ export interface operations {
             };
         };
     };
+    show_member_points: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                member_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MemberPointsView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    adjust_member_points: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                member_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PointsAdjustBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Points"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_member_point_movements: {
+        parameters: {
+            query?: {
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                member_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_siyu.money.points.http_shop.PointsMovementView_"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     reveal_member: {
         parameters: {
             query?: never;
@@ -2695,6 +6014,68 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RevealView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    show_settings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OrderSettings"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    edit_settings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OrderSettings"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OrderSettings"];
                 };
             };
             /** @description A refusal */
@@ -2812,6 +6193,41 @@ export interface operations {
             };
         };
     };
+    refund_order: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                order_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RefundOrderBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StaffCaseView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     cancel_order: {
         parameters: {
             query?: never;
@@ -2823,7 +6239,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["ReasonBody"];
+                "application/json": components["schemas"]["commerce_ordering_http_admin_ReasonBody"];
             };
         };
         responses: {
@@ -2834,6 +6250,68 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["StaffOrderView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    complete_order: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                order_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StaffOrderView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    show_refundable: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                order_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refundable"];
                 };
             };
             /** @description A refusal */
@@ -2858,7 +6336,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["ReasonBody"];
+                "application/json": components["schemas"]["commerce_ordering_http_admin_ReasonBody"];
             };
         };
         responses: {
@@ -2869,6 +6347,41 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AddressText"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    ship_order: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                order_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ShipBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StaffOrderView"];
                 };
             };
             /** @description A refusal */
@@ -2931,6 +6444,292 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_siyu.money.payments.http_admin.PaymentView_"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_payout_settings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettingsView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    put_payout_settings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["payouts_contracts_Settings"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettingsView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_payouts: {
+        parameters: {
+            query?: {
+                status?: components["schemas"]["PayoutState"] | null;
+                member_id?: string | null;
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_siyu.money.payouts.contracts.Payout_"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_payout: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                payout_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PayoutDetail"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    approve_payout: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                payout_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Payout"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    cancel_payout: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                payout_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Payout"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    reject_payout: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                payout_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["money_payouts_http_admin_ReasonBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Payout"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    show_points_settings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PointsSettingsView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    set_points_settings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PointsSettingsBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PointsSettingsView"];
                 };
             };
             /** @description A refusal */
@@ -3100,6 +6899,559 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ProductEditor"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_promoters: {
+        parameters: {
+            query?: {
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_siyu.money.profit_sharing.contracts.Promoter_"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    put_promoter: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                member_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PromoterBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Promoter"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    remove_promoter: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                member_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, nothing follows */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    show_proof: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Proof"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_days: {
+        parameters: {
+            query?: {
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_siyu.money.reconciliation.contracts.Day_"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_day: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                on: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DayView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    fetch_day: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                on: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DayView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_lines: {
+        parameters: {
+            query?: {
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                on: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_siyu.money.reconciliation.contracts.StoredLine_"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_tickets: {
+        parameters: {
+            query?: {
+                state?: components["schemas"]["TicketState"] | null;
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_siyu.money.reconciliation.contracts.Ticket_"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    resolve_ticket: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                ticket_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["reconciliation_http_admin_ResolveBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["reconciliation_contracts_Ticket"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_refunds: {
+        parameters: {
+            query?: {
+                state?: components["schemas"]["RefundState"] | null;
+                order_id?: string | null;
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_siyu.money.payments.contracts.RefundRow_"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    show_refund: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                refund_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["money_payments_http_admin_RefundView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    apply_abnormal_refund: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                refund_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AbnormalBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["money_payments_http_admin_RefundView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    give_up_refund: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                refund_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["money_payments_http_admin_ReasonBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["money_payments_http_admin_RefundView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    retry_refund: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                refund_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["money_payments_http_admin_RefundView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    settle_refund_outside: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                refund_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["money_payments_http_admin_ReasonBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["money_payments_http_admin_RefundView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    sync_refund: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                refund_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["money_payments_http_admin_RefundView"];
                 };
             };
             /** @description A refusal */
@@ -3357,6 +7709,389 @@ export interface operations {
             };
         };
     };
+    list_split_receivers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Receiver"][];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    add_split_receiver: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReceiverBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReceiverStateView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    remove_split_receiver: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                receiver_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, nothing follows */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    try_split_receiver_again: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                receiver_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AgainBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReceiverStateView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_split_rules: {
+        parameters: {
+            query?: {
+                stopped?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Rule"][];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    add_split_rule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RuleDraft"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Rule"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    stop_split_rule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                rule_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Rule"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_split_settings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["profit_sharing_contracts_Settings"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    put_split_settings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SettingsBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["profit_sharing_contracts_Settings"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_splits: {
+        parameters: {
+            query?: {
+                status?: components["schemas"]["PlanState"] | null;
+                alarms?: boolean;
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_siyu.money.profit_sharing.contracts.PlanRow_"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_split: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                order_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlanDetail"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    decide_split: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                order_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["money_profit_sharing_http_admin_DecisionBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlanDetail"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     list_staff: {
         parameters: {
             query?: never;
@@ -3586,9 +8321,223 @@ export interface operations {
             };
         };
     };
+    show_stored_value: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StoredValueView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    accept_licence: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StoredValueLicenceBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StoredValueView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    withdraw_licence: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, nothing follows */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_offers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TopUpOffersView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    add_offer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TopUpOfferBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TopUpOffer"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    retire_offer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                offer_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, nothing follows */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    set_stored_value_settings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StoredValueSettingsBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StoredValueView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     list_suspense: {
         parameters: {
             query?: {
+                state?: components["schemas"]["ParkedState"] | null;
                 cursor?: string | null;
                 limit?: number;
             };
@@ -3605,6 +8554,76 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_siyu.money.payments.contracts.ParkedRow_"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    resolve_suspense: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                parked_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["payments_http_admin_ResolveBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParkedRow"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    refund_top_up: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                top_up_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TopUpRefundBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TopUpRefundView"];
                 };
             };
             /** @description A refusal */
@@ -3692,6 +8711,311 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TotpView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_wallet_adjustments: {
+        parameters: {
+            query?: {
+                waiting?: boolean;
+                member_id?: string | null;
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_siyu.money.stored_value.contracts.Adjustment_"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    decide_wallet_adjustment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                adjustment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AdjustmentDecisionBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Adjustment"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_wallets: {
+        parameters: {
+            query?: {
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_siyu.money.stored_value.contracts.WalletRow_"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    show_wallet: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                member_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WalletDetailView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    adjust_wallet: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                member_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WalletAdjustBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Adjustment"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    freeze_wallet: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                member_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WalletReasonBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WalletDetailView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_wallet_movements: {
+        parameters: {
+            query?: {
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                member_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_siyu.money.stored_value.http_shop.WalletMovementView_"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_member_top_ups: {
+        parameters: {
+            query?: {
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                member_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_siyu.money.stored_value.http_shop.TopUpView_"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    unfreeze_wallet: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                member_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WalletReasonBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WalletDetailView"];
                 };
             };
             /** @description A refusal */

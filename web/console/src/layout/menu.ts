@@ -1,8 +1,9 @@
 // The side menu: groups in the order of a working day.
 import type { Component } from 'vue'
 import {
-  AppIcon, CartIcon, DashboardIcon, FileImportIcon, FileSearchIcon, HomeIcon, LayersIcon, LogoWechatStrokeIcon, ServerIcon, ShopIcon,
-  ShutterIcon, SystemSettingIcon, UsergroupIcon, UserSafetyIcon, WalletIcon,
+  AppIcon, CalendarIcon, CartIcon, DashboardIcon, FileImportIcon, FileSearchIcon, ForkIcon, HelpCircleIcon, HomeIcon, LayersIcon,
+  LogoWechatStrokeIcon, MoneyIcon, RollbackIcon, ServerIcon, ServiceIcon, ShopIcon, ShutterIcon, StarIcon, SystemSettingIcon,
+  UsergroupIcon, UserSafetyIcon, VerifiedIcon, WalletIcon,
 } from 'tdesign-icons-vue-next'
 
 export interface MenuItem {
@@ -18,6 +19,7 @@ export const menu: { title: string; items: MenuItem[] }[] = [
     title: 'nav.commerce',
     items: [
       { path: '/orders', title: 'nav.orders', icon: CartIcon, permission: 'orders.read' },
+      { path: '/after-sale', title: 'nav.afterSale', icon: ServiceIcon, permission: 'after_sale.read' },
       { path: '/products', title: 'nav.products', icon: AppIcon, permission: 'products.read' },
       { path: '/categories', title: 'nav.categories', icon: LayersIcon, permission: 'products.read' },
       { path: '/decoration', title: 'nav.decoration', icon: HomeIcon, permission: 'products.read' },
@@ -25,7 +27,19 @@ export const menu: { title: string; items: MenuItem[] }[] = [
     ],
   },
   { title: 'nav.people', items: [{ path: '/members', title: 'nav.members', icon: UsergroupIcon, permission: 'members.read' }] },
-  { title: 'nav.money', items: [{ path: '/suspense', title: 'nav.suspense', icon: WalletIcon, permission: 'orders.read' }] },
+  {
+    title: 'nav.money',
+    items: [
+      { path: '/proof', title: 'nav.proof', icon: VerifiedIcon, permission: 'money.read' },
+      { path: '/reconciliation', title: 'nav.reconciliation', icon: CalendarIcon, permission: 'money.read' },
+      { path: '/refunds', title: 'nav.refunds', icon: RollbackIcon, permission: 'money.read' },
+      { path: '/suspense', title: 'nav.suspense', icon: HelpCircleIcon, permission: 'money.read' },
+      { path: '/splits', title: 'nav.splits', icon: ForkIcon, permission: 'money.read' },
+      { path: '/payouts', title: 'nav.payouts', icon: MoneyIcon, permission: 'money.read' },
+      { path: '/wallets', title: 'nav.wallets', icon: WalletIcon, permission: 'money.read' },
+      { path: '/points', title: 'nav.points', icon: StarIcon, permission: 'money.read' },
+    ],
+  },
   {
     title: 'nav.settings',
     items: [

@@ -32,6 +32,12 @@ let token = ''
 let relogin: (() => Promise<boolean>) | null = null
 let clockOffset = 0
 
+/** Who asks, for which shop, in which language: on every request. */
+export const headers = (): Record<string, string> => ({
+  'X-Siyu-Shop': platform.shopCode(),
+  'Accept-Language': locale.value,
+  ...(token && { Authorization: `Bearer ${token}` }),
+})
 export const setToken = (value: string): void => void (token = value)
 /**
  * `again` logs in silently and says whether it did; used once for a request that was answered 401.
@@ -89,11 +95,7 @@ export async function call<T>(
   const url = pathWith(path, query)
   let renewed = false
   for (let attempt = 1; ; attempt++) {
-    const header: Record<string, string> = {
-      'X-Siyu-Shop': platform.shopCode(),
-      'Accept-Language': locale.value,
-    }
-    if (token) header.Authorization = `Bearer ${token}`
+    const header = headers()
     if (body) header['Content-Type'] = 'application/json'
     if (method !== 'GET') header['Idempotency-Key'] = key
     let failure: ApiError

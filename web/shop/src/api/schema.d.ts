@@ -75,6 +75,186 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/shop/v1/after-sale": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListOwnCases
+         * @description Own cases, newest first; of one order when it is named.
+         */
+        get: operations["list_own_cases"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/shop/v1/after-sale/pictures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * UploadEvidence
+         * @description Take a picture as evidence; its name and everything but its pixels are thrown away (F072).
+         */
+        post: operations["upload_evidence"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/shop/v1/after-sale/pictures/{picture_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ShowOwnEvidence
+         * @description An own picture as WebP; `size` 1200 or 200. Anybody else's is not found.
+         */
+        get: operations["show_own_evidence"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/shop/v1/after-sale/reasons": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListReasons
+         * @description Why a customer may want something undone.
+         */
+        get: operations["list_reasons"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/shop/v1/after-sale/{case_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ShowOwnCase
+         * @description One own case with its story.
+         */
+        get: operations["show_own_case"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/shop/v1/after-sale/{case_id}/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * ConfirmExchange
+         * @description The replacement is here.
+         */
+        post: operations["confirm_exchange"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/shop/v1/after-sale/{case_id}/messages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * SayToShop
+         * @description A message to the shop, perhaps with more evidence.
+         */
+        post: operations["say_to_shop"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/shop/v1/after-sale/{case_id}/ship-back": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * ShipBack
+         * @description Say how the goods come back.
+         */
+        post: operations["ship_back"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/shop/v1/after-sale/{case_id}/withdraw": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * WithdrawCase
+         * @description Think better of it, while nothing is on its way.
+         */
+        post: operations["withdraw_case"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/shop/v1/cart": {
         parameters: {
             query?: never;
@@ -193,6 +373,46 @@ export interface paths {
          * @description What a basket costs now, explained to the fen.
          */
         post: operations["quote_checkout"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/shop/v1/commission": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * GetCommission
+         * @description My commission: what is there, what is expected, what was ever earned.
+         */
+        get: operations["get_commission"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/shop/v1/commission/entries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListCommissionEntries
+         * @description My parts of orders, of the newest order first; nothing of who bought.
+         */
+        get: operations["list_commission_entries"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -331,6 +551,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/shop/v1/orders/{order_id}/after-sale": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ShowOffer
+         * @description What can be asked for about an own order now.
+         */
+        get: operations["show_offer"];
+        put?: never;
+        /**
+         * OpenCase
+         * @description Ask for money back, a return or an exchange; before shipping it cancels.
+         */
+        post: operations["open_case"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/shop/v1/orders/{order_id}/cancel": {
         parameters: {
             query?: never;
@@ -345,6 +589,26 @@ export interface paths {
          * @description Cancel an unpaid order: first the payment is closed at WeChat, then the goods are freed.
          */
         post: operations["cancel_own_order"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/shop/v1/orders/{order_id}/confirm-receipt": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * ConfirmReceipt
+         * @description Say "I have it": of goods that were sent, or of a service. Points come of it.
+         */
+        post: operations["confirm_receipt"];
         delete?: never;
         options?: never;
         head?: never;
@@ -391,6 +655,155 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/shop/v1/payouts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListMyPayouts
+         * @description My payouts, the newest first.
+         */
+        get: operations["list_my_payouts"];
+        put?: never;
+        /**
+         * RequestPayout
+         * @description Ask for a payout; `waiting` when the phone can confirm it now. A repeat under the same key
+         *     gives the first answer, a second one while it is under way 409 (F039).
+         */
+        post: operations["request_payout"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/shop/v1/payouts/agreement": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * GetMyAgreement
+         * @description Whether I receive payouts without confirming each one.
+         */
+        get: operations["get_my_agreement"];
+        put?: never;
+        /**
+         * RequestMyAgreement
+         * @description Agree once to all payouts; the phone confirms it within 24 hours.
+         */
+        post: operations["request_my_agreement"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/shop/v1/payouts/offer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * GetPayoutOffer
+         * @description What I may ask for now, and if nothing, why.
+         */
+        get: operations["get_payout_offer"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/shop/v1/payouts/{payout_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * GetMyPayout
+         * @description One of my payouts.
+         */
+        get: operations["get_my_payout"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/shop/v1/payouts/{payout_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * CancelMyPayout
+         * @description Take a payout back that I have not confirmed; `cancelling` until WeChat agrees.
+         */
+        post: operations["cancel_my_payout"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/shop/v1/payouts/{payout_id}/confirmation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * GetPayoutConfirmation
+         * @description What wx.requestMerchantTransfer needs; 409 unless WeChat waits for my confirmation.
+         */
+        get: operations["get_payout_confirmation"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/shop/v1/payouts/{payout_id}/sync": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * SyncMyPayout
+         * @description Ask WeChat now, after the phone has confirmed.
+         */
+        post: operations["sync_my_payout"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/shop/v1/phone": {
         parameters: {
             query?: never;
@@ -405,6 +818,46 @@ export interface paths {
          * @description Keep the phone number the member released with a code of getPhoneNumber.
          */
         post: operations["give_phone"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/shop/v1/points": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ShowOwnPoints
+         * @description Own points.
+         */
+        get: operations["show_own_points"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/shop/v1/points/statement": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListOwnPointMovements
+         * @description What happened to own points, newest first.
+         */
+        get: operations["list_own_point_movements"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -451,10 +904,161 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/shop/v1/wallet": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ShowOwnWallet
+         * @description Own stored value.
+         */
+        get: operations["show_own_wallet"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/shop/v1/wallet/offers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListOwnOffers
+         * @description What may be paid in.
+         */
+        get: operations["list_own_offers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/shop/v1/wallet/statement": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListOwnWalletMovements
+         * @description What happened to own stored value, newest first.
+         */
+        get: operations["list_own_wallet_movements"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/shop/v1/wallet/top-ups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListOwnTopUps
+         * @description Own top-ups, newest first.
+         */
+        get: operations["list_own_top_ups"];
+        put?: never;
+        /**
+         * PlaceTopUp
+         * @description Begin a top-up; pay it next.
+         */
+        post: operations["place_top_up"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/shop/v1/wallet/top-ups/{top_up_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ShowOwnTopUp
+         * @description One own top-up.
+         */
+        get: operations["show_own_top_up"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/shop/v1/wallet/top-ups/{top_up_id}/pay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * PayTopUp
+         * @description Begin to pay: store the attempt, then ask WeChat. A replay asks again by the same number.
+         */
+        post: operations["pay_top_up"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/shop/v1/wallet/top-ups/{top_up_id}/pay/sync": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * SyncTopUp
+         * @description Ask WeChat now how the payment stands; for a client that came back from the pay sheet. The
+         *     value is in the wallet a moment after the payment is known.
+         */
+        post: operations["sync_top_up"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * Action
+         * @description What somebody does to a case.
+         * @enum {string}
+         */
+        Action: "approve" | "reject" | "withdraw" | "ship_back" | "expire" | "pass" | "fail" | "refund" | "ship_exchange" | "confirm" | "pay_out" | "undo";
         /** ActivityView */
         ActivityView: {
             /** Format: uuid */
@@ -501,11 +1105,29 @@ export interface components {
             detail: string;
         };
         /**
+         * AgreementState
+         * @description A member's agreement to receive without confirming each time.
+         * @enum {string}
+         */
+        AgreementState: "created" | "waiting" | "active" | "closed";
+        /** AgreementView */
+        AgreementView: {
+            /** Format: uuid */
+            agreement_id: string;
+            state: components["schemas"]["AgreementState"];
+            confirmation: components["schemas"]["Confirmation"] | null;
+        };
+        /**
          * AttemptState
          * @description Life of one attempt; the allowed moves are `rules.MOVES`.
          * @enum {string}
          */
         AttemptState: "created" | "paying" | "paid" | "closed" | "parked";
+        /** BalanceView */
+        BalanceView: {
+            available_fen: number;
+            used_fen: number;
+        };
         /** BannerView */
         BannerView: {
             title: string;
@@ -548,6 +1170,97 @@ export interface components {
             selected_total_fen: number;
             selected_count: number;
         };
+        /** CaseAsked */
+        CaseAsked: {
+            kind: components["schemas"]["Kind"];
+            reason: components["schemas"]["Reason"];
+            lines: components["schemas"]["LineAsked"][];
+            amount_fen?: number | null;
+            /** @default  */
+            text: string;
+            picture_ids?: string[];
+        };
+        /** CaseEntryView */
+        CaseEntryView: {
+            /** Format: date-time */
+            at: string;
+            event: string;
+            label: string;
+            side: components["schemas"]["CaseSide"];
+            text: string;
+        };
+        /** CaseLine */
+        CaseLine: {
+            line_no: number;
+            /** Format: uuid */
+            sku_id: string;
+            /** Format: uuid */
+            product_id: string;
+            title: string;
+            option_values: string[];
+            image_url: string | null;
+            quantity: number;
+            cap_fen: number;
+            exchange_sku_id: string | null;
+        };
+        /**
+         * CaseSide
+         * @description Who acts: `time` is a deadline, `money` the news of a refund.
+         * @enum {string}
+         */
+        CaseSide: "customer" | "staff" | "time" | "money";
+        /** CaseSummary */
+        CaseSummary: {
+            /** Format: uuid */
+            case_id: string;
+            case_no: string;
+            /** Format: uuid */
+            order_id: string;
+            order_no: string;
+            kind: components["schemas"]["Kind"];
+            state: components["schemas"]["State"];
+            reason: components["schemas"]["Reason"];
+            reason_label: string;
+            freight_by: components["schemas"]["Payer"];
+            asked_fen: number;
+            amount_fen: number;
+            /** Format: date-time */
+            opened_at: string;
+            due_at: string | null;
+            closed_at: string | null;
+            trouble: string | null;
+            lines: components["schemas"]["CaseLine"][];
+        };
+        /** CaseView */
+        CaseView: {
+            /** Format: uuid */
+            case_id: string;
+            case_no: string;
+            /** Format: uuid */
+            order_id: string;
+            order_no: string;
+            kind: components["schemas"]["Kind"];
+            state: components["schemas"]["State"];
+            reason: components["schemas"]["Reason"];
+            reason_label: string;
+            freight_by: components["schemas"]["Payer"];
+            asked_fen: number;
+            amount_fen: number;
+            /** Format: date-time */
+            opened_at: string;
+            due_at: string | null;
+            closed_at: string | null;
+            trouble: string | null;
+            lines: components["schemas"]["CaseLine"][];
+            actions: components["schemas"]["Action"][];
+            return_address: components["schemas"]["AddressText"] | null;
+            return_carrier: string | null;
+            return_tracking_no: string | null;
+            exchange_carrier: string | null;
+            exchange_tracking_no: string | null;
+            pictures: components["schemas"]["Picture"][];
+            timeline: components["schemas"]["CaseEntryView"][];
+        };
         /** CategoryList */
         CategoryList: {
             items: components["schemas"]["CategoryView"][];
@@ -577,9 +1290,37 @@ export interface components {
             accepted: number;
             rejected: number;
         };
+        /** Commission */
+        Commission: {
+            balance_fen: number;
+            available_fen: number;
+            expected_fen: number;
+            earned_fen: number;
+            is_promoter: boolean;
+        };
+        /** CommissionEntry */
+        CommissionEntry: {
+            /** Format: uuid */
+            order_id: string;
+            part_no: number;
+            title: string;
+            level: number | null;
+            amount_fen: number;
+            state: components["schemas"]["PartState"];
+            way: components["schemas"]["Way"];
+            /** Format: date-time */
+            paid_at: string;
+            due_at: string | null;
+        };
+        /** Confirmation */
+        Confirmation: {
+            mchId: string;
+            appId: string;
+            package: string;
+        };
         /** Consent */
         Consent: {
-            purpose: components["schemas"]["Purpose"];
+            purpose: components["schemas"]["people_consents_contracts_Purpose"];
             text_version: string;
             title: string;
             text: string;
@@ -590,12 +1331,12 @@ export interface components {
         ConsentList: {
             items: components["schemas"]["Consent"][];
         };
-        /** DecisionBody */
-        DecisionBody: {
-            purpose: components["schemas"]["Purpose"];
-            text_version: string;
-            granted: boolean;
-        };
+        /**
+         * Delivery
+         * @description How an order reaches its buyer, frozen when it is placed.
+         * @enum {string}
+         */
+        Delivery: "ship" | "serve" | "instant";
         Error: {
             error: {
                 /** @description stable; switch on this */
@@ -616,17 +1357,45 @@ export interface components {
             activities: components["schemas"]["ActivityView"][];
             categories: components["schemas"]["CategoryView"][];
         };
+        /** JsapiPayment */
+        JsapiPayment: {
+            appId: string;
+            timeStamp: string;
+            nonceStr: string;
+            package: string;
+            signType: string;
+            paySign: string;
+        };
+        /**
+         * Kind
+         * @description What the customer wants.
+         * @enum {string}
+         */
+        Kind: "refund_only" | "return_refund" | "exchange";
         /**
          * Level
          * @description What prices a member sees.
          * @enum {string}
          */
         Level: "normal" | "vip";
+        /** LineAsked */
+        LineAsked: {
+            line_no: number;
+            quantity: number;
+            exchange_sku_id?: string | null;
+        };
         /** LineBody */
         LineBody: {
             /** Format: uuid */
             sku_id: string;
             quantity: number;
+        };
+        /** LineOffer */
+        LineOffer: {
+            line_no: number;
+            quantity: number;
+            amount_fen: number;
+            returnable: boolean;
         };
         /** LoginView */
         LoginView: {
@@ -647,6 +1416,30 @@ export interface components {
             /** Format: date-time */
             joined_at: string;
         };
+        /** MyAgreement */
+        MyAgreement: {
+            agreement: components["schemas"]["AgreementView"] | null;
+        };
+        /** Offer */
+        Offer: {
+            balance_fen: number;
+            available_fen: number;
+            min_fen: number;
+            most_fen: number;
+            reason: string | null;
+            tax_bps: number;
+            paid_this_year_fen: number;
+            tax_this_year_fen: number;
+            name_needed_from_fen: number;
+            agreement: components["schemas"]["AgreementState"] | null;
+        };
+        /** OfferView */
+        OfferView: {
+            kinds: components["schemas"]["Kind"][];
+            reasons: components["schemas"]["ReasonView"][];
+            lines: components["schemas"]["LineOffer"][];
+            shipping_fen: number;
+        };
         /** OptionView */
         OptionView: {
             name: string;
@@ -665,29 +1458,35 @@ export interface components {
             quantity: number;
             unit_price_fen: number;
             total_fen: number;
+            refunded_quantity: number;
+            refunded_fen: number;
         };
         /**
          * OrderStatus
          * @description Where an order stands; the allowed moves are `rules.MOVES`.
          * @enum {string}
          */
-        OrderStatus: "pending_payment" | "paid" | "shipped" | "completed" | "cancelled";
+        OrderStatus: "pending_payment" | "paid" | "shipped" | "completed" | "cancelled" | "refunded";
         /** OrderSummary */
         OrderSummary: {
             /** Format: uuid */
             order_id: string;
             order_no: string;
             status: components["schemas"]["OrderStatus"];
+            delivery: components["schemas"]["Delivery"];
             items_fen: number;
             discount_fen: number;
             shipping_fen: number;
             total_fen: number;
             paid_fen: number;
+            refunded_fen: number;
             /** Format: date-time */
             placed_at: string;
             pay_before: string | null;
             paid_at: string | null;
             remark: string;
+            tenders: components["schemas"]["TendersView"];
+            can_confirm: boolean;
             lines: components["schemas"]["OrderLineView"][];
         };
         /** OrderView */
@@ -696,19 +1495,64 @@ export interface components {
             order_id: string;
             order_no: string;
             status: components["schemas"]["OrderStatus"];
+            delivery: components["schemas"]["Delivery"];
             items_fen: number;
             discount_fen: number;
             shipping_fen: number;
             total_fen: number;
             paid_fen: number;
+            refunded_fen: number;
             /** Format: date-time */
             placed_at: string;
             pay_before: string | null;
             paid_at: string | null;
             remark: string;
+            tenders: components["schemas"]["TendersView"];
+            can_confirm: boolean;
             lines: components["schemas"]["OrderLineView"][];
+            completed_at: string | null;
+            shipment: components["schemas"]["ShipmentView"] | null;
+            refunds: components["schemas"]["commerce_ordering_service_order_view_RefundView"][];
             address: components["schemas"]["AddressText"] | null;
-            timeline: components["schemas"]["commerce_ordering_http_shop_TimelineView"][];
+            timeline: components["schemas"]["commerce_ordering_service_order_view_TimelineView"][];
+        };
+        /** OwnOfferView */
+        OwnOfferView: {
+            /** Format: uuid */
+            offer_id: string;
+            amount_fen: number;
+            bonus_fen: number;
+            bonus_months: number | null;
+        };
+        /** OwnOffersView */
+        OwnOffersView: {
+            items: components["schemas"]["OwnOfferView"][];
+        };
+        /** OwnPointsView */
+        OwnPointsView: {
+            is_enabled: boolean;
+            balance: number;
+            held: number;
+            owed: number;
+            next_expiry_on: string | null;
+            next_expiry_points: number;
+            points_per_yuan: number;
+            cap_bps: number;
+        };
+        /** OwnWalletView */
+        OwnWalletView: {
+            principal_fen: number;
+            bonus_fen: number;
+            held_fen: number;
+            next_expiry_on: string | null;
+            next_expiry_fen: number;
+            is_frozen: boolean;
+            can_top_up: boolean;
+        };
+        /** Page[CaseSummary] */
+        "Page_siyu.commerce.after_sale.http_shop.CaseSummary_": {
+            items: components["schemas"]["CaseSummary"][];
+            next_cursor: string | null;
         };
         /** Page[ProductCard] */
         "Page_siyu.commerce.catalog.http_shop.ProductCard_": {
@@ -716,18 +1560,100 @@ export interface components {
             next_cursor: string | null;
         };
         /** Page[OrderSummary] */
-        "Page_siyu.commerce.ordering.http_shop.OrderSummary_": {
+        "Page_siyu.commerce.ordering.service.order_view.OrderSummary_": {
             items: components["schemas"]["OrderSummary"][];
             next_cursor: string | null;
         };
+        /** Page[Payout] */
+        "Page_siyu.money.payouts.contracts.Payout_": {
+            items: components["schemas"]["Payout"][];
+            next_cursor: string | null;
+        };
+        /** Page[PointsMovementView] */
+        "Page_siyu.money.points.http_shop.PointsMovementView_": {
+            items: components["schemas"]["PointsMovementView"][];
+            next_cursor: string | null;
+        };
+        /** Page[CommissionEntry] */
+        "Page_siyu.money.profit_sharing.contracts.CommissionEntry_": {
+            items: components["schemas"]["CommissionEntry"][];
+            next_cursor: string | null;
+        };
+        /** Page[TopUpView] */
+        "Page_siyu.money.stored_value.http_shop.TopUpView_": {
+            items: components["schemas"]["TopUpView"][];
+            next_cursor: string | null;
+        };
+        /** Page[WalletMovementView] */
+        "Page_siyu.money.stored_value.http_shop.WalletMovementView_": {
+            items: components["schemas"]["WalletMovementView"][];
+            next_cursor: string | null;
+        };
+        /** Parcel */
+        Parcel: {
+            carrier: string;
+            tracking_no: string;
+        };
+        /**
+         * PartState
+         * @description Life of one part; the allowed moves are `rules.MOVES`.
+         * @enum {string}
+         */
+        PartState: "planned" | "refused" | "sent" | "paid" | "credited" | "dropped";
         /** PayBody */
         PayBody: {
             /** @enum {string} */
             channel: "jsapi" | "native";
         };
+        /**
+         * Payer
+         * @description Who bears the freight of a return.
+         * @enum {string}
+         */
+        Payer: "shop" | "customer";
+        /** Payout */
+        Payout: {
+            /** Format: uuid */
+            payout_id: string;
+            /** Format: uuid */
+            member_id: string;
+            person_no: number;
+            state: components["schemas"]["PayoutState"];
+            amount_fen: number;
+            tax_fen: number;
+            net_fen: number;
+            is_confirmed_once: boolean;
+            number: string;
+            provider_number: string | null;
+            name_masked: string | null;
+            fail_reason: string | null;
+            problem: string | null;
+            /** Format: date-time */
+            requested_at: string;
+            confirm_before: string | null;
+            ended_at: string | null;
+        };
+        /** PayoutBody */
+        PayoutBody: {
+            amount_fen: number;
+            name?: string | null;
+        };
+        /**
+         * PayoutState
+         * @description Life of a payout; the allowed moves are `rules.MOVES`.
+         * @enum {string}
+         */
+        PayoutState: "requested" | "created" | "accepted" | "waiting" | "sending" | "cancelling" | "paid" | "failed" | "cancelled" | "rejected";
         /** PhoneBody */
         PhoneBody: {
             code: string;
+        };
+        /** Picture */
+        Picture: {
+            /** Format: uuid */
+            picture_id: string;
+            width: number;
+            height: number;
         };
         /** PlaceOrderBody */
         PlaceOrderBody: {
@@ -738,6 +1664,37 @@ export interface components {
             remark: string;
             expected_total_fen: number;
             platform: components["schemas"]["commerce_ordering_contracts_Platform"];
+            expected_payable_fen?: number | null;
+            /** @default false */
+            use_points: boolean;
+            /** @default false */
+            use_balance: boolean;
+        };
+        /**
+         * PointsMovementKind
+         * @description Why points came or went; the words are `rules.WORDS`.
+         * @enum {string}
+         */
+        PointsMovementKind: "earned" | "spent" | "given_back" | "revoked" | "set_off" | "expired" | "adjusted";
+        /** PointsMovementView */
+        PointsMovementView: {
+            movement_no: number;
+            /** Format: date-time */
+            at: string;
+            kind: components["schemas"]["PointsMovementKind"];
+            label: string;
+            points: number;
+            balance: number;
+            owed: number;
+            order_id: string | null;
+            expires_on: string | null;
+            note: string;
+        };
+        /** PointsView */
+        PointsView: {
+            points: number;
+            discount_fen: number;
+            used: boolean;
         };
         /** ProductCard */
         ProductCard: {
@@ -791,18 +1748,16 @@ export interface components {
         ProfileBody: {
             nickname: string;
         };
-        /**
-         * Purpose
-         * @description What data is used for; each is agreed to by itself.
-         * @enum {string}
-         */
-        Purpose: "privacy" | "analytics" | "marketing";
         /** QuoteBody */
         QuoteBody: {
             /** @enum {string} */
             source: "cart" | "lines";
             lines: components["schemas"]["LineBody"][];
             address_id: string | null;
+            /** @default false */
+            use_points: boolean;
+            /** @default false */
+            use_balance: boolean;
         };
         /** QuoteLineView */
         QuoteLineView: {
@@ -823,9 +1778,50 @@ export interface components {
             discount_fen: number;
             shipping_fen: number;
             total_fen: number;
+            payable_fen: number;
+            points: components["schemas"]["PointsView"];
+            balance: components["schemas"]["BalanceView"];
             needs_address: boolean;
             address: components["schemas"]["Address"] | null;
             trace: components["schemas"]["TraceEntry"][];
+        };
+        /**
+         * Reason
+         * @description Why; words, fault and the kinds each may be given for stand in `rules.REASONS`.
+         * @enum {string}
+         */
+        Reason: "not_wanted" | "ordered_wrong" | "does_not_fit" | "not_shipped" | "not_received" | "quality" | "damaged" | "wrong_goods" | "not_as_described" | "agreed" | "by_shop";
+        /** ReasonView */
+        ReasonView: {
+            reason: components["schemas"]["Reason"];
+            label: string;
+            kinds: components["schemas"]["Kind"][];
+            freight_by: components["schemas"]["Payer"];
+            needs_pictures: boolean;
+        };
+        /** ReasonsView */
+        ReasonsView: {
+            items: components["schemas"]["ReasonView"][];
+        };
+        /**
+         * RefundStatus
+         * @description Where a refund of an order stands.
+         * @enum {string}
+         */
+        RefundStatus: "started" | "abnormal" | "closed" | "refunded";
+        /** SayBody */
+        SayBody: {
+            text: string;
+            picture_ids?: string[];
+        };
+        /** ShipmentView */
+        ShipmentView: {
+            carrier: string;
+            tracking_no: string;
+            /** Format: date-time */
+            shipped_at: string;
+            /** Format: date-time */
+            receipt_due_at: string;
         };
         /** SkuView */
         SkuView: {
@@ -838,6 +1834,12 @@ export interface components {
             available: number;
             image_url: string | null;
         };
+        /**
+         * State
+         * @description Where a case stands; how it moves on is `rules.STEPS`.
+         * @enum {string}
+         */
+        State: "requested" | "approved" | "returning" | "received" | "refunding" | "refunded" | "exchanging" | "completed" | "rejected" | "withdrawn" | "expired";
         /** StoredImage */
         StoredImage: {
             url: string;
@@ -849,6 +1851,74 @@ export interface components {
             order_status: components["schemas"]["OrderStatus"];
             payment_state: components["schemas"]["AttemptState"] | null;
         };
+        /** TendersView */
+        TendersView: {
+            wechat_fen: number;
+            balance_fen: number;
+            points: number;
+            points_fen: number;
+        };
+        /** TopUpBody */
+        TopUpBody: {
+            /** Format: uuid */
+            offer_id: string;
+            /** @enum {string} */
+            platform: "mp-weixin" | "h5" | "ios";
+        };
+        /** TopUpPayBody */
+        TopUpPayBody: {
+            /** @enum {string} */
+            channel: "jsapi" | "native";
+        };
+        /** TopUpPaymentView */
+        TopUpPaymentView: {
+            /** Format: uuid */
+            payment_id: string;
+            state: components["schemas"]["AttemptState"];
+            jsapi: components["schemas"]["JsapiPayment"] | null;
+            code_url: string | null;
+        };
+        /** TopUpRefundView */
+        TopUpRefundView: {
+            /** Format: uuid */
+            refund_id: string;
+            principal_fen: number;
+            money_fen: number;
+            withdrawn_fen: number;
+            kept_back_fen: number;
+            state: string;
+            reason: string;
+            /** Format: date-time */
+            created_at: string;
+        };
+        /**
+         * TopUpState
+         * @description Life of a top-up; the allowed moves are `rules.MOVES`.
+         * @enum {string}
+         */
+        TopUpState: "pending" | "paid" | "closed" | "parked";
+        /** TopUpSyncView */
+        TopUpSyncView: {
+            state: components["schemas"]["TopUpState"];
+            payment_state: components["schemas"]["AttemptState"] | null;
+        };
+        /** TopUpView */
+        TopUpView: {
+            /** Format: uuid */
+            top_up_id: string;
+            amount_fen: number;
+            bonus_fen: number;
+            state: components["schemas"]["TopUpState"];
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            pay_before: string;
+            paid_at: string | null;
+            principal_left_fen: number;
+            bonus_left_fen: number;
+            bonus_expires_on: string | null;
+            refunds: components["schemas"]["TopUpRefundView"][];
+        };
         /** TraceEntry */
         TraceEntry: {
             rule: string;
@@ -856,6 +1926,34 @@ export interface components {
             amount_fen: number;
             sku_id: string | null;
         };
+        /**
+         * WalletMovementKind
+         * @description Why value came or went; the words are `rules.WORDS`.
+         * @enum {string}
+         */
+        WalletMovementKind: "topped_up" | "spent" | "given_back" | "refunded" | "refund_undone" | "expired" | "adjusted";
+        /** WalletMovementView */
+        WalletMovementView: {
+            movement_no: number;
+            /** Format: date-time */
+            at: string;
+            kind: components["schemas"]["WalletMovementKind"];
+            label: string;
+            principal_fen: number;
+            bonus_fen: number;
+            principal_after_fen: number;
+            bonus_after_fen: number;
+            kept_back_fen: number;
+            order_id: string | null;
+            top_up_id: string | null;
+            note: string;
+        };
+        /**
+         * Way
+         * @description How a part reaches its receiver.
+         * @enum {string}
+         */
+        Way: "split" | "balance";
         /** ShopView */
         commerce_catalog_http_shop_ShopView: {
             code: string;
@@ -878,12 +1976,37 @@ export interface components {
             jsapi: unknown;
             code_url: string | null;
         };
+        /** RefundView */
+        commerce_ordering_service_order_view_RefundView: {
+            /** Format: uuid */
+            refund_id: string;
+            status: components["schemas"]["RefundStatus"];
+            amount_fen: number;
+            wechat_fen: number;
+            balance_fen: number;
+            points: number;
+            /** Format: date-time */
+            started_at: string;
+            finished_at: string | null;
+        };
         /** TimelineView */
-        commerce_ordering_http_shop_TimelineView: {
+        commerce_ordering_service_order_view_TimelineView: {
             /** Format: date-time */
             at: string;
             event: string;
             label: string;
+        };
+        /**
+         * Purpose
+         * @description What data is used for; each is agreed to by itself.
+         * @enum {string}
+         */
+        people_consents_contracts_Purpose: "privacy" | "analytics" | "marketing";
+        /** DecisionBody */
+        people_consents_http_shop_DecisionBody: {
+            purpose: components["schemas"]["people_consents_contracts_Purpose"];
+            text_version: string;
+            granted: boolean;
         };
         /**
          * Platform
@@ -1053,6 +2176,306 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_own_cases: {
+        parameters: {
+            query?: {
+                order_id?: string | null;
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_siyu.commerce.after_sale.http_shop.CaseSummary_"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    upload_evidence: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": {
+                    /** Format: binary */
+                    file?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Document created, URL follows */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Picture"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    show_own_evidence: {
+        parameters: {
+            query?: {
+                size?: number;
+            };
+            header?: never;
+            path: {
+                picture_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description File Download */
+            200: {
+                headers: {
+                    /** @description File size in bytes */
+                    "content-length"?: string;
+                    /** @description Last modified data-time in RFC 2822 format */
+                    "last-modified"?: string;
+                    /** @description Entity tag */
+                    etag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "": string;
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_reasons: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReasonsView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    show_own_case: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                case_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CaseView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    confirm_exchange: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                case_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CaseView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    say_to_shop: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                case_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SayBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CaseView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    ship_back: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                case_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Parcel"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CaseView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    withdraw_case: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                case_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CaseView"];
+                };
             };
             /** @description A refusal */
             default: {
@@ -1288,6 +2711,67 @@ export interface operations {
             };
         };
     };
+    get_commission: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Commission"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_commission_entries: {
+        parameters: {
+            query?: {
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_siyu.money.profit_sharing.contracts.CommissionEntry_"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     list_consents: {
         parameters: {
             query?: never;
@@ -1326,7 +2810,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["DecisionBody"];
+                "application/json": components["schemas"]["people_consents_http_shop_DecisionBody"];
             };
         };
         responses: {
@@ -1493,7 +2977,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_siyu.commerce.ordering.http_shop.OrderSummary_"];
+                    "application/json": components["schemas"]["Page_siyu.commerce.ordering.service.order_view.OrderSummary_"];
                 };
             };
             /** @description A refusal */
@@ -1571,6 +3055,72 @@ export interface operations {
             };
         };
     };
+    show_offer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                order_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OfferView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    open_case: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                order_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CaseAsked"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CaseView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     cancel_own_order: {
         parameters: {
             query?: never;
@@ -1585,6 +3135,37 @@ export interface operations {
                 "application/json": components["schemas"]["CancelBody"];
             };
         };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OrderView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    confirm_receipt: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                order_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
         responses: {
             /** @description Request fulfilled, document follows */
             200: {
@@ -1672,6 +3253,282 @@ export interface operations {
             };
         };
     };
+    list_my_payouts: {
+        parameters: {
+            query?: {
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_siyu.money.payouts.contracts.Payout_"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    request_payout: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PayoutBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Payout"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_my_agreement: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MyAgreement"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    request_my_agreement: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MyAgreement"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_payout_offer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Offer"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_my_payout: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                payout_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Payout"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    cancel_my_payout: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                payout_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Payout"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_payout_confirmation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                payout_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Confirmation"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    sync_my_payout: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                payout_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Payout"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     give_phone: {
         parameters: {
             query?: never;
@@ -1692,6 +3549,67 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["MemberView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    show_own_points: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OwnPointsView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_own_point_movements: {
+        parameters: {
+            query?: {
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_siyu.money.points.http_shop.PointsMovementView_"];
                 };
             };
             /** @description A refusal */
@@ -1759,6 +3677,258 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ProductView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    show_own_wallet: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OwnWalletView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_own_offers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OwnOffersView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_own_wallet_movements: {
+        parameters: {
+            query?: {
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_siyu.money.stored_value.http_shop.WalletMovementView_"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_own_top_ups: {
+        parameters: {
+            query?: {
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_siyu.money.stored_value.http_shop.TopUpView_"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    place_top_up: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TopUpBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TopUpView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    show_own_top_up: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                top_up_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TopUpView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    pay_top_up: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                top_up_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TopUpPayBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TopUpPaymentView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    sync_top_up: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                top_up_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TopUpSyncView"];
                 };
             };
             /** @description A refusal */

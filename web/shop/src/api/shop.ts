@@ -56,4 +56,46 @@ export const api = {
   pay: (id: string, key: string) =>
     call<T.PaymentStart>('POST', `${V1}/orders/${id}/pay`, { body: { channel: 'jsapi' }, key }),
   syncPayment: (id: string) => call<T.PaymentSync>('POST', `${V1}/orders/${id}/pay/sync`),
+  confirmReceipt: (id: string) => call<T.Order>('POST', `${V1}/orders/${id}/confirm-receipt`),
+
+  caseOffer: (order: string) => call<T.CaseOffer>('GET', `${V1}/orders/${order}/after-sale`),
+  openCase: (order: string, body: T.CaseBody, key: string) =>
+    call<T.Case>('POST', `${V1}/orders/${order}/after-sale`, { body, key }),
+  cases: (query: { order_id?: string; cursor?: string | null; limit?: number }) =>
+    call<T.Page<T.CaseSummary>>('GET', `${V1}/after-sale`, { query }),
+  case: (id: string) => call<T.Case>('GET', `${V1}/after-sale/${id}`),
+  /** `act` is one of the case's `actions` that needs no words. */
+  moveCase: (id: string, act: 'withdraw' | 'confirm') =>
+    call<T.Case>('POST', `${V1}/after-sale/${id}/${act}`),
+  shipBack: (id: string, body: T.Parcel) =>
+    call<T.Case>('POST', `${V1}/after-sale/${id}/ship-back`, { body }),
+  sayInCase: (id: string, text: string, picture_ids: string[]) =>
+    call<T.Case>('POST', `${V1}/after-sale/${id}/messages`, { body: { text, picture_ids } }),
+
+  wallet: () => call<T.Wallet>('GET', `${V1}/wallet`),
+  topUpOffers: () => call<{ items: T.TopUpOffer[] }>('GET', `${V1}/wallet/offers`),
+  walletMoves: (cursor: string | null) =>
+    call<T.Page<T.WalletMovement>>('GET', `${V1}/wallet/statement`, { query: { cursor } }),
+  topUp: (offer_id: string, platform: 'mp-weixin' | 'h5' | 'ios') =>
+    call<T.TopUp>('POST', `${V1}/wallet/top-ups`, { body: { offer_id, platform } }),
+  payTopUp: (id: string, key: string) =>
+    call<T.PaymentStart>('POST', `${V1}/wallet/top-ups/${id}/pay`, {
+      body: { channel: 'jsapi' },
+      key,
+    }),
+  syncTopUp: (id: string) => call<{ state: string }>('POST', `${V1}/wallet/top-ups/${id}/pay/sync`),
+  points: () => call<T.Points>('GET', `${V1}/points`),
+  pointsMoves: (cursor: string | null) =>
+    call<T.Page<T.PointsMovement>>('GET', `${V1}/points/statement`, { query: { cursor } }),
+  commission: () => call<T.Commission>('GET', `${V1}/commission`),
+  commissionEntries: (cursor: string | null) =>
+    call<T.Page<T.CommissionEntry>>('GET', `${V1}/commission/entries`, { query: { cursor } }),
+  payoutOffer: () => call<T.PayoutOffer>('GET', `${V1}/payouts/offer`),
+  payouts: (cursor: string | null) =>
+    call<T.Page<T.Payout>>('GET', `${V1}/payouts`, { query: { cursor, limit: 5 } }),
+  askPayout: (amount_fen: number, name: string | null, key: string) =>
+    call<T.Payout>('POST', `${V1}/payouts`, { body: { amount_fen, name }, key }),
+  payoutSheet: (id: string) => call<T.TransferParams>('GET', `${V1}/payouts/${id}/confirmation`),
+  movePayout: (id: string, act: 'sync' | 'cancel') =>
+    call<T.Payout>('POST', `${V1}/payouts/${id}/${act}`),
 }

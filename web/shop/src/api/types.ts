@@ -63,3 +63,24 @@ export type PaymentStart = Omit<Post<'/shop/v1/orders/{order_id}/pay'>, 'jsapi'>
   jsapi: JsapiParams | null
 }
 export type PaymentSync = Post<'/shop/v1/orders/{order_id}/pay/sync'>
+
+export type CaseOffer = Get<'/shop/v1/orders/{order_id}/after-sale'>
+export type CaseBody = Sent<paths['/shop/v1/orders/{order_id}/after-sale']['post']>
+export type CaseKind = CaseBody['kind']
+export type CaseSummary = Get<'/shop/v1/after-sale'>['items'][number]
+export type Case = Get<'/shop/v1/after-sale/{case_id}'>
+export type Parcel = Sent<paths['/shop/v1/after-sale/{case_id}/ship-back']['post']>
+export type Picture = Post<'/shop/v1/after-sale/pictures'>
+
+export type Wallet = Get<'/shop/v1/wallet'>
+export type TopUpOffer = Get<'/shop/v1/wallet/offers'>['items'][number]
+export type TopUp = Post<'/shop/v1/wallet/top-ups'>
+export type WalletMovement = Get<'/shop/v1/wallet/statement'>['items'][number]
+export type Points = Get<'/shop/v1/points'>
+export type PointsMovement = Get<'/shop/v1/points/statement'>['items'][number]
+export type Commission = Get<'/shop/v1/commission'>
+export type CommissionEntry = Get<'/shop/v1/commission/entries'>['items'][number]
+export type PayoutOffer = Get<'/shop/v1/payouts/offer'>
+export type Payout = Get<'/shop/v1/payouts'>['items'][number]
+/** What WeChat's page for money from a merchant takes (wx.requestMerchantTransfer). */
+export type TransferParams = Get<'/shop/v1/payouts/{payout_id}/confirmation'>

@@ -42,6 +42,15 @@ function ask<T>(call: string, args: object = {}): Promise<T> {
   })
 }
 
+/** Asks WeChat's own browser. */
+const invoke = (name: string, params: object): Promise<void> =>
+  new Promise((resolve, reject) =>
+    window.WeixinJSBridge!.invoke(name, params, ({ err_msg }) => {
+      if (err_msg.endsWith(':ok')) resolve()
+      else reject(new PlatformError(err_msg.endsWith('cancel') ? 'cancelled' : 'failed', err_msg))
+    }),
+  )
+
 /**
  * H5: inside the sandbox phone, in WeChat's own browser, or in any other, where one can only look.
  */
@@ -83,12 +92,13 @@ export const browser: Platform = {
   requestPayment(params) {
     const bridge = window.WeixinJSBridge
     if (inPhone || !bridge) return ask<void>('requestPayment', { ...params })
-    return new Promise((resolve, reject) =>
-      bridge.invoke('getBrandWCPayRequest', params, ({ err_msg }) => {
-        if (err_msg === 'get_brand_wcpay_request:ok') resolve()
-        else reject(new PlatformError(err_msg.endsWith('cancel') ? 'cancelled' : 'failed', err_msg))
-      }),
-    )
+    return invoke('getBrandWCPayRequest', params)
+  },
+  /** In WeChat's browser as in pay.weixin.qq.com, "JSAPI调起用户确认收款". */
+  requestTransfer(params) {
+    const bridge = window.WeixinJSBridge
+    if (inPhone || !bridge) return ask<void>('requestMerchantTransfer', { ...params })
+    return invoke('requestMerchantTransfer', params)
   },
   share: (card) => ask<void>('share', card),
 }

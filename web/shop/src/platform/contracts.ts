@@ -1,5 +1,5 @@
 import { reactive } from 'vue'
-import type { JsapiParams } from '@/api/types'
+import type { JsapiParams, TransferParams } from '@/api/types'
 
 /**
  * Why the platform did not do what was asked. `outside` = an ordinary browser, where WeChat cannot
@@ -66,5 +66,7 @@ export interface Platform {
    * afterwards.
    */
   requestPayment(params: JsapiParams): Promise<void>
+  /** WeChat's page on which money from the shop is accepted; the truth is asked afterwards. */
+  requestTransfer(params: TransferParams): Promise<void>
   share(card: ShareCard): Promise<void>
 }

@@ -1,5 +1,13 @@
+import type { TransferParams } from '@/api/types'
 import { config } from '@/config'
 import { device, PlatformError, type Platform } from './contracts'
+
+/** Newer than the types of @dcloudio (developers.weixin.qq.com, wx.requestMerchantTransfer). */
+declare const wx: {
+  requestMerchantTransfer(
+    asked: TransferParams & { success(): void; fail(answer: { errMsg: string }): void },
+  ): void
+}
 
 /** The WeChat mini program. */
 export const weixin: Platform = {
@@ -39,6 +47,15 @@ export const weixin: Platform = {
         fail: ({ errMsg }: { errMsg: string }) =>
           reject(new PlatformError(errMsg.includes('cancel') ? 'cancelled' : 'failed', errMsg)),
       } as unknown as UniApp.RequestPaymentOptions),
+    ),
+  requestTransfer: (params) =>
+    new Promise((resolve, reject) =>
+      wx.requestMerchantTransfer({
+        ...params,
+        success: () => resolve(),
+        fail: ({ errMsg }) =>
+          reject(new PlatformError(errMsg.includes('cancel') ? 'cancelled' : 'failed', errMsg)),
+      }),
     ),
   share: () => Promise.resolve(), // by `<button open-type="share">` and the page's onShareAppMessage
 }

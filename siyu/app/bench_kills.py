@@ -1,0 +1,442 @@
+"""`kill -9` of web, worker and postmaster while customers buy: nothing acknowledged is lost.
+
+Everything is real: processes as `siyu serve` keeps them, a cluster of its own, a sandbox through
+which the money moves, customers whose phones repeat what was not answered under the same key. The
+same load without kills, in the same run, is the limit.
+"""
+
+import asyncio
+import contextlib
+import os
+import random
+import signal
+import statistics
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+from uuid import uuid4
+
+import httpx
+import msgspec
+
+from siyu.app import demo, prove, sim_checks, sim_shop
+from siyu.app.processes import Processes, program_database, ready_database, wait_for
+from siyu.commerce.catalog.contracts import ProductKind
+from siyu.kernel import config, crypto, db
+from siyu.kernel.db import reading, system_transaction
+from siyu.kernel.errors import Busy
+from siyu.kernel.postgres_server import Server
+from siyu.sandbox.client import SandboxClient
+from siyu.sandbox.people import PhoneError
+
+CUSTOMERS = 16
+PIECES = 1_000_000  # of each product, at most: nothing sells out
+PAUSE_SECONDS = (0.3, 4.0)  # from one burst of kills to the next, once all is back
+GOAL_SECONDS = 5.0
+PATIENCE_SECONDS = 60.0
+Victim = Literal["web", "worker", "postmaster"]
+VICTIMS: tuple[Victim, ...] = ("web", "worker", "postmaster")
+
+
+class KillFigures(msgspec.Struct, frozen=True):
+    """`rate`: checkouts per second with kills; `limit`: without.
+
+    lost: acknowledged orders that do not exist; doubled: orders beyond one per key; unbooked:
+    acknowledged payments that are not in the books; stock_off: pieces that are not initial - sold;
+    difference_fen: the sandbox's bank (before its fees) minus our books; violations: `siyu prove`;
+    bugs: answers 500. recovery: seconds from the last kill of a burst until postmaster, web and
+    worker are new, the web answers, an order step is acknowledged, and the worker has applied
+    an event and a notification that came after.
+    """
+
+    checkouts: int
+    acknowledged: int
+    lost: int
+    doubled: int
+    unbooked: int
+    stock_off: int
+    difference_fen: int
+    violations: int
+    proof: str
+    bugs: int
+    kills: dict[str, int]
+    bursts: int
+    recovery_max_s: float
+    recovery_median_s: float
+    goal_recovery_s: float
+    rate: float
+    limit: float
+    share: float
+
+
+async def kills(checkouts: int = 10_000, seed: int = 1) -> KillFigures:
+    """Run a tenth of the checkouts in peace, then all of them under fire, and count."""
+    async with installation(seed) as place:
+        pieces = await _pieces(place)
+        customers = await place.hire_customers()
+        quiet = Kept()
+        limit = await buy_all(customers, quiet, max(checkouts // 10, 50))
+        kept, killer = Kept(), Killer(place, seed)
+        async with killer.at_work(kept):
+            rate = await buy_all(customers, kept, checkouts)
+        await _settle(place)
+        return await _count(place, [quiet, kept], killer, pieces, rate, limit)
+
+
+# -- the installation ----------------------------------------------------------------------------
+
+
+class Kept(msgspec.Struct):
+    """What customers were told, and how often a phone was answered with a bug."""
+
+    keys: int = 0
+    orders: list[str] = []
+    paid_fen: dict[str, int] = {}
+    bugs: int = 0
+    answered_at: float = 0.0
+    """When the last request was sent that was answered well."""
+
+
+class Place(msgspec.Struct):
+    """A running installation, and the sandbox that it knows for WeChat."""
+
+    settings: config.Settings
+    processes: Processes
+    server: Server
+    sandbox: SandboxClient
+    shop: sim_shop.Shop
+    stack: contextlib.AsyncExitStack
+
+    async def hire_customers(self) -> "list[Customer]":
+        """Customers who are logged in already."""
+        async with reading(self.shop.shop_id) as tx:
+            rows = await tx.connection.fetch(
+                "select sku_id::text as sku_id, price_fen from catalog.skus order by sku_id"
+            )
+        goods = [(row["sku_id"], row["price_fen"]) for row in rows]
+        customers = []
+        for person_id in await sim_shop.make_people(self.sandbox, CUSTOMERS, 0):
+            http = httpx.AsyncClient(
+                base_url=self.settings.public_url, timeout=15, trust_env=False, verify=False
+            )
+            await self.stack.enter_async_context(http)
+            customers.append(Customer(self, http, person_id, goods))
+        await asyncio.gather(*(customer.log_in() for customer in customers))
+        return customers
+
+
+@contextlib.asynccontextmanager
+async def installation(seed: int) -> AsyncIterator[Place]:
+    """PostgreSQL, sandbox, web and worker of an installation that is removed afterwards."""
+    async with contextlib.AsyncExitStack() as stack:
+        folder = Path(
+            stack.enter_context(
+                tempfile.TemporaryDirectory(prefix="siyu-kills-", ignore_cleanup_errors=True)
+            )
+        )
+        folder.chmod(0o755)  # PostgreSQL runs as a user of its own when we are root
+        settings = demo.demo_settings(folder)
+        stack.enter_context(_in_force(settings))
+        await stack.enter_async_context(ready_database(settings))
+        environ = demo.environment(settings) | {"SIYU_LOG_LEVEL": "warning"}
+        children = Processes(folder / "logs", environ)
+        stack.push_async_callback(children.stop)
+        children.start("sandbox", "sandbox")
+        await stack.enter_async_context(program_database(settings, size=4))
+        sandbox_url = settings.sandbox_url
+        assert sandbox_url is not None
+        await wait_for(f"{sandbox_url}/_sandbox/health")
+        sandbox = await stack.enter_async_context(SandboxClient(sandbox_url))
+        shop = await sim_shop.open_shop(sandbox, seed, [ProductKind.SERVICE], PIECES)
+        children.start("web", "web")
+        children.start("worker", "worker")
+        await wait_for(f"{settings.public_url}/health")
+        yield Place(settings, children, Server(folder / "postgres"), sandbox, shop, stack)
+
+
+@contextlib.contextmanager
+def _in_force(settings: config.Settings) -> Iterator[None]:
+    """Settings, keys and database of the installation, for this process."""
+    before, vault, database = config.settings(), crypto.vault(), db.use(None)
+    config.use(settings)
+    crypto.use(crypto.load_vault(settings.key_file))
+    try:
+        yield
+    finally:
+        config.use(before)
+        crypto.use(vault)
+        db.use(database)
+        db.on_commit(None)
+
+
+# -- customers -----------------------------------------------------------------------------------
+
+
+class Refused(Exception):
+    """The shop said no, for good."""
+
+    def __init__(self, asked: str, answer: httpx.Response) -> None:
+        super().__init__(f"{asked}: {answer.status_code} {answer.text[:300]}")
+        self.status = answer.status_code
+
+
+class Customer:
+    """Somebody who buys, pays, and whose phone repeats what was not answered."""
+
+    def __init__(
+        self,
+        place: Place,
+        http: httpx.AsyncClient,
+        person_id: str,
+        goods: Sequence[tuple[str, int]],
+    ) -> None:
+        self.place = place
+        self.http = http
+        self.person_id = person_id
+        self.goods = goods
+        self.headers = {"X-Siyu-Shop": place.shop.code}
+
+    async def log_in(self) -> None:
+        """wx.login; the token outlives the run."""
+        code = await self.place.sandbox.login_code(self.person_id, self.place.shop.appid)
+        body = {"code": code, "platform": "mp-weixin"}
+        token = (await self._ask(Kept(), "/shop/v1/login", body))["token"]
+        self.headers["Authorization"] = f"Bearer {token}"
+
+    async def buy(self, kept: Kept, number: int) -> None:
+        """Order one piece and pay for it; `kept` remembers what was acknowledged."""
+        sku_id, price_fen = self.goods[number % len(self.goods)]
+        body = {
+            "source": "lines",
+            "lines": [{"sku_id": sku_id, "quantity": 1}],
+            "address_id": None,
+            "remark": "",
+            "expected_total_fen": price_fen,
+            "platform": "mp-weixin",
+        }
+        kept.keys += 1
+        order = await self._ask(kept, "/shop/v1/orders", body)
+        kept.orders.append(order["order_id"])
+        path = f"/shop/v1/orders/{order['order_id']}/pay"
+        status = order["status"]
+        if status == "pending_payment":
+            started = await self._ask(kept, path, {"channel": "jsapi"})
+            if started["jsapi"]:
+                await self._pay(started["jsapi"])
+        ends = time.monotonic() + PATIENCE_SECONDS
+        while status == "pending_payment":
+            assert time.monotonic() < ends, "a payment was not acknowledged"
+            status = (await self._ask(kept, f"{path}/sync"))["order_status"]
+        kept.paid_fen[order["order_id"]] = price_fen
+
+    async def _pay(self, jsapi: dict[str, str]) -> None:
+        arguments = {name: value for name, value in jsapi.items() if name != "appId"}
+        while True:
+            try:
+                await self.place.sandbox.request_payment(
+                    self.person_id, self.place.shop.appid, arguments
+                )
+            except PhoneError as error:
+                assert "已支付" in error.err_msg, error  # the answer of the first try was lost
+            except httpx.TransportError:
+                continue
+            return
+
+    async def _ask(self, kept: Kept, path: str, body: Any = None) -> Any:
+        """A POST under a key of its own, repeated with it until there is an answer."""
+        headers = {**self.headers, "Idempotency-Key": str(uuid4())}
+        ends = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            sent_at = time.monotonic()
+            with contextlib.suppress(httpx.TransportError):
+                answer = await self.http.post(path, json=body, headers=headers)
+                if answer.is_success:
+                    kept.answered_at = sent_at
+                    return answer.json()
+                kept.bugs += answer.status_code == 500
+                if answer.status_code < 500 and not _runs_still(answer):
+                    raise Refused(path, answer)
+            if time.monotonic() > ends:
+                raise TimeoutError(f"{path} was not answered")
+            await asyncio.sleep(0.1)
+
+
+def _runs_still(answer: httpx.Response) -> bool:
+    """Whether the first request under this key goes on, without the connection it came by."""
+    return answer.status_code == 409 and b"idempotency.still_running" in answer.content
+
+
+async def buy_all(customers: list[Customer], kept: Kept, count: int) -> float:
+    """So many purchases, each customer's one after the other; how many per second."""
+    numbers = iter(range(count))
+    began = time.monotonic()
+
+    async def shop_on(customer: Customer) -> None:
+        for number in numbers:
+            await customer.buy(kept, number)
+
+    async with asyncio.TaskGroup() as group:
+        for customer in customers:
+            group.create_task(shop_on(customer))
+    return count / (time.monotonic() - began)
+
+
+# -- the killer ----------------------------------------------------------------------------------
+
+
+class Killer:
+    """Kills one to three victims within moments, waits until all is back, and again."""
+
+    def __init__(self, place: Place, seed: int, victims: Sequence[Victim] = VICTIMS) -> None:
+        self.place = place
+        self.victims = victims
+        self.dice = random.Random(seed)
+        self.kills: dict[str, int] = dict.fromkeys(victims, 0)
+        self.recoveries: list[float] = []
+
+    @contextlib.asynccontextmanager
+    async def at_work(self, kept: Kept) -> AsyncIterator[None]:
+        """Kill until the block ends; a failure to come back is raised there."""
+        work = asyncio.create_task(self._work(kept))
+        try:
+            yield
+        finally:
+            work.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await work
+
+    async def _work(self, kept: Kept) -> None:
+        while True:
+            await asyncio.sleep(self.dice.uniform(*PAUSE_SECONDS))
+            count = min(self.dice.choice((1, 1, 2, 3)), len(self.victims))
+            killed = {}
+            for victim in self.dice.sample(self.victims, count):
+                await asyncio.sleep(self.dice.uniform(0, 0.3))
+                killed[victim] = self.kill(victim)
+            self.recoveries.append(await self._until_back(kept, killed))
+
+    def pid(self, victim: Victim) -> int | None:
+        """The process of this name, if it lives."""
+        if victim != "postmaster":
+            return self.place.processes.pid(victim)
+        running = self.place.server.running()
+        return running[0] if running and self.place.server.alive() else None
+
+    def kill(self, victim: Victim) -> int:
+        """`kill -9`; the process id that must not come back."""
+        pid = self.pid(victim)
+        assert pid is not None, f"{victim} does not run"
+        os.kill(pid, signal.SIGKILL)
+        self.kills[victim] += 1
+        return pid
+
+    async def _until_back(self, kept: Kept, killed: dict[Victim, int]) -> float:
+        """Seconds until everything works for what came after the kills."""
+        began, since = time.monotonic(), datetime.now(UTC)
+        async with httpx.AsyncClient(timeout=2, trust_env=False, verify=False) as http:
+            while True:
+                if (
+                    all(self.pid(victim) not in (None, pid) for victim, pid in killed.items())
+                    and kept.answered_at > began
+                    and await self._web_answers(http)
+                    and await _worker_works(since)
+                ):
+                    return time.monotonic() - began
+                assert time.monotonic() < began + PATIENCE_SECONDS, f"not back: {[*killed]}"
+                await asyncio.sleep(0.05)
+
+    async def _web_answers(self, http: httpx.AsyncClient) -> bool:
+        with contextlib.suppress(httpx.TransportError):
+            return (await http.get(f"{self.place.settings.public_url}/health")).is_success
+        return False
+
+
+async def _worker_works(since: datetime) -> bool:
+    """Whether events that were made, and news that came, after a moment have been applied."""
+    with contextlib.suppress(Busy):
+        async with system_transaction() as tx:
+            return bool(
+                await tx.value(
+                    """select exists (select from kernel.inbox
+                                       where state = 'done' and received_at > $1)
+                          and exists (select from kernel.deliveries join kernel.outbox
+                                        using (shop_id, event_id)
+                                       where state = 'done' and happened_at > $1)""",
+                    since,
+                )
+            )
+    return False
+
+
+# -- counting ------------------------------------------------------------------------------------
+
+# WeChat's fee is booked from its bill, a day later: until then the bank is short by it.
+_UNBOOKED = """
+select count(*) from unnest($1::uuid[], $2::bigint[]) as told (order_id, fen)
+where fen <> (
+  select coalesce(sum(units), 0) from ledger.entries join ledger.legs using (shop_id, entry_id)
+  where book = 'wechat' and entries.order_id = told.order_id)
+"""
+
+
+async def _pieces(place: Place) -> int:
+    """Pieces on all shelves that nobody has reserved."""
+    async with reading(place.shop.shop_id) as tx:
+        return int(await tx.value("select sum(on_hand - reserved) from inventory.stock"))
+
+
+async def _settle(place: Place) -> None:
+    """Wait until everything that was begun is at its end."""
+    ends = time.monotonic() + 2 * PATIENCE_SECONDS
+    while True:
+        waiting = ["the database"]
+        with contextlib.suppress(Busy):
+            waiting = await sim_checks.unfinished(place.shop.shop_id)
+            async with system_transaction() as tx:
+                unread = await tx.value(
+                    """select count(*) from kernel.outbox o join kernel.outbox_cursor c
+                         on c.consumer = 'relay'
+                        and (o.xid, o.event_id) > (c.xid, c.event_id)"""
+                )
+            if not waiting and not unread:
+                return
+        assert time.monotonic() < ends, f"still waiting: {waiting[:10]}"
+        await asyncio.sleep(0.5)
+
+
+async def _count(
+    place: Place, told: list[Kept], killer: Killer, pieces: int, rate: float, limit: float
+) -> KillFigures:
+    shop = place.shop
+    orders = [order_id for kept in told for order_id in kept.orders]
+    paid = {order_id: fen for kept in told for order_id, fen in kept.paid_fen.items()}
+    lost = await sim_checks.lost_orders(shop.shop_id, orders)
+    async with reading(shop.shop_id) as tx:
+        stored = await tx.value("select count(*) from ordering.orders")
+        unbooked = await tx.value(_UNBOOKED, list(paid), list(paid.values()))
+    proofs = await prove.prove()
+    apart = await sim_checks.compare_with_bank(shop, place.sandbox)
+    fees_fen = (await place.sandbox.bank(shop.mchid))["fees_fen"]
+    return KillFigures(
+        checkouts=told[-1].keys,
+        acknowledged=len(told[-1].paid_fen),
+        lost=len(lost),
+        doubled=stored - sum(kept.keys for kept in told),
+        unbooked=unbooked,
+        stock_off=pieces - await _pieces(place) - stored,
+        difference_fen=apart + fees_fen,
+        violations=sum(one.violations for one in proofs),
+        proof=prove.summary(proofs),
+        bugs=sum(kept.bugs for kept in told),
+        kills=killer.kills,
+        bursts=len(killer.recoveries),
+        recovery_max_s=round(max(killer.recoveries, default=0.0), 2),
+        recovery_median_s=round(statistics.median(killer.recoveries or [0.0]), 2),
+        goal_recovery_s=GOAL_SECONDS,
+        rate=round(rate, 1),
+        limit=round(limit, 1),
+        share=round(rate / limit, 3),
+    )

@@ -1,0 +1,240 @@
+"""Postings beside `pgbench -N`, in interleaved rounds of one run on one cluster.
+
+Entries are what a shop books: payments, mixed tenders, top-ups with bonus, splits, points; 2 to 6
+legs, half of them on owners' accounts. They go through `service.post_many`, in batches, each its
+own transaction with its own commit, and the worker's roll-up runs beside them. The books are
+proven at the end. pgbench runs its built-in simple update with prepared statements.
+"""
+
+import asyncio
+import contextlib
+import os
+import re
+import statistics
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from random import Random
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from siyu.app import truths
+from siyu.kernel import clock, config, db, migrate, postgres
+from siyu.kernel.audit import System
+from siyu.kernel.db import reading, system_transaction, transaction
+from siyu.kernel.ids import ShopId, new_id
+from siyu.merchant.shops import service as shops
+from siyu.money.ledger import background, rules
+from siyu.money.ledger import service as books
+from siyu.money.ledger.contracts import Book, Entry, Leg
+from siyu.money.ledger.invariants import INVARIANTS
+
+ROUNDS = 5
+ROUND_SECONDS = 4.0
+CONNECTIONS = 8
+"""For both sides."""
+BATCH = 50
+MEMBERS = 2_000
+SCALE = 10
+
+
+class LedgerFigures(msgspec.Struct, frozen=True):
+    """Entries per second (`rate`) and transactions per second of pgbench (`limit`), medians."""
+
+    rate: float
+    limit: float
+    share: float
+    goal_share: float
+    legs_per_second: float
+    compared: str
+    rounds: list[list[float]]
+
+
+class Bench(msgspec.Struct, frozen=True):
+    """A shop on a database of its own, and the cluster pgbench shares with it."""
+
+    cluster: postgres.Cluster
+    database: str
+    shop_id: ShopId
+
+
+@contextlib.asynccontextmanager
+async def _ready() -> AsyncIterator[Bench]:
+    installed = config.settings()
+    name = f"bench_{os.getpid()}"
+    async with contextlib.AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="siyu-bench-")))
+        cluster = await stack.enter_async_context(
+            postgres.embedded(installed.data_dir / "postgres")
+        )
+        await cluster.create_database(name)
+        stack.push_async_callback(cluster.drop_database, name)
+        owner = await asyncpg.connect(cluster.owner_url(name))
+        await migrate.apply_schemas(owner)
+        await owner.close()
+        config.use(msgspec.structs.replace(installed, data_dir=folder))
+        stack.callback(config.use, installed)
+        database = await db.Database.connect(cluster.url(name), size=CONNECTIONS + 1)
+        stack.push_async_callback(database.close)
+        db.use(database)
+        stack.callback(db.use, None)
+        async with system_transaction() as tx:
+            shop = await shops.create_shop(tx, System(), code="bench", name="Bench")
+        await _pgbench(cluster, name, "-i", "-q", "-s", str(SCALE))
+        yield Bench(cluster, name, ShopId(shop.shop_id))
+
+
+async def ledger() -> LedgerFigures:
+    """Median rates of interleaved rounds, after one round of each to warm up."""
+    async with _ready() as bench:
+        rounds: list[list[float]] = []
+        for number in range(ROUNDS + 1):
+            entries, legs = await _post(bench.shop_id, number)
+            limit = await _simple_updates(bench)
+            if number:
+                rounds.append([entries, limit, legs])
+        await _prove(bench.shop_id)
+    rate, limit, legs = (statistics.median(one[i] for one in rounds) for i in range(3))
+    return LedgerFigures(
+        rate=round(rate, 1),
+        limit=round(limit, 1),
+        share=round(rate / limit, 3),
+        goal_share=0.80,
+        legs_per_second=round(legs, 1),
+        compared=f"entries of 2-6 legs in batches of {BATCH} with `pgbench -N -M prepared`,"
+        f" {CONNECTIONS} connections each",
+        rounds=[[round(figure, 1) for figure in one[:2]] for one in rounds],
+    )
+
+
+# --- entries ------------------------------------------------------------------------------------
+
+
+def _payment(amount: int, _: UUID) -> list[Leg]:
+    return [Leg(Book.WECHAT, amount), Leg(Book.SALES, -amount)]
+
+
+def _mixed(amount: int, member: UUID) -> list[Leg]:
+    half = amount // 2
+    return [
+        Leg(Book.WECHAT, amount - half),
+        Leg(Book.COMMISSION, half, member),
+        Leg(Book.SALES, -amount),
+    ]
+
+
+def _top_up(amount: int, member: UUID) -> list[Leg]:
+    bonus = amount // 10
+    return [
+        Leg(Book.WECHAT, amount),
+        Leg(Book.BONUS_COST, bonus),
+        Leg(Book.PRINCIPAL, -amount, member),
+        Leg(Book.BONUS, -bonus, member),
+    ]
+
+
+def _with_points(amount: int, member: UUID) -> list[Leg]:
+    points = amount // 100 + 1
+    return [
+        Leg(Book.WECHAT_FROZEN, amount - amount // 50),
+        Leg(Book.FEES, amount // 50),
+        Leg(Book.SALES, -amount),
+        Leg(Book.POINTS_ISSUED, points, asset="POINT"),
+        Leg(Book.POINTS, -points, member, "POINT"),
+    ]
+
+
+def _split(amount: int, member: UUID) -> list[Leg]:
+    share, fee = amount // 5, amount // 100
+    return [
+        Leg(Book.WECHAT, amount - fee),
+        Leg(Book.FEES, fee),
+        Leg(Book.COMMISSION_COST, share),
+        Leg(Book.COMMISSION, -share, member),
+        Leg(Book.SUSPENSE, -fee),
+        Leg(Book.SALES, fee - amount),
+    ]
+
+
+SHAPES: tuple[tuple[str, Callable[[int, UUID], list[Leg]]], ...] = (
+    ("payment", _payment),
+    ("balance_spent", _mixed),
+    ("top_up", _top_up),
+    ("points_earned", _with_points),
+    ("commission_accrued", _split),
+)
+
+
+def _batch(chance: Random, members: list[UUID]) -> list[Entry]:
+    entries = []
+    for _ in range(BATCH):
+        kind, shape = chance.choice(SHAPES)
+        order_id = new_id()
+        legs = shape(chance.randrange(1_000, 100_000), chance.choice(members))
+        entries.append(Entry(f"{kind}:{order_id}", kind, legs, order_id, order_id))
+    return entries
+
+
+async def _post(shop_id: ShopId, seed: int) -> tuple[float, float]:
+    """Entries and legs per second over CONNECTIONS connections."""
+    chance = Random(seed)
+    members = [UUID(int=(1 << 100) + number) for number in range(MEMBERS)]
+    begun = clock.monotonic()
+    counts = [0, 0]
+
+    async def teller() -> None:
+        while clock.monotonic() < begun + ROUND_SECONDS:
+            entries = _batch(chance, members)
+            async with transaction(shop_id) as tx:
+                await books.post_many(tx, entries)
+            counts[0] += len(entries)
+            counts[1] += sum(len(entry.legs) for entry in entries)
+
+    async def worker() -> None:
+        while True:
+            await asyncio.sleep(1)
+            await background.roll_up()
+
+    rolling = asyncio.create_task(worker())
+    await asyncio.gather(*(teller() for _ in range(CONNECTIONS)))
+    seconds = clock.monotonic() - begun
+    rolling.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await rolling
+    return counts[0] / seconds, counts[1] / seconds
+
+
+async def _prove(shop_id: ShopId) -> None:
+    async with reading(shop_id) as tx:
+        asked = await truths.ask(tx, None, {"ledger": INVARIANTS})
+        totals = rules.trial_balance(await books.list_accounts(tx), "en").totals
+    assert [one for one in asked if one.rows] == []
+    assert len(totals) == 2 and all(total.is_even for total in totals), totals
+
+
+# --- pgbench ------------------------------------------------------------------------------------
+
+
+async def _simple_updates(bench: Bench) -> float:
+    out = await _pgbench(
+        bench.cluster, bench.database, "-N", "-n", "-M", "prepared",
+        "-c", str(CONNECTIONS), "-j", "2", "-T", str(round(ROUND_SECONDS)),
+    )  # fmt: skip
+    found = re.search(rb"tps = ([0-9.]+)", out)
+    assert found, out.decode()
+    return float(found[1])
+
+
+async def _pgbench(cluster: postgres.Cluster, database: str, *arguments: str) -> bytes:
+    child = await asyncio.create_subprocess_exec(
+        str(cluster.binaries / "pgbench"),
+        *arguments,
+        cluster.owner_url(database),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    out, _ = await child.communicate()
+    assert child.returncode == 0, out.decode()
+    return out

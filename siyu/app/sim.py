@@ -1,0 +1,449 @@
+"""`siyu sim`: days of a shop on a turned clock, against a WeChat that misbehaves.
+
+Hundreds of members buy, return and cheat through the real API; processes are killed between any two
+round trips; after each hour, each day and every few steps all truths of all domains are asked. The
+same seed gives the same run, step by step (`digest`), so a red one can be looked at again.
+"""
+
+import asyncio
+import contextlib
+import functools
+import logging
+import math
+import random
+import shutil
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+import msgspec
+
+from siyu.app import (
+    schedule,
+    sim_after_sale,
+    sim_checks,
+    sim_members,
+    sim_money,
+    sim_shop,
+    sim_staff,
+)
+from siyu.app.event_map import EVENT_MAP
+from siyu.app.http import create_litestar
+from siyu.app.sim_faults import Weather
+from siyu.app.sim_loop import Director, SimLoop, start_of_simulation
+from siyu.app.sim_members import Member, live
+from siyu.app.sim_people import Problem, Street
+from siyu.app.sim_staff import Clerk
+from siyu.app.sim_world import (
+    POOL_SIZE,
+    Behind,
+    Courier,
+    Memory,
+    Pool,
+    ToWeChat,
+    Web,
+    Worker,
+    World,
+    own_database,
+    silenced,
+)
+from siyu.kernel import clock, config, crypto, db, postgres
+from siyu.kernel.http import with_patch
+from siyu.kernel.relay import EventMap
+from siyu.sandbox.app import SandboxSettings, create_sandbox
+from siyu.sandbox.client import SandboxClient
+from siyu.wechat.transport import service as transport
+
+WECHAT, SHOP = "http://wechat.sim", "http://shop.sim"
+CHECK_STEPS = 250
+RUSH_HOURS_UTC = (4.0, 11.5, 13.0)  # noon, evening and late evening in China
+RUSH_SECONDS = 300.0
+BUSY_PAUSE, IDLE_PAUSE, CLOSING_PAUSE = 600.0, 18_000.0, 3 * 3600.0
+CLOSING_DAYS, LAST_DAYS = 2.0, 2.0
+"""For what is under way to end; then, with nobody there, for the last bills to come and agree."""
+HABITS = sim_members.HABITS | sim_money.HABITS | sim_after_sale.HABITS
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """What to simulate. visits: of all members together, per day."""
+
+    seed: int
+    days: float = 3.0
+    members: int = 200
+    visits: float = 16.0
+    calm: bool = False
+    """Without faults."""
+
+
+class Report(msgspec.Struct):
+    """What came out. `violations` and `difference_fen` must be empty and 0."""
+
+    seed: int
+    days: float
+    members: int
+    steps: int
+    digest: str
+    seconds: float
+    days_per_minute: float
+    checks: int
+    score: dict[str, int]
+    kills: dict[str, int]
+    violations: list[str]
+    difference_fen: int | None
+    last_steps: list[str]
+
+    @property
+    def is_green(self) -> bool:
+        """Whether everything holds."""
+        return not self.violations and self.difference_fen == 0
+
+    @property
+    def verdict(self) -> str:
+        """The last line."""
+        if self.is_green:
+            return f"balanced, {len(self.violations)} violations"
+        apart = "unknown" if self.difference_fen is None else f"{self.difference_fen} fen"
+        return (
+            f"NOT balanced: difference {apart}, {len(self.violations)} violations;"
+            f" again with: siyu sim --seed {self.seed} --days {self.days:g}"
+            f" --members {self.members}"
+        )
+
+
+def tell(report: Report) -> None:
+    """The report for people; its last line is the verdict."""
+    if not report.is_green:
+        print("The last steps:")
+        print("\n".join(f"  {line}" for line in report.last_steps))
+    for violation in report.violations:
+        print(f"VIOLATED  {violation}")
+    for what, count in report.score.items():
+        print(f"{count:6}  {what}")
+    print(f"kills: {', '.join(f'{count} {what}' for what, count in report.kills.items())}")
+    print(
+        f"{report.days:g} days of {report.members} members in {report.seconds} s"
+        f" ({report.days_per_minute} days per minute), {report.steps} steps,"
+        f" all truths asked {report.checks} times, digest {report.digest[:16]}"
+    )
+    print(report.verdict)
+
+
+class Ground(msgspec.Struct, frozen=True):
+    """Where a simulation runs: a fresh database, and the first state of a sandbox, if there is."""
+
+    url: str
+    sandbox_file: Path | None = None
+
+
+def run(plan: Plan, event_map: EventMap = EVENT_MAP) -> Report:
+    """Simulate on the embedded cluster of this installation, in a database of its own."""
+    stack = contextlib.AsyncExitStack()
+    with asyncio.Runner() as runner:
+
+        async def prepare() -> Ground:
+            cluster = await stack.enter_async_context(
+                postgres.embedded(config.settings().data_dir / "postgres")
+            )
+            name = await stack.enter_async_context(own_database(cluster, None))
+            return Ground(cluster.url(name))
+
+        try:
+            return simulate(plan, runner.run(prepare()), event_map)
+        finally:
+            runner.run(stack.aclose())
+
+
+def simulate(plan: Plan, ground: Ground, event_map: EventMap = EVENT_MAP) -> Report:
+    """Run a plan to its end, or to the first thing that is wrong."""
+    assert schedule.MODULES, "importing the schedule registers the work"
+    began = time.monotonic()
+    loop = SimLoop(start_of_simulation())
+    director = Director(loop, plan.seed)
+    before = random.getstate()
+    random.seed(plan.seed)  # pauses before repeats are drawn from it
+    with _installed(loop) as folder, silenced(loop):
+        if ground.sandbox_file is not None:
+            shutil.copy(ground.sandbox_file, folder / "sandbox.sqlite")
+        simulation = Simulation(plan, loop, director, ground.url, folder, event_map)
+        with asyncio.Runner(loop_factory=lambda: loop) as runner:
+            runner.run(simulation.run())
+    random.setstate(before)
+    return simulation.report(time.monotonic() - began)
+
+
+@contextlib.contextmanager
+def _installed(loop: SimLoop) -> Iterator[Path]:
+    """Settings, keys and clock of the simulated installation, for this process."""
+    settings, vault = config.settings(), crypto.vault()
+    with tempfile.TemporaryDirectory(prefix="siyu-sim-") as name:
+        folder = Path(name)
+        own = msgspec.structs.replace(
+            settings,
+            data_dir=folder,
+            secret_key_file=None,
+            public_url=SHOP,
+            sandbox_url=WECHAT,
+            wechat_api_url=WECHAT,
+            wechat_pay_url=WECHAT,
+        )
+        config.use(own)
+        crypto.use(crypto.load_vault(own.key_file))
+        clock.follow(loop.now, loop.time)
+        database = db._database
+        try:
+            yield folder
+        finally:
+            clock.follow()
+            db.use(database)
+            db.on_commit(None)
+            config.use(settings)
+            crypto.use(vault)
+
+
+class _Errors(logging.Handler):
+    """Keeps what the program logged as its own fault."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.texts: list[str] = []
+
+    @contextlib.contextmanager
+    def listening(self) -> Iterator[None]:
+        """Alarms are the daily bread of a simulation: they are heard here only."""
+        log = logging.getLogger("siyu")
+        log.addHandler(self)
+        before, log.propagate = log.propagate, False
+        try:
+            yield
+        finally:
+            log.propagate = before
+            log.removeHandler(self)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """The last few, with their tracebacks."""
+        self.texts = [*self.texts[-4:], self.format(record)]
+
+
+class Simulation:
+    """One run."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        loop: SimLoop,
+        director: Director,
+        url: str,
+        folder: Path,
+        event_map: EventMap,
+    ) -> None:
+        self.plan = plan
+        self.loop = loop
+        self.director = director
+        self.url = url
+        self.folder = folder
+        self.event_map = event_map
+        self.dice = random.Random(f"plan {plan.seed}")
+        self.violations: list[str] = []
+        self.difference_fen: int | None = None
+        self.checks = 0
+        self.errors = _Errors()
+        self._checked_step = 0
+        self._checked_hour = 0
+        self.members: list[Member] = []
+        self.clerks: list[Clerk] = []
+        self.street: Street
+        self.world: World
+        self.shop: sim_shop.Shop
+        self.auditor: sim_checks.Auditor
+
+    async def run(self) -> None:
+        """From the opening of the shop to the comparison of the books."""
+        async with contextlib.AsyncExitStack() as stack:
+            stack.enter_context(self.errors.listening())
+            stack.callback(Memory().forget)
+            await self.director.offstage(self._open(stack))
+            work = asyncio.create_task(self._work())
+            await asyncio.wait({work, self.director.failed}, return_when=asyncio.FIRST_COMPLETED)
+            self.director.fail(asyncio.CancelledError())
+            work.cancel()
+            await self.director.offstage(self.world.end())
+            ended = await asyncio.gather(work, self.director.failed, return_exceptions=True)
+            self._explain(ended)
+
+    async def _work(self) -> None:
+        await self._days()
+        await self._close()
+
+    def _explain(self, ended: Iterable[BaseException | None]) -> None:
+        """Make violations of what ended the run too early; a bug of the simulation is raised."""
+        for end in ended:
+            if isinstance(end, sim_checks.Violated):
+                self.violations += end.found
+            elif isinstance(end, Problem):
+                self.violations += self.street.problems + self.errors.texts
+            elif isinstance(end, Exception):
+                raise end
+
+    async def _open(self, stack: contextlib.AsyncExitStack) -> None:
+        """Connect everything to everything."""
+        observer = await self._behind(stack, role="siyu_system")
+        reaper = await self._behind(stack)
+        pool: Any = await self._pool(stack, "siyu_app")
+        db.use(db.Database(self.url, pool))
+        web = Web(with_patch(create_litestar()), self.director)
+        app: Any = create_sandbox(
+            SandboxSettings(data_dir=self.folder, public_url=WECHAT, seed=self.plan.seed), web
+        )
+        wire = httpx.ASGITransport(app)
+        transport.use_network(ToWeChat(wire, self.director))
+        stack.push_async_callback(transport.close)
+        sandbox = await stack.enter_async_context(SandboxClient(WECHAT, wire))
+        http = await stack.enter_async_context(httpx.AsyncClient(transport=web, base_url=SHOP))
+        courier = Courier(sandbox, self.folder / "sandbox.sqlite", self.director, self.loop)
+
+        async def settled() -> None:
+            await self.world.settled()
+
+        queue = await self._pool(stack, "siyu_system")
+        worker = Worker(self.event_map, queue, self.director, self.dice, self._pause, settled)
+        self.world = World(self.loop, self.director, web, worker, observer, reaper)
+        await self.world.turn_clock(0.0)
+        self.shop = await sim_shop.open_shop(sandbox, self.plan.seed)
+        inside = await self._behind(
+            stack, role="siyu_app", **{"siyu.shop_id": str(self.shop.shop_id)}
+        )
+        self.auditor = sim_checks.Auditor(inside, observer)
+        self.street = Street(self.shop, http, sandbox, self.director, courier)
+        people = await sim_shop.make_people(sandbox, self.plan.members, self.plan.seed)
+        self.members = [
+            Member(self.street, f"m{number}", str(self.plan.seed), person_id, HABITS)
+            for number, person_id in enumerate(people)
+        ]
+        async with httpx.AsyncClient(transport=web.direct, base_url=SHOP) as desk:
+            await self._prepare(desk)
+        db.on_commit(worker.ring)
+        worker.start()
+        self.director.must_check = self._must_check
+        self.director.check = self._check
+
+    async def _prepare(self, desk: httpx.AsyncClient) -> None:
+        """Two members who earn commission, and two clerks; before time begins."""
+        earners = self.members[:2]
+        for earner in earners:
+            await earner.sign_in(desk)
+            earner.habits = HABITS | dict.fromkeys(sim_money.EARNERS, 20.0)
+        merchant = await self.street.sandbox.call("POST", "/merchants", {"name": "分账伙伴"})
+        for number in range(2):
+            name = f"clerk-{number}"
+            await sim_shop.hire(self.shop.shop_id, name, sim_staff.PASSWORD)
+            cookie = await sim_staff.sign_in(desk, name)
+            self.clerks.append(Clerk(self.street, name, str(self.plan.seed), cookie))
+        await sim_staff.set_up(
+            desk, self.clerks[0].headers(), [earner.member_id for earner in earners], merchant
+        )
+
+    async def _behind(self, stack: contextlib.AsyncExitStack, **settings: str) -> Behind:
+        real = await asyncpg.connect(self.url, server_settings=settings)
+        stack.callback(real.terminate)
+        return Behind(real)
+
+    async def _pool(self, stack: contextlib.AsyncExitStack, role: str) -> Pool:
+        """Connections that wait for locks as long as the others' turns take."""
+        limits = ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout")
+        real = await db.Database.connect(self.url, POOL_SIZE, role, **dict.fromkeys(limits, "0"))
+        stack.callback(real.pool.terminate)
+        return Pool(real.pool, self.director)
+
+    def _pause(self) -> float:
+        mean = BUSY_PAUSE if self.street.busy else IDLE_PAUSE
+        if self.street.is_closing and not self.street.busy:
+            mean = CLOSING_PAUSE
+        return self.dice.expovariate(1 / mean)
+
+    # -- the days ----------------------------------------------------------------------------
+
+    async def _days(self) -> None:
+        plan = self.plan
+        lives = []
+        for number, member in enumerate(self.members):
+            # Few come often and most come seldom, as in life.
+            share = 6.0 * math.exp(-6.0 * number / plan.members)
+            rush = functools.partial(self._rush, member.dice)
+            visits = plan.visits / plan.members * share
+            lives.append(asyncio.create_task(live(member, plan.days, visits, rush)))
+        shop_closes = (plan.days + CLOSING_DAYS) * 86_400
+        clerks = [asyncio.create_task(clerk.live(shop_closes)) for clerk in self.clerks]
+        others = [asyncio.create_task(self.street.courier.life())]
+        if not plan.calm:
+            others.append(asyncio.create_task(Weather(self.street, self.world, plan.seed).rage()))
+        for task in [*lives, *clerks, *others]:
+            task.add_done_callback(self._ended)
+        await asyncio.wait(lives)
+        for task in others[1:]:
+            task.cancel()
+        await self.street.sandbox.call("DELETE", "/faults")
+        await asyncio.sleep(2 * 3600)
+        self.street.is_closing = True
+        await asyncio.wait(clerks)
+        self._others = [*others, *clerks]
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.director.fail(error)
+
+    def _rush(self, dice: random.Random) -> float:
+        """A second of the day at which people come."""
+        if dice.random() < 0.15:
+            return dice.uniform(0, 86_400)
+        return dice.choice(RUSH_HOURS_UTC) * 3600 + dice.uniform(0, RUSH_SECONDS)
+
+    async def _close(self) -> None:
+        """Let everything come to its end, without new faults, and compare the books."""
+        await asyncio.sleep(LAST_DAYS * 86_400)
+        await self._check()
+        self.difference_fen = await sim_checks.compare_with_bank(self.shop, self.street.sandbox)
+        left = await sim_checks.unfinished(self.shop.shop_id)
+        left += await sim_checks.lost_orders(
+            self.shop.shop_id, [one.order_id for member in self.members for one in member.bought]
+        )
+        if left or self.street.problems:
+            raise sim_checks.Violated(left + self.street.problems)
+
+    # -- checks ------------------------------------------------------------------------------
+
+    def _must_check(self) -> bool:
+        if self.director.steps == self._checked_step:
+            return False
+        hour = int(self.loop.at // 3600)
+        return hour != self._checked_hour or self.director.steps - self._checked_step >= CHECK_STEPS
+
+    async def _check(self) -> None:
+        self.checks += 1
+        self._checked_step = self.director.steps
+        self._checked_hour = int(self.loop.at // 3600)
+        found = await self.auditor.broken()
+        if found:
+            raise sim_checks.Violated(found)
+
+    def report(self, seconds: float) -> Report:
+        """What came out so far."""
+        simulated = self.loop.at / 86_400
+        return Report(
+            seed=self.plan.seed,
+            days=self.plan.days,
+            members=self.plan.members,
+            steps=self.director.steps,
+            digest=self.director.digest.hexdigest(),
+            seconds=round(seconds, 1),
+            days_per_minute=round(min(simulated, self.plan.days) / seconds * 60, 1),
+            checks=self.checks,
+            score=dict(sorted(self.street.score.items())),
+            kills=self.world.kills,
+            violations=self.violations,
+            difference_fen=self.difference_fen,
+            last_steps=list(self.director.last),
+        )

@@ -1,0 +1,116 @@
+"""What must hold in a simulation: all truths at all times, at the end the books of both sides."""
+
+from collections.abc import Mapping
+
+from siyu.app import truths
+from siyu.app.sim_shop import Shop
+from siyu.app.sim_world import Behind
+from siyu.kernel.db import reading, system_transaction
+from siyu.kernel.ids import ShopId
+from siyu.money.ledger import service as ledger
+from siyu.money.ledger.contracts import Book
+from siyu.sandbox.client import SandboxClient
+
+SHOWN_ROWS = 5
+
+
+class Violated(Exception):
+    """Something that must always hold does not."""
+
+    def __init__(self, found: list[str]) -> None:
+        super().__init__("\n".join(found))
+        self.found = found
+
+
+def _all_at_once(listed: Mapping[str, Mapping[str, str]]) -> str:
+    parts = [
+        f"select '{domain}' as domain, $t${truth}$t$ as truth, count(*) as rows from ({sql}) _"
+        for domain, of_domain in listed.items()
+        for truth, sql in of_domain.items()
+    ]
+    return f"select * from ({' union all '.join(parts)}) _ where rows > 0"
+
+
+class Auditor:
+    """Asks all truths on connections of its own, so that each is planned once."""
+
+    def __init__(self, shop_connection: Behind, system_connection: Behind) -> None:
+        self._asked = [
+            (system_connection, truths.OF_THE_INSTALLATION),
+            (shop_connection, truths.OF_A_SHOP),
+        ]
+
+    async def broken(self) -> list[str]:
+        """The truths that do not hold, each with its first rows."""
+        found: list[str] = []
+        for connection, listed in self._asked:
+            for row in await connection.fetch(_all_at_once(listed)):
+                sql = listed[row["domain"]][row["truth"]]
+                shown = await connection.fetch(f"select * from ({sql}) _ limit {SHOWN_ROWS}")
+                rows = "; ".join(str(dict(one)) for one in shown)
+                found.append(f"{row['domain']}: {row['truth']}: {row['rows']} rows: {rows}")
+        return found
+
+
+async def compare_with_bank(shop: Shop, sandbox: SandboxClient) -> int:
+    """What WeChat's bank holds for the shop minus what our ledger says it holds, in fen."""
+    bank = await sandbox.bank(shop.mchid)
+    if bank["problems"]:
+        raise Violated([f"the sandbox's bank is broken: {one}" for one in bank["problems"]])
+    async with reading(shop.shop_id) as tx:
+        books = [await ledger.balance(tx, book) for book in (Book.WECHAT, Book.WECHAT_FROZEN)]
+    return int(bank["books_fen"]) - sum(book.posted for book in books)
+
+
+async def lost_orders(shop_id: ShopId, acknowledged: list[str]) -> list[str]:
+    """Orders that were acknowledged to a customer and are not there."""
+    async with reading(shop_id) as tx:
+        rows = await tx.connection.fetch(
+            """select id from unnest($1::uuid[]) as acknowledged (id)
+                where not exists (select from ordering.orders where order_id = id)""",
+            acknowledged,
+        )
+    return [f"acknowledged and lost: order {row['id']}" for row in rows]
+
+
+# What must have come to its end when everybody had time; a ticket of the console is an end, too.
+_OPEN: dict[str, str] = {
+    "order": "select order_id::text from ordering.orders where status = 'pending_payment'",
+    "refund of an order": "select refund_id::text from ordering.refunds where status = 'started'",
+    "payment": """select payment_id::text from payments.attempts
+                   where state in ('created', 'paying')""",
+    "refund": """select refund_id::text || ' ' || state from payments.refunds
+                  where state in ('waiting', 'created', 'processing')""",
+    "parked money": """select parked_id::text || ' ' || state from payments.suspense
+                        where state = 'refunding' or (state = 'parked' and ticket is null)""",
+    "top-up": "select top_up_id::text from stored_value.top_ups where state = 'pending'",
+    "stored value of an order": """select order_id::text from stored_value.spendings
+                                    where state = 'held'""",
+    "points of an order": "select order_id::text from points.spendings where state = 'held'",
+    "call about a split": """select order_id::text || ' ' || kind from profit_sharing.requests
+                              where state in ('created', 'processing')""",
+    "payout": """select payout_id::text || ' ' || state from payouts.payouts
+                  where state in ('created', 'accepted', 'waiting', 'sending', 'cancelling')""",
+    "case": "select case_id::text from after_sale.cases where state = 'refunding'"
+    " and trouble is null",
+    "reconciliation": """select ticket_id::text || ' ' || difference from reconciliation.tickets
+                          where state = 'open'""",
+    "news": """select outside_id || ' ' || coalesce(reason, '') from kernel.inbox
+                where state <> 'done'""",
+}
+_DEAD: dict[str, str] = {
+    "job": "select entrypoint from jobs.pgqueuer where status = 'failed'",
+    "delivery": "select state || ' ' || reaction from kernel.deliveries where state <> 'done'",
+}
+
+
+async def unfinished(shop_id: ShopId) -> list[str]:
+    """What still waits, or is dead, although everybody has had time."""
+    found: list[str] = []
+    async with system_transaction() as tx:
+        for what, sql in _DEAD.items():
+            found += [f"dead {what}: {row[0]}" for row in await tx.connection.fetch(sql)]
+    async with reading(shop_id) as read:
+        for what, sql in _OPEN.items():
+            found += [f"unfinished {what}: {row[0]}" for row in await read.connection.fetch(sql)]
+    return found

@@ -1,0 +1,541 @@
+"""The world of a simulation: a database that goes by the turned clock, siyu's processes, WeChat.
+
+Everything of siyu is real: the ASGI app, the relay, the jobs, PostgreSQL. Only what carries bytes
+between them belongs to the simulation, so that each round trip waits for its turn and any process
+can be killed between two of them. The database's `now()` is found in the schema `sim` before
+PostgreSQL's own.
+"""
+
+import asyncio
+import contextlib
+import copy
+import os
+import random
+import secrets
+import sqlite3
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextvars import copy_context
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+from pgqueuer.adapters.drivers.asyncpg import AsyncpgPoolDriver
+
+from siyu.app.sim_loop import Director, Process, SimLoop, running_in
+from siyu.kernel import jobs, migrate, postgres
+from siyu.kernel.errors import Busy
+from siyu.kernel.relay import EventMap, Relay
+
+CLOCK = """
+create schema sim;
+create sequence sim.clock as bigint minvalue 0 start 0;
+create function sim.now() returns timestamptz language sql stable as
+  $$ select timestamptz 'epoch' + last_value * interval '1 microsecond' from sim.clock $$;
+create function sim.clock_timestamp() returns timestamptz language sql volatile as
+  $$ select sim.now() $$;
+grant usage on schema sim to public;
+grant select, update on sequence sim.clock to public;
+"""
+# Sleeping autovacuum and planner statistics would change plans, and so the run, by chance.
+QUIET = """
+do $$ declare t regclass; begin
+  for t in select c.oid::regclass from pg_class c join pg_namespace n on n.oid = relnamespace
+            where relkind = 'r' and nspname not in ('pg_catalog', 'information_schema') loop
+    execute format('alter table %s set (autovacuum_enabled = false)', t);
+  end loop;
+end $$
+"""
+NOT_SIMULATED = ("every.warehouse.", "every.app.")
+"""The warehouse has crash tests of its own; the truths are asked by the simulation itself."""
+POOL_SIZE = 24
+AT_ONCE = 6
+REACTION_SECONDS = (0.0, 0.5, 2.0, 5.0)  # from the bell to the first look
+DOWN_SECONDS = (0.5, 6.0)
+
+
+async def make_template(cluster: postgres.Cluster, name: str) -> None:
+    """A database with all schemas, whose clock is ours."""
+    await cluster.create_database(name)
+    owner = await asyncpg.connect(cluster.owner_url(name))
+    try:
+        await owner.execute(CLOCK)
+        settings = {
+            "search_path": "sim, pg_catalog, public",
+            "synchronous_commit": "off",  # nothing here outlives the run
+            "jit": "off",
+        }
+        for setting, value in settings.items():
+            await owner.execute(f'alter database "{name}" set {setting} = {value}')
+        await owner.execute("set search_path = sim, pg_catalog, public")
+        await migrate.apply_schemas(owner)
+        await owner.execute(QUIET)
+    finally:
+        await owner.close()
+
+
+@contextlib.asynccontextmanager
+async def own_database(cluster: postgres.Cluster, template: str | None) -> AsyncIterator[str]:
+    """A fresh database, dropped at the end; its name. template: one that `make_template` made."""
+    name = f"sim_{os.getpid()}_{secrets.token_hex(4)}"
+    if template is None:
+        await make_template(cluster, name)
+    else:
+        await cluster.create_database(name, template)
+        owner = await asyncpg.connect(cluster.owner_url(template))
+        rows = await owner.fetch(
+            "select unnest(setconfig) as one from pg_db_role_setting s join pg_database d"
+            " on d.oid = s.setdatabase where d.datname = current_database()"
+        )
+        for row in rows:  # settings of a database are not copied with it
+            setting, _, value = row["one"].partition("=")
+            await owner.execute(f'alter database "{name}" set {setting} = {value}')
+        await owner.close()
+    try:
+        yield name
+    finally:
+        await cluster.drop_database(name)
+
+
+class Connection:
+    """A connection whose every round trip waits for its turn."""
+
+    def __init__(self, real: Any, director: Director) -> None:
+        self.real = real
+        self.pid = real.get_server_pid()
+        self._director = director
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self.real, name)
+        if name not in _TRIPS:
+            return found
+
+        async def trip(*args: Any, **options: Any) -> Any:
+            label = f"{name} {_head(args)}"
+            return await self._director.trip(self.pid, label, lambda: found(*args, **options))
+
+        return trip
+
+
+_TRIPS = {
+    "execute",
+    "executemany",
+    "fetch",
+    "fetchrow",
+    "fetchval",
+    "copy_records_to_table",
+}
+
+
+def _head(args: tuple[Any, ...]) -> str:
+    return " ".join(str(args[0]).split()[:3]) if args else ""
+
+
+class Behind:
+    """A connection of the simulation itself; one round trip after the other."""
+
+    def __init__(self, real: Any) -> None:
+        self._real = real
+        self._free = asyncio.Lock()
+
+    async def fetch(self, sql: str, *args: Any) -> Any:
+        """All rows."""
+        async with self._free:
+            return await self._real.fetch(sql, *args)
+
+    async def value(self, sql: str, *args: Any) -> Any:
+        """The first value."""
+        async with self._free:
+            return await self._real.fetchval(sql, *args)
+
+
+class Pool:
+    """A pool that knows which process holds which connection."""
+
+    def __init__(self, real: Any, director: Director) -> None:
+        self._real = real
+        self._director = director
+
+    async def acquire(self, *, timeout: float | None = None) -> Connection:  # noqa: ASYNC109
+        """As asyncpg's; never within a transaction, so that a turn is enough."""
+        real = await self._director.offstage(self._real.acquire(timeout=timeout))
+        made = Connection(real, self._director)
+        if process := running_in.get():
+            process.connections[made] = None
+        return made
+
+    async def release(self, connection: Connection) -> None:
+        """As asyncpg's."""
+        if process := running_in.get():
+            process.connections.pop(connection, None)
+        await self._real.release(connection.real)
+
+    async def fetch(self, sql: str, *args: Any) -> Any:
+        """Of the job queue: one round trip, in its turn."""
+        await self._director.turn(f"queue {_head((sql,))}")
+        return await self._director.offstage(self._real.fetch(sql, *args))
+
+    async def execute(self, sql: str, *args: Any) -> Any:
+        """Of the job queue: one round trip, in its turn."""
+        await self._director.turn(f"queue {_head((sql,))}")
+        return await self._director.offstage(self._real.execute(sql, *args))
+
+    async def glance(self, sql: str, *args: Any) -> Any:
+        """A value for the simulation itself; no step of anybody."""
+        return await self._director.offstage(self._real.fetchval(sql, *args))
+
+
+class Lost(httpx.TransportError):
+    """The answer will never come: the process died, or is not there."""
+
+
+class ToWeChat(httpx.AsyncBaseTransport):
+    """siyu's way to WeChat; what WeChat does goes on when siyu dies."""
+
+    def __init__(self, wechat: httpx.AsyncBaseTransport, director: Director) -> None:
+        self._wechat = wechat
+        self._director = director
+        self.is_used = False
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """There, and back, each in its turn."""
+        if running_in.get() is None:
+            return await self._answer(request)
+        where = f"{request.method} {_masked(request.url.path)}"
+        await self._director.turn(f"to WeChat: {where}")
+        self.is_used = True
+        seconds = request.extensions.get("timeout", {}).get("read") or 10.0
+        outside = copy_context()
+        outside.run(running_in.set, None)
+        work = asyncio.get_running_loop().create_task(self._answer(request), context=outside)
+        try:
+            async with asyncio.timeout(seconds):
+                answer = await asyncio.shield(work)
+        except TimeoutError:
+            raise httpx.ReadTimeout("no answer", request=request) from None
+        await self._director.turn(f"from WeChat: {answer.status_code} {where}")
+        return answer
+
+    async def _answer(self, request: httpx.Request) -> httpx.Response:
+        answer = await self._wechat.handle_async_request(request)
+        await answer.aread()
+        return answer
+
+
+def _masked(path: str) -> str:
+    """A path without what differs from run to run."""
+    parts = [part for part in path.split("/") if part]
+    return "/" + "/".join("…" if len(part) >= 20 else part for part in parts)
+
+
+class Web(httpx.AsyncBaseTransport):
+    """The web process, and the way to it. Requests are tasks of the process and die with it."""
+
+    def __init__(self, app: Any, director: Director) -> None:
+        self.direct = httpx.ASGITransport(app)
+        """Past all turns: for what is done before time begins."""
+        self._director = director
+        self.process = Process("web")
+        self.is_up = True
+        self.answered = 0
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Answer a request, or be lost."""
+        if not self.is_up:
+            raise Lost("connection refused", request=request)
+        process = self.process
+        inside = copy_context()
+        inside.run(running_in.set, process)
+        label = f"{request.method} {_masked(request.url.path)}"
+        try:
+            answer: httpx.Response = await process.begin(self._answer(request, label), inside)
+        except BaseException as end:
+            if not process.is_dead:
+                raise
+            raise Lost("connection reset", request=request) from end
+        if process.is_dead:
+            raise Lost("connection reset", request=request)
+        self.answered += 1
+        return answer
+
+    async def _answer(self, request: httpx.Request, label: str) -> httpx.Response:
+        await self._director.turn(label, begins=True)
+        answer = await self.direct.handle_async_request(request)
+        await answer.aread()
+        await self._director.turn(f"{answer.status_code} {label}")
+        return answer
+
+
+# A running transaction may hold back what it has nothing to do with; the real worker polls.
+_NEXT_DELIVERY = """
+select least(
+  (select min(due_at) from kernel.deliveries where state = 'due'),
+  (select now() + interval '1 s' where exists (
+     select from kernel.outbox o join kernel.outbox_cursor c on c.consumer = 'relay'
+      where (o.xid, o.event_id) > (c.xid, c.event_id))))
+"""
+_NEXT_JOB = """
+select min(case status when 'queued' then execute_after
+             else greatest(heartbeat + interval '20 s', now() + interval '1 s') end)
+from jobs.pgqueuer where status in ('queued', 'picked') and entrypoint not like all($1::text[])
+"""
+
+
+class Worker:
+    """The worker process: it wakes when something was committed and when something is due."""
+
+    def __init__(
+        self,
+        event_map: EventMap,
+        pool: Pool,
+        director: Director,
+        dice: random.Random,
+        pause: Callable[[], float],
+        settled: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._settled = settled
+        self._relay = Relay(event_map)
+        names = [name for name in jobs.registered() if not name.startswith(NOT_SIMULATED)]
+        self._dice = dice
+        self._pool = pool
+        driver: Any = pool
+        self._queue = jobs.Queue(AsyncpgPoolDriver(driver), names)
+        self._director = director
+        self._pause = pause
+        self._bell = asyncio.Event()
+        self.process = Process("worker")
+        self.is_up = True
+        self.failures: list[str] = []
+
+    def ring(self) -> None:
+        """Something was committed."""
+        self._bell.set()
+
+    def start(self) -> None:
+        """Begin to work, as a fresh process."""
+        self.process, self.is_up = Process("worker"), True
+        inside = copy_context()
+        inside.run(running_in.set, self.process)
+        for life in (self._tick(), self._deliver(), self._work()):
+            self.process.begin(life, inside.copy())
+
+    async def _tick(self) -> None:
+        """Periodic work, at the simulation's pace: a late tick is made up for once."""
+        while True:
+            await self._in_turn("tick", jobs.tick)
+            self._bell.set()
+            await asyncio.sleep(self._pause())
+
+    async def _deliver(self) -> None:
+        while True:
+            while await self._in_turn("relay", self._relay_step):
+                self._bell.set()
+            await self._rest(_NEXT_DELIVERY)
+
+    async def _work(self) -> None:
+        while True:
+            taken = await self._queue.take(4)
+            for job in taken:
+                self.process.begin(self._run(job))
+            if not taken:
+                await self._rest(_NEXT_JOB, [f"{name}%" for name in NOT_SIMULATED])
+
+    async def _relay_step(self) -> int:
+        await self._director.offstage(self._settled())
+        return await self._relay.step()
+
+    async def _run(self, job: Any) -> None:
+        await self._director.turn(f"job {job.entrypoint}", begins=True)
+        with contextlib.suppress(Busy):
+            failure = await self._queue.work_off(job)
+            if failure is not None:
+                self.failures.append(f"{job.entrypoint}: {failure}")
+        self._bell.set()
+
+    async def _in_turn(self, label: str, work: Callable[[], Awaitable[Any]]) -> Any:
+        await self._director.turn(label, begins=True)
+        try:
+            return await work()
+        except Busy:  # as the real worker: it waits for the database
+            return 0
+
+    async def _rest(self, next_due: str, *args: Any) -> None:
+        """Until the bell rings or something is due."""
+        self._bell.clear()
+        at = await self._pool.glance(next_due, *args)
+        loop: Any = asyncio.get_running_loop()
+        seconds = None if at is None else max((at - loop.now()).total_seconds(), 0.05)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._bell.wait(), seconds)
+        await asyncio.sleep(self._dice.choice(REACTION_SECONDS))
+
+
+_NEXT_AT_WECHAT = """
+select min(at) from (
+  select min(next_at) as at from notifications union all select min(due_at) from tasks)
+"""
+
+
+class Courier:
+    """Brings WeChat's notifications when they are due, several at once."""
+
+    def __init__(self, sandbox: Any, file: Path, director: Director, loop: SimLoop) -> None:
+        self._sandbox = sandbox
+        self._store = sqlite3.connect(f"file:{file}?mode=ro", uri=True)
+        self._director = director
+        self._loop = loop
+        self._rounds: set[asyncio.Task[Any]] = set()
+        self.bell = asyncio.Event()
+
+    async def life(self) -> None:
+        """Look whenever something happened at WeChat, and when a repeat is due."""
+        while True:
+            await self._director.turn("WeChat's courier", begins=True)
+            round_ = asyncio.get_running_loop().create_task(self._sandbox.deliver())
+            self._rounds.add(round_)
+            round_.add_done_callback(self._back)
+            self.bell.clear()
+            seconds = None
+            row = self._store.execute(_NEXT_AT_WECHAT).fetchone()
+            if row[0] is not None:
+                seconds = max(row[0] - self._loop.now().timestamp(), 0.5)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.bell.wait(), seconds)
+
+    def _back(self, round_: "asyncio.Task[Any]") -> None:
+        self._rounds.discard(round_)
+        if not round_.cancelled() and round_.result():
+            self.bell.set()
+
+
+class Memory:
+    """What a process keeps in memory beside the database: lost when it is killed."""
+
+    def __init__(self) -> None:
+        self._kept = {
+            (name, key): copy.copy(value)
+            for name, module in list(sys.modules.items())
+            if name.startswith("siyu.") and not name.startswith(("siyu.sandbox", "siyu.app"))
+            for key, value in vars(module).items()
+            if key.startswith("_") and not key.startswith("__") and type(value) in (dict, set, list)
+        }
+
+    def forget(self) -> None:
+        """As after the imports."""
+        for (name, key), value in self._kept.items():
+            now = getattr(sys.modules[name], key)
+            now.clear()
+            now.extend(value) if isinstance(now, list) else now.update(value)
+
+
+# Transaction numbers are the cluster's; the relay reads below the oldest one that runs.
+_HELD_BACK = """
+select exists (
+  select from pg_snapshot_xip(pg_current_snapshot()) as running (xid)
+   where xid < (select max(xid) from kernel.outbox)
+     and xid::xid <> all (array(
+       select backend_xid from pg_stat_activity
+        where datname = current_database() and backend_xid is not null)))
+"""
+
+
+class World:
+    """Processes, database and WeChat, and what can happen to them."""
+
+    def __init__(
+        self,
+        loop: SimLoop,
+        director: Director,
+        web: Web,
+        worker: Worker,
+        observer: Behind,
+        reaper: Behind,
+    ) -> None:
+        self.loop = loop
+        self.director = director
+        self.web = web
+        self.worker = worker
+        self._observer = observer
+        self._reaper = reaper
+        self._memory = Memory()
+        self.kills = {"web": 0, "worker": 0, "connection": 0}
+        director.turn_clock = self.turn_clock
+        director.find_blocked = self.find_blocked
+
+    async def turn_clock(self, at: float) -> None:
+        """Tell the database the time."""
+        moment = self.loop.began_at + timedelta(seconds=at)
+        micros = int(moment.timestamp() * 1_000_000)
+        await self._observer.value("select setval('sim.clock', $1)", micros)
+
+    async def find_blocked(self, pids: list[int]) -> set[int]:
+        """Those that wait for a lock."""
+        rows = await self._observer.fetch(
+            "select pid from pg_locks where not granted and pid = any($1)", pids
+        )
+        return {row["pid"] for row in rows}
+
+    async def settled(self) -> None:
+        """Wait until transactions of other databases of the cluster hold back no event of ours."""
+        while await self._observer.value(_HELD_BACK):
+            await self._observer.value("select pg_sleep(0.002)")
+
+    async def kill_web(self, down_seconds: float) -> None:
+        """All requests under way are cut, wherever they are; after a while it is there again."""
+        self.kills["web"] += 1
+        self.web.is_up = False
+        await self._end(self.web.process)
+        self._memory.forget()
+        await asyncio.sleep(down_seconds)
+        self.web.process, self.web.is_up = Process("web"), True
+
+    async def kill_worker(self, down_seconds: float) -> None:
+        """Jobs and reactions under way are cut; what they had claimed comes back by itself."""
+        self.kills["worker"] += 1
+        self.worker.is_up = False
+        await self._end(self.worker.process)
+        await asyncio.sleep(down_seconds)
+        self.worker.start()
+
+    async def cut_connection(self, choose: Callable[[list[Any]], Any]) -> None:
+        """One connection to the database is gone, in the middle of what it does."""
+        held = [*self.web.process.connections, *self.worker.process.connections]
+        if held:
+            self.kills["connection"] += 1
+            await self._terminate([choose(held).pid])
+
+    async def end(self) -> None:
+        """Both processes stop where they are, for good."""
+        self.web.is_up = self.worker.is_up = False
+        await self._end(self.web.process)
+        await self._end(self.worker.process)
+
+    async def _end(self, process: Process) -> None:
+        process.is_dead = True
+        held = list(process.connections)
+        await self._terminate([one.pid for one in held])
+        for one in held:
+            with contextlib.suppress(asyncpg.InterfaceError):  # already given back
+                one.real.terminate()
+        for task in list(process.tasks):
+            task.cancel()
+
+    async def _terminate(self, pids: list[int]) -> None:
+        if pids:
+            await self.director.offstage(
+                self._reaper.fetch(
+                    "select pg_terminate_backend(pid, 5000) from unnest($1::int[]) as pid", pids
+                )
+            )
+
+
+@contextlib.contextmanager
+def silenced(loop: SimLoop) -> Iterator[None]:
+    """Tasks of killed processes end with exceptions nobody asks for."""
+    loop.set_exception_handler(lambda *_: None)
+    try:
+        yield
+    finally:
+        loop.set_exception_handler(None)

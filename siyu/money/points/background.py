@@ -1,0 +1,28 @@
+"""What the worker runs for points."""
+
+from siyu.kernel import clock
+from siyu.kernel.db import system_transaction, transaction
+from siyu.kernel.ids import ShopId
+from siyu.kernel.jobs import every
+from siyu.merchant.shops import service as shops
+from siyu.money.points import queries, service
+
+_BATCH = 200
+
+
+@every("11 * * * *")
+async def expire_due() -> None:
+    """End points whose last day is over. Every hour, for midnight comes at its own time to each
+    shop; a member's points end together, in one entry."""
+    while True:
+        async with system_transaction() as tx:
+            days = {
+                shop.shop_id: clock.business_day(clock.now(), shop.time_zone)
+                for shop in await shops.list_shops(tx)
+            }
+            due = await queries.list_ending(tx, days, _BATCH)
+        for one in due:
+            async with transaction(ShopId(one.shop_id)) as own:
+                await service.expire(own, one.member_id)
+        if len(due) < _BATCH:
+            return

@@ -1,0 +1,13 @@
+"""Profit sharing 分账: who earns a part of an order's money, and how it reaches them to the fen.
+
+Owns receivers, promoters (at most two levels, by constraint), rules, and one plan per shared
+order: its parts are frozen when the order is paid, fall due on receipt or after some days, and are
+either split by WeChat out of the frozen payment or credited to a commission balance. Requests,
+returns and the unfreezing of the rest each have a number of their own, stored before the call.
+Always: parts and the merchant's rest add up to the payment; nothing is split beyond the contract's
+ratio or the money less fee and refunds; every result is booked per receiver; before a refund what
+was split comes back or is owed; a payment is not frozen longer than its parts need.
+
+Hears `ordering.order_paid`, `ordering.order_completed`, and the refunds of payments. Ordering calls
+`is_shared` before a payment and `prepare_refund` before a refund.
+"""

@@ -1,0 +1,96 @@
+"""What the worker runs for profit sharing."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Protocol
+from uuid import UUID
+
+from siyu.kernel import clock
+from siyu.kernel.db import Tx, system_transaction
+from siyu.kernel.errors import SiyuError
+from siyu.kernel.ids import ShopId
+from siyu.kernel.jobs import every
+from siyu.money.payments.contracts import RefundClosed, RefundSucceeded
+from siyu.money.profit_sharing import queries, service
+from siyu.money.profit_sharing.contracts import PaidOrder
+from siyu.money.profit_sharing.queries import Due
+from siyu.money.profit_sharing.service import partner_store
+
+log = logging.getLogger(__name__)
+
+_AT_ONCE = 10
+_BATCH = 200
+_IN_CASE_OF_FAILURE = timedelta(minutes=2)
+
+
+class CompletedOrder(Protocol):
+    """What is read of `ordering.order_completed`, an event of a floor above."""
+
+    @property
+    def order_id(self) -> UUID:
+        """The order."""
+
+
+async def on_order_paid(tx: Tx, event: PaidOrder) -> None:
+    """Freeze who earns what of the order."""
+    await service.plan_order(tx, event)
+
+
+async def on_order_completed(tx: Tx, event: CompletedOrder) -> None:
+    """Parts that waited for the receipt fall due."""
+    await service.complete_order(tx, event.order_id)
+
+
+async def on_refund_succeeded(tx: Tx, event: RefundSucceeded) -> None:
+    """What the refund had promised to itself of the frozen money is gone."""
+    await service.finish_refund(tx, event.order_id, event.refund_id)
+
+
+async def on_refund_closed(tx: Tx, event: RefundClosed) -> None:
+    """The refund was given up: its parts are earned again."""
+    await service.give_up_refund(tx, event.order_id, event.refund_id)
+
+
+@every(seconds=5)
+async def share_due() -> None:
+    """Take the next step of every plan whose moment has come.
+
+    The moment after is set before, so that a failure only waits for its turn.
+    """
+    now = clock.now()
+    async with system_transaction() as tx:
+        due = await queries.lock_due_plans(tx, now, _BATCH)
+        await queries.move_plans_on(tx, due, now + _IN_CASE_OF_FAILURE)
+    await _each(due, service.advance)
+
+
+@every(seconds=15)
+async def tell_receivers() -> None:
+    """Tell WeChat of receivers that come or go."""
+    now = clock.now()
+    async with system_transaction() as tx:
+        due = await partner_store.lock_due_receivers(tx, now, _BATCH)
+        await partner_store.move_receivers_on(tx, due, now + _IN_CASE_OF_FAILURE)
+    await _each(due, service.tell_wechat)
+
+
+async def _each(due: list[Due], work: Callable[[ShopId, UUID], Awaitable[object]]) -> None:
+    slots = asyncio.Semaphore(_AT_ONCE)
+
+    async def run(one: Due) -> None:
+        async with slots:
+            try:
+                await work(ShopId(one.shop_id), one.found_id)
+            except SiyuError as error:
+                # One shop's missing keys must not stop the others.
+                log.warning(
+                    "profit sharing step failed",
+                    extra={"found_id": str(one.found_id), "code": error.code},
+                )
+
+    done = await asyncio.gather(*(run(one) for one in due), return_exceptions=True)
+    for failure in done:
+        if failure is not None:
+            raise failure

@@ -1,0 +1,186 @@
+"""What the money of a shop leaves behind, made through the product's own verbs: ids that nobody
+outside that shop may use."""
+
+from datetime import date, timedelta
+from uuid import UUID, uuid4
+
+from siyu.commerce.after_sale import service as after_sale
+from siyu.commerce.after_sale.contracts import CaseAsked, Kind, LineAsked, Picture, Reason
+from siyu.commerce.ordering import service as ordering
+from siyu.commerce.ordering.contracts import OrderPaid
+from siyu.kernel import clock
+from siyu.kernel.audit import System
+from siyu.kernel.auth import MemberIdentity
+from siyu.kernel.db import Tx, transaction
+from siyu.kernel.ids import new_id
+from siyu.merchant.shops import service as shops
+from siyu.merchant.shops.contracts import Environment, WeChatChange
+from siyu.money.ledger import service as ledger
+from siyu.money.ledger.contracts import Book, Entry, Leg
+from siyu.money.payments import service as payments
+from siyu.money.payments.contracts import Channel
+from siyu.money.payouts import service as payouts
+from siyu.money.profit_sharing import background as profit_sharing_work
+from siyu.money.profit_sharing import service as profit_sharing
+from siyu.money.profit_sharing.contracts import (
+    ReceiverKind,
+    Relation,
+    RuleDraft,
+    Scope,
+    Trigger,
+    Way,
+)
+from siyu.money.stored_value import service as stored_value
+from siyu.money.stored_value.contracts import LicenceKind, Side
+from siyu.wechat.pay.contracts import Trade, TradeAmount, TradeState
+from tests.commerce.ordering.kit import deliver, tell
+
+APP, MERCHANT = "wx0000000000000b0b", "1900000109"
+
+
+async def set_up_sharing(member: MemberIdentity, product_id: UUID) -> dict[str, str]:
+    """A merchant number, a receiver, a rule and a promoter: from now on orders are split."""
+    async with transaction(member.shop_id) as tx:
+        change = WeChatChange(
+            environment=Environment.SANDBOX,
+            appid=APP,
+            mchid=MERCHANT,
+            certificate_serial=None,
+            public_key_id=None,
+            public_key_pem=None,
+        )
+        await shops.set_wechat(tx, System(), change)
+        receiver = await profit_sharing.add_receiver(
+            tx,
+            System(),
+            kind=ReceiverKind.MERCHANT,
+            account="1900000110",
+            member_id=None,
+            name="乙店的茶厂",
+            relation=Relation.SUPPLIER,
+            custom_relation=None,
+        )
+        await profit_sharing.set_promoter(tx, System(), member.member_id, None)
+        draft = RuleDraft(
+            title="乙店的源头",
+            scope=Scope.PRODUCT,
+            share_bps=1000,
+            way=Way.SPLIT,
+            trigger=Trigger.RECEIPT,
+            product_id=product_id,
+            receiver_id=receiver.receiver_id,
+        )
+        rule = await profit_sharing.add_rule(tx, System(), draft)
+    return {"receiver_id": str(receiver.receiver_id), "rule_id": str(rule.rule_id)}
+
+
+async def pay_twice(member: MemberIdentity, order_id: UUID) -> dict[str, str]:
+    """The order is paid twice: the second payment is parked and goes back."""
+    async with transaction(member.shop_id) as tx:
+        order = await ordering.lock_order(tx, order_id)
+        for channel in (Channel.JSAPI, Channel.NATIVE):
+            await ordering.start_payment(tx, order_id, channel, "o-1")
+        rows = await tx.connection.fetch(
+            "select number from payments.attempts where order_id = $1", order_id
+        )
+        for row in rows:
+            trade = Trade(
+                appid=APP,
+                mchid=MERCHANT,
+                out_trade_no=row["number"],
+                trade_state=TradeState.SUCCESS,
+                amount=TradeAmount(total=order.wechat_fen, payer_total=order.wechat_fen),
+                transaction_id=f"42{row['number'][:26]}",
+                success_time=clock.now(),
+            )
+            await payments.record_trade(tx, trade, clock.now())
+        parked = await tx.value("select parked_id from payments.suspense")
+    await deliver(member.shop_id)
+    await tell(member.shop_id, OrderPaid, profit_sharing_work.on_order_paid)
+    return {"parked_id": str(parked)}
+
+
+async def open_case(member: MemberIdentity, order_id: UUID) -> dict[str, str]:
+    """A case about a paid order, with a picture; it is granted, so a refund is under way."""
+    picture_id = new_id()
+    async with transaction(member.shop_id) as tx:
+        await after_sale.keep_picture(tx, member.member_id, Picture(picture_id, 10, 10))
+        asked = CaseAsked(
+            kind=Kind.REFUND_ONLY,
+            reason=Reason.NOT_WANTED,
+            lines=[LineAsked(line_no=1, quantity=1)],
+            picture_ids=[picture_id],
+        )
+        case_id = (await after_sale.open_case(tx, member, order_id, asked)).case_id
+    async with transaction(member.shop_id) as tx:
+        case = await after_sale.approve_case(tx, System(), case_id)
+    return {
+        "case_id": str(case_id),
+        "picture_id": str(picture_id),
+        "refund_id": str(case.refund_id),
+    }
+
+
+async def fill_wallet(member: MemberIdentity) -> dict[str, str]:
+    """An offer, a top-up, and a correction that a second person has to decide."""
+    async with transaction(member.shop_id) as tx:
+        await stored_value.accept_licence(
+            tx,
+            System(),
+            kind=LicenceKind.SINGLE_PURPOSE,
+            number="乙店备案",
+            issuer="乙店商务局",
+            valid_from_on=date(2020, 1, 1),
+            valid_until_on=None,
+            accepted=True,
+        )
+        offer = await stored_value.add_offer(tx, System(), amount_fen=100, bonus_fen=1)
+        top_up = await stored_value.place_top_up(tx, member, offer.offer_id, "h5")
+        asked = await stored_value.adjust(
+            tx, System(), member.member_id, side=Side.BONUS, delta_fen=90_000, reason="乙店的更正"
+        )
+    return {
+        "offer_id": str(offer.offer_id),
+        "top_up_id": str(top_up.top_up_id),
+        "adjustment_id": str(asked.adjustment_id),
+    }
+
+
+async def ask_payout(member: MemberIdentity) -> dict[str, str]:
+    """A payout of commission, not yet told to WeChat."""
+    async with transaction(member.shop_id) as tx:
+        legs = [
+            Leg(Book.COMMISSION_COST, 50_000),
+            Leg(Book.COMMISSION, -50_000, owner=member.member_id),
+        ]
+        await ledger.post(tx, Entry(f"share:{uuid4()}", "commission_accrued", legs))
+        payout = await payouts.request_payout(tx, member.member_id, member.person_no, 1000, None)
+    return {"payout_id": str(payout.payout_id)}
+
+
+async def differ(member: MemberIdentity) -> dict[str, str]:
+    """A day of which WeChat's bill and we say different things, and its ticket."""
+    on = clock.now().date() - timedelta(days=2)
+    async with transaction(member.shop_id) as tx:
+        return {"on": on.isoformat(), "ticket_id": str(await _ticket(tx, on))}
+
+
+async def _ticket(tx: Tx, on: date) -> UUID:
+    await tx.run(
+        """insert into reconciliation.days (shop_id, "on", merchant, state, compared_at)
+           values ($1, $2, $3, 'open', now())""",
+        tx.shop_id,
+        on,
+        MERCHANT,
+    )
+    ticket_id = new_id()
+    await tx.run(
+        """insert into reconciliation.tickets (shop_id, ticket_id, "on", merchant, difference,
+             bill, number, theirs_fen, unmatched_fen, state, opened_at)
+           values ($1, $2, $3, $4, 'broken_chain', 'fund', '乙店流水', 100, 0, 'open', now())""",
+        tx.shop_id,
+        ticket_id,
+        on,
+        MERCHANT,
+    )
+    return ticket_id

@@ -1,0 +1,32 @@
+"""Decisions about stored value."""
+
+from datetime import date
+
+from siyu.money.stored_value import rules
+from siyu.money.stored_value.contracts import TopUpState, WalletMovementKind
+
+
+def test_every_kind_of_movement_has_its_words() -> None:
+    assert set(rules.WORDS) == set(WalletMovementKind)
+    assert all(zh and en for zh, en in rules.WORDS.values())
+
+
+def test_the_state_table_is_complete_and_money_is_never_lost() -> None:
+    assert set(rules.MOVES) == set(TopUpState)
+    reached = {TopUpState.PENDING}.union(*rules.MOVES.values())
+    assert reached == set(TopUpState)
+    assert all(
+        TopUpState.PAID in rules.MOVES[state]
+        for state in TopUpState
+        if state is not TopUpState.PAID
+    )
+    assert rules.MOVES[TopUpState.PAID] == frozenset()
+
+
+def test_no_licence_is_not_in_force() -> None:
+    assert not rules.is_in_force(None, date(2026, 1, 1))
+
+
+def test_bonus_ends_with_a_month() -> None:
+    assert rules.last_day(date(2026, 12, 31), 2) == date(2027, 2, 28)
+    assert rules.last_day(date(2026, 12, 31), None) is None

@@ -1,0 +1,13 @@
+// The colour of a state: one meaning, one colour, on every page.
+export type Theme = 'default' | 'primary' | 'success' | 'warning' | 'danger'
+
+const STATES: Record<Exclude<Theme, 'primary'>, string[]> = {
+  success: ['succeeded', 'settled', 'paid', 'completed', 'refunded', 'active', 'done', 'resolved', 'credited', 'balanced'],
+  danger: ['abnormal', 'failed', 'refused', 'rejected', 'dead'],
+  warning: ['waiting', 'parked', 'requested', 'open', 'adding', 'returning', 'received', 'returned'],
+  default: ['closed', 'cancelled', 'withdrawn', 'expired', 'dropped', 'removed', 'voided'],
+}
+
+/** What is under way is `primary`, as is any state newer than this console. */
+export const themeOf = (state: string): Theme =>
+  (Object.entries(STATES).find(([, states]) => states.includes(state))?.[0] as Theme | undefined) ?? 'primary'
