@@ -73,17 +73,21 @@ class KillFigures(msgspec.Struct, frozen=True):
 
 
 async def kills(checkouts: int = 10_000, seed: int = 1) -> KillFigures:
-    """Run a tenth of the checkouts in peace, then all of them under fire, and count."""
+    """`storm` on an installation of its own."""
     async with installation(seed) as place:
-        pieces = await _pieces(place)
-        customers = await place.hire_customers()
-        quiet = Kept()
-        limit = await buy_all(customers, quiet, max(checkouts // 10, 50))
-        kept, killer = Kept(), Killer(place, seed)
-        async with killer.at_work(kept):
-            rate = await buy_all(customers, kept, checkouts)
-        await _settle(place)
-        return await _count(place, [quiet, kept], killer, pieces, rate, limit)
+        return await storm(place, checkouts, seed)
+
+
+async def storm(place: "Place", checkouts: int, seed: int) -> KillFigures:
+    """Run a tenth of the checkouts in peace, then all of them under fire, and count."""
+    pieces = await _pieces(place)
+    customers = await place.hire_customers()
+    quiet, kept, killer = Kept(), Kept(), Killer(place, seed)
+    limit = await buy_all(customers, quiet, max(checkouts // 10, 50))
+    async with killer.at_work(kept):
+        rate = await buy_all(customers, kept, checkouts)
+    await _settle(place)
+    return await _count(place, [quiet, kept], killer, pieces, rate, limit)
 
 
 # -- the installation ----------------------------------------------------------------------------
@@ -124,7 +128,8 @@ class Place(msgspec.Struct):
             )
             await self.stack.enter_async_context(http)
             customers.append(Customer(self, http, person_id, goods))
-        await asyncio.gather(*(customer.log_in() for customer in customers))
+        for customer in customers:
+            await customer.log_in()
         return customers
 
 
@@ -200,11 +205,18 @@ class Customer:
         self.headers = {"X-Siyu-Shop": place.shop.code}
 
     async def log_in(self) -> None:
-        """wx.login; the token outlives the run."""
-        code = await self.place.sandbox.login_code(self.person_id, self.place.shop.appid)
-        body = {"code": code, "platform": "mp-weixin"}
-        token = (await self._ask(Kept(), "/shop/v1/login", body))["token"]
-        self.headers["Authorization"] = f"Bearer {token}"
+        """wx.login, with a new code for each try; the token outlives the run."""
+        for tries_left in reversed(range(5)):
+            code = await self.place.sandbox.login_code(self.person_id, self.place.shop.appid)
+            body = {"code": code, "platform": "mp-weixin"}
+            try:
+                answer = await self._ask(Kept(), "/shop/v1/login", body)
+            except Refused:
+                if not tries_left:
+                    raise
+            else:
+                self.headers["Authorization"] = f"Bearer {answer['token']}"
+                return
 
     async def buy(self, kept: Kept, number: int) -> None:
         """Order one piece and pay for it; `kept` remembers what was acknowledged."""

@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.panel import Panel
 
 import siyu
-from siyu.app import demo_customers, demo_goods
+from siyu.app import demo_customers, demo_desk, demo_goods
 from siyu.app.processes import (
     Processes,
     program_database,
@@ -227,9 +227,20 @@ async def _import_history(demo: Demo) -> None:
     console.print(f"历史订单已导入 history imported: {report.decode().strip()}")
 
 
+def _http(demo: Demo) -> httpx.AsyncClient:
+    return httpx.AsyncClient(base_url=demo.settings.public_url, timeout=30, trust_env=False)
+
+
+async def _desk(demo: Demo, http: httpx.AsyncClient) -> demo_desk.Desk:
+    account = demo.account
+    return await demo_desk.Desk.sign_in(http, TEA, account.login_name, account.password)
+
+
 async def run_bare() -> None:
     """The demo without history and customers; prints its addresses as one line of JSON."""
     async with running(config.load().data_dir / "demo", with_history_shop=False) as demo:
+        async with _http(demo) as http:
+            await (await _desk(demo, http)).open_money()
         addresses = {
             "shop_url": demo.settings.public_url,
             "sandbox_url": demo.settings.sandbox_url,
@@ -254,7 +265,16 @@ async def run() -> None:
         work = [
             asyncio.create_task(
                 demo_customers.keep_coming(demo.settings.public_url, sandbox_url, demo.appid, TEA)
-            )
+            ),
+            asyncio.create_task(
+                demo_desk.keep_working(
+                    demo.settings.public_url,
+                    sandbox_url,
+                    TEA,
+                    (demo.account.login_name, demo.account.password),
+                    told=demo.settings.data_dir / "first-day-told",
+                )
+            ),
         ]
         if demo.retail:
             work.append(asyncio.create_task(_import_history(demo)))
@@ -300,10 +320,9 @@ class _EventRow(msgspec.Struct, frozen=True):
 async def _buy_one(demo: Demo) -> dict[str, Any]:
     settings = demo.settings
     assert settings.sandbox_url is not None
-    async with (
-        httpx.AsyncClient(base_url=settings.public_url, timeout=20, trust_env=False) as http,
-        SandboxClient(settings.sandbox_url) as sandbox,
-    ):
+    async with _http(demo) as http, SandboxClient(settings.sandbox_url) as sandbox:
+        desk = await _desk(demo, http)
+        await desk.open_money()
         # Dice that always fall on yes: this customer clicks, buys and pays.
         dice = random.Random(3)
         dice.random = lambda: 0.0  # type: ignore[method-assign]
@@ -312,29 +331,16 @@ async def _buy_one(demo: Demo) -> dict[str, Any]:
         )
         went = await customer.visit(http, sandbox)
         assert went == "paid", went
-        body = {**msgspec.to_builtins(demo.account), "totp": None}
-        signed_in = await http.post("/admin/v1/login", json=body)
-        signed_in.raise_for_status()
-        # httpx keeps __Host- cookies from http to itself; the session is passed on by hand.
-        cookies = dict(signed_in.cookies.items())
-        headers = {
-            "X-Siyu-Shop": TEA,
-            "Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items()),
-        }
-
-        async def ask(path: str) -> Any:
-            answer = await http.get(path, headers=headers)
-            answer.raise_for_status()
-            return answer.json()
-
-        payments = await ask(f"/admin/v1/payments?order_id={customer.order_id}")
+        payments = await desk.ask("GET", f"/payments?order_id={customer.order_id}")
         funnel: dict[str, Any] = {}
         for _ in range(100):
-            funnel = (await ask("/admin/v1/dashboard?days=7"))["funnel"]
+            funnel = (await desk.ask("GET", "/dashboard?days=7"))["funnel"]
             if any(s["key"] == "convert" and s["persons"] > 0 for s in funnel["steps"]):
                 break
             await asyncio.sleep(0.2)
         order = await customer.call(http, "GET", f"/shop/v1/orders/{customer.order_id}")
+        story = await desk.ask("GET", f"/ledger/orders/{customer.order_id}/story")
+        proof = await desk.ask("GET", "/proof")
     async with db.reading(demo.tea) as tx:
         events = await tx.all(
             _EventRow,
@@ -346,4 +352,6 @@ async def _buy_one(demo: Demo) -> dict[str, Any]:
         "payment": payments,
         "events": msgspec.to_builtins(events),
         "funnel": funnel,
+        "ledger": story,
+        "proof": proof["line"],
     }

@@ -1,5 +1,7 @@
 """Simulated customers: they come, look, buy and come back, through the real API and sandbox.
 
+After a purchase they top up, confirm receipts, and now and then want something undone.
+
 Each visit is a funnel with its own dice: about half of those who open the shop click on something,
 a third of those put it into the cart, most of those pay. Some cancel at the pay sheet.
 """
@@ -43,6 +45,14 @@ PLACES = [
     ("云南省", "昆明市", "五华区"),
 ]
 
+_COMPLAINTS = {
+    "quality": "泡开有异味，和上次买的不一样。",
+    "damaged": "外包装压坏了，罐盖合不上。",
+    "wrong_goods": "收到的规格和下单的不一致。",
+    "not_as_described": "颜色和图片差别有点大。",
+    "not_wanted": "买重复了，想退掉。",
+}
+
 
 class Refused(Exception):
     """The shop said no; the text says to what, and why."""
@@ -58,6 +68,7 @@ class Customer:
         self.dice = dice
         self.visitor = str(uuid4())
         self.token = ""
+        self.member_id = ""
         self.address_id: str | None = None
         self.orders = 0
 
@@ -66,7 +77,10 @@ class Customer:
         headers = {"X-Siyu-Shop": self.shop, "Idempotency-Key": str(uuid4())}
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
-        answer = await http.request(method, path, json=body, headers=headers)
+        files = {"file": ("picture.webp", body)} if isinstance(body, bytes) else None
+        answer = await http.request(
+            method, path, json=None if files else body, files=files, headers=headers
+        )
         if answer.is_error:
             raise Refused(f"{method} {path}: {answer.status_code} {answer.text[:200]}")
         return answer.json() if answer.content else None
@@ -75,7 +89,8 @@ class Customer:
         """wx.login, then the consents that the shop asks for."""
         code = await sandbox.login_code(self.person_id, self.appid)
         body = {"code": code, "platform": "mp-weixin"}
-        self.token = (await self.call(http, "POST", "/shop/v1/login", body))["token"]
+        entered = await self.call(http, "POST", "/shop/v1/login", body)
+        self.token, self.member_id = entered["token"], entered["member"]["member_id"]
         asked = (await self.call(http, "GET", "/shop/v1/consents"))["items"]
         for text in asked:
             if text["granted"] is None:
@@ -149,8 +164,16 @@ class Customer:
     async def buy(
         self, http: httpx.AsyncClient, sandbox: SandboxClient, line: dict[str, Any]
     ) -> str:
-        """Quote, order and pay one line; the purse may say no."""
-        asked = {"source": "lines", "lines": [line], "address_id": None}
+        """Quote, order and pay one line, with points and balance if there are; the purse may say
+        no.
+        """
+        asked = {
+            "source": "lines",
+            "lines": [line],
+            "address_id": None,
+            "use_points": self.dice.random() < 0.6,
+            "use_balance": self.dice.random() < 0.7,
+        }
         quote = await self.call(http, "POST", "/shop/v1/checkout/quote", asked)
         address_id = await self.address(http) if quote["needs_address"] else None
         body = {
@@ -158,24 +181,109 @@ class Customer:
             "address_id": address_id,
             "remark": "",
             "expected_total_fen": quote["total_fen"],
+            "expected_payable_fen": quote["payable_fen"],
             "platform": "mp-weixin",
         }
         order = await self.call(http, "POST", "/shop/v1/orders", body)
-        path = f"/shop/v1/orders/{order['order_id']}"
+        if order["status"] == "pending_payment":
+            outcome: Outcome = "success" if self.dice.random() < 0.88 else "cancel"
+            path = f"/shop/v1/orders/{order['order_id']}"
+            if not await self.pay(http, sandbox, path, outcome):
+                return "ordered"
+        self.orders += 1
+        self.order_id = order["order_id"]
+        return "paid"
+
+    async def pay(
+        self, http: httpx.AsyncClient, sandbox: SandboxClient, path: str, outcome: Outcome
+    ) -> bool:
+        """WeChat's sheet for an order or a top-up; whether it was paid."""
         started = await self.call(http, "POST", f"{path}/pay", {"channel": "jsapi"})
         if started["state"] != "paid":
             arguments = {k: v for k, v in started["jsapi"].items() if k != "appId"}
-            outcome: Outcome = "success" if self.dice.random() < 0.88 else "cancel"
             with contextlib.suppress(PhoneError):
                 await sandbox.request_payment(
                     self.person_id, self.appid, arguments, outcome=outcome
                 )
             if outcome != "success":
-                return "ordered"
+                return False
             await self.call(http, "POST", f"{path}/pay/sync")
-        self.orders += 1
-        self.order_id = order["order_id"]
-        return "paid"
+        return True
+
+    async def top_up(self, http: httpx.AsyncClient, sandbox: SandboxClient) -> None:
+        """Take one of the offers, if the shop has any."""
+        offers = (await self.call(http, "GET", "/shop/v1/wallet/offers"))["items"]
+        if offers:
+            body = {"offer_id": self.dice.choice(offers)["offer_id"], "platform": "mp-weixin"}
+            made = await self.call(http, "POST", "/shop/v1/wallet/top-ups", body)
+            path = f"/shop/v1/wallet/top-ups/{made['top_up_id']}"
+            await self.pay(http, sandbox, path, "success")
+            # The value is in the wallet a moment after the payment is known.
+            for _ in range(40):
+                if (await self.call(http, "GET", path))["principal_left_fen"]:
+                    break
+                await asyncio.sleep(0.25)
+
+    async def look_after(self, http: httpx.AsyncClient, sandbox: SandboxClient) -> None:
+        """What comes after a purchase: receipts, cases, a fuller wallet."""
+        for order in (await self.call(http, "GET", "/shop/v1/orders?limit=10"))["items"]:
+            path = f"/shop/v1/orders/{order['order_id']}"
+            if order["status"] == "shipped" and self.dice.random() < 0.6:
+                await self.call(http, "POST", f"{path}/confirm-receipt")
+            if order["paid_at"] and self.dice.random() < 0.08:
+                await self.want_back(http, order["order_id"])
+        for case in (await self.call(http, "GET", "/shop/v1/after-sale?limit=10"))["items"]:
+            path = f"/shop/v1/after-sale/{case['case_id']}"
+            actions = (await self.call(http, "GET", path))["actions"]
+            if "ship_back" in actions and self.dice.random() < 0.6:
+                await self.ship_back(http, case["case_id"])
+            elif "confirm" in actions:
+                await self.call(http, "POST", f"{path}/confirm")
+        if self.dice.random() < 0.15:
+            await self.top_up(http, sandbox)
+
+    async def want_back(
+        self, http: httpx.AsyncClient, order_id: str, kind: str = "", reason: str = ""
+    ) -> str | None:
+        """Ask for one line of an order back, with a picture where the reason needs one.
+
+        Returns the case_id; None when nothing can be asked for. A kind and a reason that are not
+        given, or not offered, are left to the dice.
+        """
+        path = f"/shop/v1/orders/{order_id}"
+        offer = await self.call(http, "GET", f"{path}/after-sale")
+        lines = [line for line in offer["lines"] if line["quantity"]]
+        if not offer["kinds"] or not lines:
+            return None
+        kind = kind if kind in offer["kinds"] else self.dice.choice(offer["kinds"])
+        fitting = [one for one in offer["reasons"] if kind in one["kinds"]]
+        why = next((one for one in fitting if one["reason"] == reason), self.dice.choice(fitting))
+        order = await self.call(http, "GET", path)
+        picture_ids = []
+        if why["needs_pictures"]:
+            image = next(
+                line["image_url"]
+                for line in order["lines"]
+                if line["line_no"] == lines[0]["line_no"]
+            )
+            photo = (await http.get(image)).content
+            kept = await self.call(http, "POST", "/shop/v1/after-sale/pictures", photo)
+            picture_ids = [kept["picture_id"]]
+        body = {
+            "kind": kind,
+            "reason": why["reason"],
+            "lines": [{"line_no": lines[0]["line_no"], "quantity": 1}],
+            "amount_fen": None,
+            "text": _COMPLAINTS.get(why["reason"], ""),
+            "picture_ids": picture_ids,
+        }
+        made = await self.call(http, "POST", f"{path}/after-sale", body)
+        return str(made["case_id"])
+
+    async def ship_back(self, http: httpx.AsyncClient, case_id: str) -> None:
+        """Hand the parcel in, and tell its number."""
+        parcel = {"carrier": "圆通速递", "tracking_no": f"YT{self.dice.randrange(10**12):012d}"}
+        await self.call(http, "POST", f"/shop/v1/after-sale/{case_id}/ship-back", parcel)
 
     async def address(self, http: httpx.AsyncClient) -> str:
         """The customer's address, noted at the first order."""
@@ -224,6 +332,8 @@ async def keep_coming(
             customer = customers[min(int(dice.expovariate(0.12)), len(customers) - 1)]
             try:
                 await customer.visit(http, sandbox)
+                if customer.orders and visits >= burst and dice.random() < 0.4:
+                    await customer.look_after(http, sandbox)
             except (httpx.HTTPError, PhoneError, Refused) as error:
                 log.warning("a simulated visit failed: %r", error)
                 customer.token = ""

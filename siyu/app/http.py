@@ -5,6 +5,7 @@
 
 import contextlib
 import gc
+import multiprocessing
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -157,6 +158,11 @@ async def _connected(_: Litestar) -> AsyncIterator[None]:
 
 
 def create_app() -> Any:
-    """The ASGI app of a web process: connects at start, observed from the outside."""
+    """The ASGI app of a web process: connects at start, observed from the outside.
+
+    One of several ends with the process that watches over them, or it would keep the port.
+    """
+    if multiprocessing.parent_process() is not None:
+        processes.die_with_parent()
     logs.set_up(config.settings().log_level)
     return observed(with_patch(create_litestar(lifespan=[_connected])))

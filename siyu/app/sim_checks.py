@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from siyu.app import truths
+from siyu.app.sim_database import Behind
 from siyu.app.sim_shop import Shop
-from siyu.app.sim_world import Behind
 from siyu.kernel.db import reading, system_transaction
 from siyu.kernel.ids import ShopId
 from siyu.money.ledger import service as ledger

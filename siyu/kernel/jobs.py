@@ -12,6 +12,7 @@ retries it. A killed worker's jobs come back within a minute. The queue itself i
 """
 
 import asyncio
+import functools
 import inspect
 import logging
 import random
@@ -90,6 +91,7 @@ class JobFailed(Exception):
 
 _jobs: dict[str, Job] = {}
 _names: dict[Callable[..., Awaitable[None]], str] = {}
+_signature = functools.cache(inspect.signature)
 _periodic: dict[str, Periodic] = {}
 
 
@@ -165,7 +167,7 @@ def enqueue(
     waits or runs in the shop, no second one is added. All jobs of a transaction are one round trip.
     """
     name = _names[function]
-    inspect.signature(function).bind(shop_id=tx.shop_id, **arguments)
+    _signature(function).bind(shop_id=tx.shop_id, **arguments)
     for value in arguments.values():
         assert not isinstance(value, str) or len(value) <= 100, "job arguments are ids"
     payload = msgspec.json.encode(Payload(tx.shop_id, dict(arguments)))
@@ -262,7 +264,7 @@ async def serve(url: str, stop: asyncio.Event, *, at_once: int = 20) -> None:
         try:
             await _serve_once(url, stop, at_once)
         except Exception as error:  # whatever it was: report, breathe, connect again
-            pause = 0.2 if clock.monotonic() - begun > 30 else min(pause * 2, 5.0)
+            pause = 0.2 if clock.monotonic() - begun > 30 else min(pause * 2, 1.0)
             _log.warning("job queue lost, connecting again", exc_info=error)
             metrics.queue_reconnects.inc()
             await _wait(stop, pause)

@@ -36,41 +36,7 @@ DEDICATED_HOME = Path("/var/lib/siyu")
 LONGEST_SOCKET_PATH = 107  # sockaddr_un.sun_path without its final zero
 LOG_LIMIT = 20 * 2**20
 
-# Sized for a server of 2 cores and 2 GB that also runs siyu; durable before fast.
-CONFIGURATION = """\
-# Written by siyu at each start; changes here are lost.
-listen_addresses = '127.0.0.1'
-port = {port}
-unix_socket_directories = '{socket_dir}'
-unix_socket_permissions = 0700
-max_connections = 200
-password_encryption = 'scram-sha-256'
-fsync = on
-full_page_writes = on
-synchronous_commit = on
-wal_compression = on
-max_wal_size = '1GB'
-checkpoint_timeout = '15min'
-# Finished log segments go to the folder `archive` beside the data, if a backup has made it.
-archive_mode = on
-archive_command = '{archive_command}'
-shared_buffers = '128MB'
-effective_cache_size = '768MB'
-work_mem = '8MB'
-maintenance_work_mem = '64MB'
-random_page_cost = 1.1
-jit = off
-max_parallel_workers_per_gather = 1
-autovacuum_naptime = '20s'
-idle_in_transaction_session_timeout = '60s'
-timezone = 'UTC'
-log_timezone = 'UTC'
-log_min_messages = warning
-log_checkpoints = off
-# Details of an error quote the row: people's data has no place in a log.
-log_error_verbosity = terse
-log_min_error_statement = panic
-"""
+CONFIGURATION = Path(__file__).with_name("postgresql.conf")
 
 ARCHIVE_COMMAND = (
     "test ! -d ../archive || { cp %p ../archive/.%f && sync ../archive/.%f"
@@ -150,10 +116,11 @@ class Server:
         for attempt in range(5):
             # The port is kept over restarts, for the addresses that users already hold.
             port = self._choose_port(keep=attempt == 0)
-            text = CONFIGURATION.format(
+            text = CONFIGURATION.read_text().format(
                 port=port,
                 socket_dir=self._socket_dir(port),
                 archive_command=ARCHIVE_COMMAND,
+                sync_method="syncfs" if sys.platform == "linux" else "fsync",
             )
             self._write(self.data / "siyu.conf", text)
             log = self.home / "server.log"
@@ -210,13 +177,22 @@ class Server:
                     self.stop()
                 os.close(handle)
                 return
-            # A postmaster that was told to stop takes its file away; a killed one cannot.
-            if (self.data / "postmaster.pid").exists() and not self.alive():
-                with self.starting(), contextlib.suppress(PostgresUnavailable):
-                    if (self.data / "postmaster.pid").exists() and not self.alive():
+            # Killed, or fallen for want of room on the disk: then tried until there is some (F116).
+            if not self.alive():
+                with self.starting(), contextlib.suppress(PostgresUnavailable, OSError):
+                    if not self.alive() and self._is_used():
                         self.prepare()
                         self.start()
             time.sleep(pause)
+
+    def _is_used(self) -> bool:
+        """Whether anybody uses the cluster, except for a last user who is stopping it now."""
+        for kind, blocked_means in ((fcntl.LOCK_SH, False), (fcntl.LOCK_EX, True)):
+            try:
+                os.close(self._lock("users.lock", kind, wait=0))
+            except BlockingIOError:
+                return blocked_means
+        return False
 
     # -- what runs -----------------------------------------------------------------------------
 

@@ -1,5 +1,6 @@
-"""资金: money taken, parked and later given back.
+"""资金: money taken, given back, shared, paid out, kept for members, and proven.
 
-`payments` takes money through WeChat Pay. Every amount is whole fen; money that fits no order is
-parked in suspense and raises an alarm, it is never ignored and never fixed in silence.
+Every fen and every point is booked in `ledger`, in the transaction that moves it, and matched with
+WeChat's bills by `reconciliation`. Money that fits no order is parked in suspense; it is never
+ignored and never fixed in silence.
 """

@@ -56,7 +56,7 @@ async def shops_in(home: Path) -> list[str]:
     return [row["code"] for row in found]
 
 
-async def test_any_moment_since_the_copy_comes_back(
+async def test_F121_any_moment_since_the_copy_comes_back(
     installed: config.Settings, folder: Path
 ) -> None:
     source = backup.folder_of(installed)
@@ -85,7 +85,7 @@ async def test_any_moment_since_the_copy_comes_back(
     assert "recovery_target" not in auto and "restore_command" not in auto
 
 
-async def test_a_drill_finds_everything(installed: config.Settings) -> None:
+async def test_F121_F122_a_drill_finds_everything(installed: config.Settings) -> None:
     done = await backup.drill(installed)
     assert done.ok and done.orders_lost == 0
     assert done.restored.line == "balanced, 0 violations"
@@ -108,7 +108,7 @@ async def test_a_restore_refuses_what_it_cannot_do(
     assert not (folder / "new").exists()
 
 
-async def test_a_damaged_copy_is_found_out(installed: config.Settings, folder: Path) -> None:
+async def test_F122_a_damaged_copy_is_found_out(installed: config.Settings, folder: Path) -> None:
     copy = await backup.back_up(installed)
     source = backup.folder_of(installed)
     file = source / "base" / copy.name / "postgres.tar.gz"
@@ -124,7 +124,9 @@ async def test_a_damaged_copy_is_found_out(installed: config.Settings, folder: P
         await backup.restore(source, folder / "changed")
 
 
-async def test_a_gap_in_the_log_is_no_silent_loss(installed: config.Settings, folder: Path) -> None:
+async def test_F122_a_gap_in_the_log_is_no_silent_loss(
+    installed: config.Settings, folder: Path
+) -> None:
     await backup.back_up(installed)
     source = backup.folder_of(installed)
     await open_shop("in-the-gap")
@@ -171,7 +173,7 @@ async def test_the_worker_ships_only_after_a_first_copy(
         config.use(before)
 
 
-async def test_the_doctor_knows_how_old_the_copy_is(
+async def test_F122_the_doctor_knows_how_old_the_copy_is(
     installed: config.Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     patient = Patient(installed, None, None)

@@ -1,5 +1,6 @@
 """The merchant's console in a real browser, over a real installation."""
 
+import asyncio
 import random
 import re
 from collections.abc import AsyncIterator
@@ -18,16 +19,15 @@ PHONE = re.compile(r"1\d{10}")
 MASKED_PHONE = re.compile(r"1\d{2}\*{4}\d{4}")
 
 
-@pytest.fixture(scope="session")
-async def bought(installation: Installation) -> dict[str, Any]:
-    """A paid order of physical goods, made as a customer makes it."""
+async def buy(installation: Installation, name: str, phone: str) -> tuple[dict[str, Any], Customer]:
+    """A paid order of physical goods, made as a customer makes it, and the customer."""
     async with (
         httpx.AsyncClient(base_url=installation.shop_url, timeout=30, trust_env=False) as http,
         SandboxClient(installation.sandbox_url) as sandbox,
     ):
         dice = random.Random(3)
         dice.random = lambda: 0.0  # type: ignore[method-assign]
-        person = await sandbox.add_person("许清和", "13900005678")
+        person = await sandbox.add_person(name, phone)
         customer = Customer(person, installation.appid, installation.shop, dice)
         order: dict[str, Any] = {"address": None}
         for _ in range(10):
@@ -36,7 +36,18 @@ async def bought(installation: Installation) -> dict[str, Any]:
             if order["address"]:
                 break
         assert order["address"] is not None
-        return order
+        for _ in range(100):  # the worker tells the order that its money came
+            if order["status"] == "paid":
+                break
+            await asyncio.sleep(0.2)
+            order = await customer.call(http, "GET", f"/shop/v1/orders/{customer.order_id}")
+        return order, customer
+
+
+@pytest.fixture(scope="session")
+async def bought(installation: Installation) -> dict[str, Any]:
+    """A paid order of physical goods."""
+    return (await buy(installation, "许清和", "13900005678"))[0]
 
 
 @pytest.fixture
@@ -54,7 +65,8 @@ async def ask(
     """One call of the admin API with the page's own session."""
     return await page.evaluate(
         """async ([method, path, shop, body]) => {
-          const headers = {'X-Siyu-Shop': shop, 'Content-Type': 'application/json'};
+          const headers = {'X-Siyu-Shop': shop, 'Content-Type': 'application/json',
+            'Idempotency-Key': crypto.randomUUID()};
           const answer = await fetch('/admin/v1' + path,
             {method, headers, body: body === null ? undefined : JSON.stringify(body)});
           const text = await answer.text();
@@ -220,6 +232,130 @@ async def test_stock_changed_meanwhile_is_told_and_tried_again(
     await expect(moved.nth(1)).to_contain_text("到货")
 
 
+async def test_the_proof_is_balanced_and_tells_an_order(
+    inside: Page, installation: Installation, bought: dict[str, Any]
+) -> None:
+    await visit(inside, installation, "/proof")
+    await expect(inside.locator(".verdict")).to_contain_text("借贷平衡，0 处违例", timeout=60_000)
+    sums = inside.locator("table.list tfoot tr").first.locator("td.num")
+    assert await sums.nth(0).inner_text() == await sums.nth(1).inner_text() != "¥0.00"
+    await inside.get_by_text("订单资金故事").click()
+    await inside.get_by_placeholder("订单号").fill(bought["order_no"])
+    await inside.keyboard.press("Enter")
+    told = inside.locator("ol.timeline li")
+    await expect(told.first).to_contain_text("顾客通过微信支付付款")
+    await expect(told.first.locator(".legs")).to_contain_text("销售收入")
+    await inside.get_by_role("tab", name="分录").or_(inside.get_by_text("分录")).first.click()
+    await expect(inside.locator("table.list tbody").first).to_contain_text("¥")
+
+
+async def test_ship_an_order_then_complete_it(
+    inside: Page, installation: Installation, bought: dict[str, Any]
+) -> None:
+    await visit(inside, installation, f"/orders?order={bought['order_id']}")
+    drawer = inside.locator(".t-drawer")
+    await drawer.get_by_role("button", name="发货").click()
+    dialog = inside.locator(".t-dialog:visible")
+    await dialog.locator("input").first.click()
+    await inside.get_by_text("顺丰速运", exact=True).last.click()
+    await dialog.locator("input").nth(1).fill("SF1022334455")
+    await dialog.get_by_role("button", name="确定").click()
+    await expect(drawer).to_contain_text("SF1022334455")
+    await expect(drawer).to_contain_text("已发货")
+    await drawer.get_by_role("button", name="确认完成").click()
+    await inside.locator(".t-popconfirm, .t-popup").get_by_role("button", name="确定").click()
+    await expect(drawer).to_contain_text("已完成")
+    await drawer.get_by_text("资金故事").click()
+    await expect(drawer.locator("ol.timeline li").first).to_contain_text("收款")
+
+
+async def test_the_desk_agrees_and_the_money_goes_back(
+    inside: Page, installation: Installation
+) -> None:
+    order, customer = await buy(installation, "沈怀瑾", "13900005679")
+    wish = {
+        "kind": "refund_only",
+        "reason": "ordered_wrong",
+        "lines": [{"line_no": 1, "quantity": order["lines"][0]["quantity"]}],
+        "text": "拍错规格了",
+    }
+    async with httpx.AsyncClient(base_url=installation.shop_url, trust_env=False) as http:
+        path = f"/shop/v1/orders/{order['order_id']}/after-sale"
+        case = await customer.call(http, "POST", path, wish)
+    await visit(inside, installation, "/after-sale")
+    await inside.get_by_role("button", name=case["case_no"]).click()
+    drawer = inside.locator(".t-drawer")
+    await expect(drawer).to_contain_text("拍错规格了")
+    await drawer.get_by_role("button", name="同意").click()
+    dialog = inside.locator(".t-dialog:visible")
+    await expect(dialog).to_contain_text("同意后立即退款")
+    await dialog.get_by_role("button", name="确定").click()
+    await expect(drawer).to_contain_text(re.compile("退款中|已退款"))
+    await visit(inside, installation, "/refunds")
+    row = inside.locator("table.list tbody tr").first
+    await expect(row).to_contain_text(case["case_no"])
+    await row.get_by_role("button").click()
+    await expect(inside.locator(".t-drawer ol.timeline li").first).to_contain_text("待提交")
+
+
+async def test_a_large_bonus_needs_a_reason(inside: Page, installation: Installation) -> None:
+    licence = {
+        "kind": "single_purpose",
+        "number": "330100AAA0001",
+        "issuer": "杭州市商务局",
+        "valid_from_on": "2020-01-01",
+        "valid_until_on": None,
+        "accepted": True,
+    }
+    await ask(inside, installation, "PUT", "/stored-value/licence", licence)
+    await visit(inside, installation, "/wallets?tab=offers")
+    await inside.get_by_role("button", name="新增档位").click()
+    dialog = inside.locator(".t-dialog:visible")
+    await dialog.locator("input").nth(0).fill("123")
+    await dialog.locator("input").nth(1).fill("36.90")
+    await expect(dialog).to_contain_text("30%")
+    await expect(dialog.get_by_role("alert")).to_have_count(0)
+    await dialog.locator("input").nth(1).fill("36.91")
+    await expect(dialog.get_by_role("alert")).to_contain_text("超过 30%")
+    await expect(dialog.get_by_role("button", name="确定")).to_be_disabled()
+    await dialog.locator("textarea").fill("周年庆限时活动")
+    await dialog.get_by_role("button", name="确定").click()
+    await expect(inside.locator("table.list")).to_contain_text("周年庆限时活动")
+
+
+async def test_points_given_by_hand_stand_in_the_statement(
+    inside: Page, installation: Installation, bought: dict[str, Any]
+) -> None:
+    member = (await ask(inside, installation, "GET", "/members?limit=1"))["items"][0]
+    await visit(inside, installation, f"/points?member={member['member_id']}")
+    drawer = inside.locator(".t-drawer")
+    await drawer.get_by_role("button", name="调整积分").click()
+    dialog = inside.locator(".t-dialog:visible")
+    await dialog.locator("input[type=text], input:not([type])").last.fill("250")
+    await dialog.locator("textarea").fill("老会员迁移")
+    await dialog.get_by_role("button", name="确定").click()
+    first = drawer.locator("table.list tbody tr").first
+    await expect(first).to_contain_text("+250")
+    await expect(first).to_contain_text("老会员迁移")
+
+
+async def test_a_rule_over_the_cap_is_not_sent(inside: Page, installation: Installation) -> None:
+    await visit(inside, installation, "/splits?tab=rules")
+    await inside.get_by_role("button", name="新增规则").click()
+    dialog = inside.locator(".t-dialog:visible")
+    await dialog.locator("input").first.fill("推广佣金")
+    await dialog.locator(".t-select__wrap").first.click()
+    await inside.get_by_text("推广带来的订单").last.click()
+    share = dialog.get_by_label("比例").last
+    await share.fill("30.01")
+    await expect(dialog.get_by_role("alert")).to_contain_text("超过上限")
+    await expect(dialog.get_by_role("button", name="确定")).to_be_disabled()
+    await share.fill("8")
+    await dialog.get_by_role("button", name="确定").click()
+    await expect(inside.locator("table.list")).to_contain_text("推广佣金")
+    await expect(inside.locator("main")).to_contain_text("最多分出 8%")
+
+
 async def test_an_analyst_sees_figures_and_nothing_else(
     inside: Page, installation: Installation, chromium: Browser
 ) -> None:
@@ -242,6 +378,7 @@ async def test_an_analyst_sees_figures_and_nothing_else(
         await expect(page.locator("ol.funnel > li")).to_have_count(4)
         await expect(page.get_by_role("link", name="经营看板")).to_be_visible()
         await expect(page.get_by_role("link", name="员工与角色")).to_have_count(0)
+        await expect(page.get_by_role("link", name="资金证明")).to_have_count(0)
         await visit(page, installation, "/settings/staff")
         await expect(page.locator("main")).to_contain_text("没有查看此页面的权限")
         await expect(page.locator("main table")).to_have_count(0)
@@ -253,7 +390,11 @@ async def test_speaks_english_and_fits_a_phone(inside: Page, installation: Insta
     await inside.get_by_role("button", name="Switch to English").click()
     await expect(inside.get_by_role("heading", level=1)).to_have_text("Dashboard")
     await inside.set_viewport_size({"width": 390, "height": 844})
-    paths = ("/", "/orders", "/products", "/stock", "/members", "/settings/wechat")
+    paths = (
+        "/", "/orders", "/products", "/stock", "/members", "/settings/wechat", "/after-sale",
+        "/proof", "/reconciliation", "/refunds", "/suspense", "/splits", "/payouts", "/wallets",
+        "/points",
+    )  # fmt: skip
     for path in paths:
         await visit(inside, installation, path)
         await expect(inside.get_by_role("heading", level=1)).to_be_visible()

@@ -56,13 +56,14 @@ async def choose_options(shop: Shop) -> None:
             await group.locator("[role=radio]:not([aria-disabled=true])").first.click()
 
 
-async def buy_first_product(page: Page, shop: FrameLocator) -> None:
+async def buy_first_product(page: Page, shop: FrameLocator, logs_in: bool = True) -> None:
     """From the home page to the confirm page, with an address."""
     await shop.locator(".pc").first.click()
     await button(shop, "product.buyNow").click()
     await choose_options(shop)
     await shop.get_by_role("dialog").get_by_role("button", name=ZH["product.buyNow"]).click()
-    await page.locator("[data-answer=allow]").click()  # the phone asks once for each person
+    if logs_in:
+        await page.locator("[data-answer=allow]").click()  # the phone asks once for each person
     await expect(shop.get_by_text(ZH["order.total"], exact=True).first).to_be_visible()
     new_address = shop.get_by_text(ZH["confirm.addAddress"])
     if await new_address.count():
@@ -115,6 +116,49 @@ async def test_an_unpaid_order_waits_and_can_be_cancelled(
     await button(shop, "order.reason.mind").click()
     await expect(shop.locator(".now")).to_contain_text(ZH["order.status.cancelled"])
     await expect(button(shop, "order.payNow")).to_have_count(0)
+
+
+async def test_value_paid_in_pays_an_order_that_is_then_asked_back(
+    page: Page, installation: Installation
+) -> None:
+    shop = await enter(page, installation, "p5")
+    await answer_privacy(shop, "gate.privacy.yes")
+    await shop.get_by_role("link", name=ZH["tab.me"]).locator("visible=true").last.click()
+    await button(shop, "me.login").click()
+    await page.locator("[data-answer=allow]").click()
+    await shop.get_by_role("link", name=ZH["wallet.title"]).click()
+    await shop.get_by_role("radio", name="¥500").click()
+    await shop.get_by_role("button", name=ZH["wallet.pay"].format(sum="¥500.00")).click()
+    await type_password(page)
+    await page.locator("[data-answer=done]").click()
+    await expect(shop.locator(".hero__n")).to_have_text("¥580.00")
+    await expect(shop.locator(".s-led__in").first).to_have_text("+¥580.00")
+
+    await shop.get_by_role("button", name=ZH["common.back"]).locator("visible=true").click()
+    await shop.get_by_role("link", name=ZH["tab.home"]).locator("visible=true").last.click()
+    await buy_first_product(page, shop, logs_in=False)
+    total = await shop.locator(".bar .s-price").inner_text()
+    await shop.get_by_role("checkbox", name=ZH["confirm.balance"]).click()
+    await expect(shop.locator(".bar .s-price")).to_have_text("¥0.00")
+    await button(shop, "confirm.submitPaid").click()
+    await expect(shop.get_by_text(ZH["paid.done"], exact=True)).to_be_visible()
+    await button(shop, "paid.see").click()
+    by_balance = shop.locator(".between", has_text=ZH["order.byBalance"])
+    await expect(by_balance).to_contain_text(total)
+
+    await shop.get_by_role("link", name=ZH["case.ask"], exact=True).click()
+    await shop.get_by_role("button", name=ZH["case.reason"]).click()
+    await shop.get_by_role("dialog").get_by_role("radio").first.click()
+    async with page.expect_file_chooser() as asked:
+        await shop.get_by_role("button", name=ZH["case.addPicture"]).click()
+    await (await asked.value).set_files(next(SHOP.rglob("static/tab/me.png")))
+    await expect(shop.locator(".count")).to_contain_text("1/9")
+    await button(shop, "case.submit").click()
+    await expect(shop.get_by_role("status")).to_contain_text(ZH["case.state.requested"])
+    await expect(shop.locator(".pic img")).to_have_attribute("src", re.compile("^blob:"))
+    await button(shop, "case.withdraw").click()
+    await shop.locator(".uni-modal__btn_primary").click()
+    await expect(shop.get_by_role("status")).to_contain_text(ZH["case.state.withdrawn"])
 
 
 async def test_the_cart_keeps_what_the_server_says(page: Page, installation: Installation) -> None:

@@ -43,7 +43,7 @@ async def torn() -> AsyncIterator[Cluster]:
             await opened.close()
 
 
-async def test_crash_under_load_loses_nothing_that_was_acknowledged(torn: Cluster) -> None:
+async def test_F114_crash_under_load_loses_nothing_that_was_acknowledged(torn: Cluster) -> None:
     """F114: callers see Busy (503), the pool heals within 5 s, every acknowledged row is there."""
     acknowledged: set[int] = set()
     other: list[BaseException] = []
@@ -87,7 +87,7 @@ async def test_crash_under_load_loses_nothing_that_was_acknowledged(torn: Cluste
     assert len(acknowledged) > 100
 
 
-async def test_deadlock_ends_one_unit_whole(database: Database, shop: ShopId) -> None:
+async def test_F118_deadlock_ends_one_unit_whole(database: Database, shop: ShopId) -> None:
     """F118: one is rolled back as Deadlocked and may be run again at once; the other goes on."""
     async with transaction(shop) as tx:
         emit(tx, OrderNoted(number=1))
@@ -112,7 +112,7 @@ async def test_deadlock_ends_one_unit_whole(database: Database, shop: ShopId) ->
     assert sorted(results) == ["deadlocked", "done"]
 
 
-async def test_waiting_for_a_lock_ends_as_busy(database: Database, shop: ShopId) -> None:
+async def test_F118_waiting_for_a_lock_ends_as_busy(database: Database, shop: ShopId) -> None:
     """F118: after lock_timeout (3 s) the waiter gets 503; the holder is not disturbed."""
     async with transaction(shop) as tx:
         emit(tx, OrderNoted(number=0))
@@ -130,7 +130,9 @@ async def test_waiting_for_a_lock_ends_as_busy(database: Database, shop: ShopId)
     await holder.close()
 
 
-async def test_a_statement_without_end_is_cut_and_busy(database: Database, shop: ShopId) -> None:
+async def test_F118_a_statement_without_end_is_cut_and_busy(
+    database: Database, shop: ShopId
+) -> None:
     with pytest.raises(Busy):
         async with transaction(shop) as tx:
             await tx.run("set local statement_timeout = '100ms'")
@@ -139,7 +141,7 @@ async def test_a_statement_without_end_is_cut_and_busy(database: Database, shop:
         assert await tx.value("select 1") == 1
 
 
-async def test_more_callers_than_connections_wait_their_turn(torn: Cluster) -> None:
+async def test_F117_more_callers_than_connections_wait_their_turn(torn: Cluster) -> None:
     """F117: the pool is bounded; a short crowd is served, and nobody opens a ninth connection."""
 
     async def ask() -> int:

@@ -1,1 +1,92 @@
-"""`kill -9` of web, worker and postmaster during checkouts (being written by the kills helper)."""
+"""F113-F115: `kill -9` of web, worker and postmaster while customers order and pay."""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from siyu.app import bench_kills, demo, sim_checks
+from siyu.app.bench_kills import Kept, Killer, Place
+from siyu.app.http import create_litestar
+from siyu.app.processes import Processes
+from siyu.kernel import db
+
+CHECKOUTS = 30
+MACHINE_SECONDS = 10.0
+"""Starting web and worker takes two processors for two seconds; a busy machine has none to give."""
+
+
+@pytest.fixture
+async def place() -> AsyncIterator[Place]:
+    async with bench_kills.installation(seed=1) as running:
+        yield running
+
+
+@pytest.mark.timeout(900)
+async def test_kills_lose_nothing_that_was_acknowledged(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """F113, F114: 600 purchases under fire; orders, payments, stock, books and bank agree."""
+    figures = await bench_kills.storm(place, CHECKOUTS, seed=1)
+    wrong = ("lost", "doubled", "unbooked", "stock_off", "difference_fen", "violations", "bugs")
+    assert {name: getattr(figures, name) for name in wrong} == dict.fromkeys(wrong, 0), figures
+    assert figures.proof == "balanced, 0 violations"
+    assert figures.checkouts == figures.acknowledged == CHECKOUTS
+    assert sum(figures.kills.values()) >= 6, figures.kills
+    assert all(figures.kills.values()), figures.kills
+    assert figures.recovery_max_s <= figures.goal_recovery_s + MACHINE_SECONDS, figures
+    await _answer_before_the_commit(place, monkeypatch)
+
+
+async def _answer_before_the_commit(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Control: an order that is told before it is safe is missed; its repetition is there."""
+    told: list[str] = []
+    honest = db.Tx.answer
+
+    def hasty(tx: db.Tx, view: Any, status: int = 200) -> Any:
+        if not told:
+            told.append(str(view.order_id))
+            Killer(place, 1).kill("postmaster")
+            time.sleep(0.5)  # nobody gets on meanwhile
+        return honest(tx, view, status)
+
+    monkeypatch.setattr(db.Tx, "answer", hasty)
+    app: Any = create_litestar()
+    customer, kept = (await place.hire_customers())[0], Kept()
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://here") as web:
+        customer.http = web
+        await customer.buy(kept, 0)
+    assert await sim_checks.lost_orders(place.shop.shop_id, kept.orders) == []
+    assert len(await sim_checks.lost_orders(place.shop.shop_id, told)) == 1
+
+
+async def test_what_was_killed_is_started_again_at_once(tmp_path: Path) -> None:
+    """A process that worked comes back without a pause; one that fails at its start waits."""
+    processes = Processes(tmp_path, {"SIYU_DATA_DIR": str(tmp_path)})
+    port = demo.free_port("127.0.0.1", 8190)
+    processes.start("sandbox", "sandbox", "--port", str(port))
+    processes.start("nonsense", "no-such-command")
+    try:
+        first = await _running(processes, None)
+        await asyncio.sleep(1.1)
+        os.kill(first, signal.SIGKILL)
+        began = time.monotonic()
+        assert await _running(processes, first) != first
+        assert time.monotonic() - began < 0.4
+    finally:
+        await processes.stop()
+    tries = (tmp_path / "nonsense.log").read_text().count("No such command")
+    assert tries <= 3
+
+
+async def _running(processes: Processes, other: int | None) -> int:
+    while (pid := processes.pid("sandbox")) in (None, other):
+        await asyncio.sleep(0.01)
+    assert pid is not None
+    return pid

@@ -261,7 +261,7 @@ async def test_long_paths_get_a_short_private_socket_folder(home: Path) -> None:
     shutil.rmtree(running[2], ignore_errors=True)
 
 
-async def test_start_up_refuses_a_server_that_forgets(own: Cluster) -> None:
+async def test_F115_start_up_refuses_a_server_that_forgets(own: Cluster) -> None:
     """F115: with fsync off a power cut loses acknowledged orders."""
     connection = await asyncpg.connect(own.owner_url())
     await check_server(connection)

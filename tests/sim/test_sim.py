@@ -11,8 +11,8 @@ import pytest
 
 from siyu.app import sim
 from siyu.app.event_map import EVENT_MAP
+from siyu.app.sim_database import make_template, own_database
 from siyu.app.sim_loop import start_of_simulation
-from siyu.app.sim_world import make_template, own_database
 from siyu.commerce.catalog import background as catalog
 from siyu.commerce.ordering import background as ordering
 from siyu.commerce.ordering.contracts import OrderPaid

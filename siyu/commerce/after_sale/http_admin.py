@@ -38,7 +38,7 @@ from siyu.kernel import clock
 from siyu.kernel.auth import StaffIdentity
 from siyu.kernel.crypto import mask_address, mask_name, mask_phone
 from siyu.kernel.db import ReadTx, reading, transaction
-from siyu.kernel.http import decode_cursor, encode_cursor, get, post, put, staff
+from siyu.kernel.http import OnceKey, decode_cursor, encode_cursor, get, post, put, staff
 from siyu.kernel.i18n import language_of
 from siyu.people.members.contracts import AddressText
 
@@ -337,14 +337,14 @@ async def say_to_customer(
 
 @post("/orders/{order_id:uuid}/after-sale", access=WRITE)
 async def refund_order(
-    order_id: UUID, data: RefundOrderBody, staff: StaffIdentity, request: Caller
+    order_id: UUID, data: RefundOrderBody, staff: StaffIdentity, once: OnceKey, request: Caller
 ) -> StaffCaseView:
     """Give money back without being asked, at once: goods that cannot be sent, goodwill."""
-    async with transaction(staff.shop_id) as tx:
+    async with transaction(staff.shop_id, once=once) as tx:
         case = await service.open_by_shop(
             tx, staff, order_id, data.lines, data.amount_fen, data.text
         )
-        return await _view(tx, case, request)
+        return tx.answer(await _view(tx, case, request))
 
 
 # --- terms ------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from siyu.kernel import clock, config
 from siyu.kernel.audit import Actor, audit
 from siyu.kernel.auth import ShopIdentity
 from siyu.kernel.crypto import vault
-from siyu.kernel.db import ReadTx, Tx, system_transaction
+from siyu.kernel.db import ReadTx, Tx, reading, system_transaction
 from siyu.kernel.ids import ShopId
 from siyu.merchant.shops import queries, rules
 from siyu.merchant.shops.contracts import (
@@ -23,6 +23,7 @@ from siyu.wechat.pay.contracts import PayCredentials
 RESOLVE_SECONDS = 5.0
 _PROFILE = ("name", "notice", "logo_url", "time_zone")
 _resolved: dict[str, tuple[float, ShopIdentity]] = {}
+_pay_keys: dict[ShopId, tuple[float, PayCredentials, str | None]] = {}
 
 
 async def create_shop(
@@ -156,6 +157,7 @@ async def set_wechat(tx: Tx, actor: Actor, change: WeChatChange) -> WeChatSettin
             updated_at=clock.now(),
         ),
     )
+    _pay_keys.pop(tx.shop_id, None)
     after = await get_wechat(tx)
     shown = ("environment", "appid", "mchid", "certificate_serial", "public_key_id")
     replaced = [
@@ -220,3 +222,18 @@ async def pay_credentials(tx: ReadTx) -> PayCredentials:
         public_key_pem=row.public_key_pem or "",
         base_url=_base_url(row.environment, config.settings().wechat_pay_url),
     )
+
+
+async def pay_keys(shop_id: ShopId) -> tuple[PayCredentials, str | None]:
+    """What a notification for this shop is proven with, and the shop's appid.
+
+    Remembered for RESOLVE_SECONDS, for they come by the hundred; opens its own transaction. Raises
+    WeChatNotSet, which is not remembered.
+    """
+    known = _pay_keys.get(shop_id)
+    if known and known[0] > clock.monotonic():
+        return known[1:]
+    async with reading(shop_id) as tx:
+        credentials, appid = await pay_credentials(tx), (await get_wechat(tx)).appid
+    _pay_keys[shop_id] = (clock.monotonic() + RESOLVE_SECONDS, credentials, appid)
+    return credentials, appid

@@ -9,7 +9,7 @@ import logging
 from typing import Any
 
 from siyu.kernel import inbox
-from siyu.kernel.db import reading, transaction
+from siyu.kernel.db import transaction
 from siyu.kernel.errors import Forbidden, TooLarge
 from siyu.kernel.http import CALLBACK, Request, post
 from siyu.kernel.ids import ShopId
@@ -48,9 +48,7 @@ async def receive(shop_id: int, request: Request[Any, Any, Any]) -> None:
     raw = await request.body()
     if len(raw) > _MAX_BYTES:
         raise TooLarge
-    async with reading(ShopId(shop_id)) as tx:
-        credentials = await shops.pay_credentials(tx)
-        app = (await shops.get_wechat(tx)).appid
+    credentials, app = await shops.pay_keys(ShopId(shop_id))
     try:
         notification = await pay.read_notification(credentials, request.headers, raw)
     except ProbeRefused:

@@ -303,6 +303,10 @@ class PaidOrder(Protocol):
     def paid_at(self) -> datetime:
         """When the money came."""
 
+    @property
+    def is_completed(self) -> bool:
+        """Delivered by being paid: its `order_completed` may be told before this."""
+
 
 class ReceiverUnknown(NotFound):
     """No receiver with this id in this shop."""

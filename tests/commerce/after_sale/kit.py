@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
+from uuid import NAMESPACE_OID, UUID, uuid4, uuid5
 
 import httpx
 from litestar import Litestar, Router
@@ -19,7 +19,7 @@ from siyu.kernel.audit import System
 from siyu.kernel.auth import ShopIdentity, StaffIdentity, member_token
 from siyu.kernel.db import reading, transaction
 from siyu.kernel.http import build_app
-from siyu.kernel.ids import ShopId, new_id
+from siyu.kernel.ids import ShopId
 from siyu.kernel.relay import Relay
 from siyu.money.payments import background as payments_background
 from tests.commerce.catalog.pictures import png
@@ -57,7 +57,8 @@ class _Hooks:
         return ShopIdentity(self.shop_id, code, "测试店", "CNY", "Asia/Shanghai")
 
     async def load_staff(self, token: str, shop_code: str | None) -> StaffIdentity | None:
-        return StaffIdentity(new_id(), new_id(), self.shop_id, token, self.permissions)
+        who = uuid5(NAMESPACE_OID, token)  # the same person at each request
+        return StaffIdentity(who, who, self.shop_id, token, self.permissions)
 
 
 def app(shop: ShopId, permissions: frozenset[str] = DESK) -> Litestar:
@@ -146,6 +147,14 @@ class Sale:
         """Staff act."""
         path = f"/admin/v1/after-sale/{case['case_id']}/{what}"
         return await self.http.post(path, json={} if body is None else body)
+
+    async def refund(
+        self, order_id: Any, body: dict[str, Any], key: str | None = None
+    ) -> httpx.Response:
+        """Staff give back without being asked."""
+        path = f"/admin/v1/orders/{order_id}/after-sale"
+        headers = {"Idempotency-Key": key or uuid4().hex}
+        return await self.http.post(path, json=body, headers=headers)
 
     async def terms(self, **change: Any) -> httpx.Response:
         return await self.http.put("/admin/v1/after-sale/settings", json=TERMS | change)

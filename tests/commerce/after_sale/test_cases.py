@@ -184,19 +184,31 @@ async def test_services_and_downloads_give_money_only(sale: Sale):
     assert (await sale.see(case))["state"] == "requested"
 
 
+async def test_F129_a_double_click_of_staff_gives_back_once(sale: Sale):
+    (tea,) = await make_skus(sale.shop, stock=5)
+    order = await sale.buy({tea: 3}, 5970)
+    body = {"lines": [{"line_no": 1, "quantity": 1}], "text": "破了一件"}
+    first = ok(await sale.refund(order["order_id"], body, "one click"))
+    again = await sale.refund(order["order_id"], body, "one click")
+    assert ok(again) == first
+    assert again.headers["idempotency-replayed"] == "true"
+    assert await sale.value("select count(*) from payments.refunds") == 1
+    too_long = await sale.refund(order["order_id"], body, "k" * 256)
+    assert refused(too_long) == (422, "idempotency.key_invalid")
+
+
 async def test_the_shop_gives_back_without_being_asked(sale: Sale):
     tea, cup = await make_skus(sale.shop, 2, stock=5)
     order = await sale.buy({tea: 1, cup: 1}, 3980)
-    path = f"/admin/v1/orders/{order['order_id']}/after-sale"
     body = {"lines": [{"line_no": 2, "quantity": 1}], "text": "缺货，非常抱歉"}
-    case = ok(await sale.http.post(path, json=body))
+    case = ok(await sale.refund(order["order_id"], body))
     assert (case["state"], case["reason"], case["asked_fen"]) == ("refunding", "by_shop", 1990)
-    answer = await sale.http.post(path, json=body)
+    answer = await sale.refund(order["order_id"], body)
     assert refused(answer) == (409, "after_sale.already_claimed")
     await sale.money()
     assert (await sale.see(case))["state"] == "refunded"
     assert await sale.stock(cup) == (5, 0)
-    missing = await sale.http.post(f"/admin/v1/orders/{uuid4()}/after-sale", json=body)
+    missing = await sale.refund(uuid4(), body)
     assert refused(missing) == (404, "ordering.order_not_found")
     assert refused(await sale.ask(order, "refund_only", "by_shop")) == (
         409, "after_sale.not_eligible",

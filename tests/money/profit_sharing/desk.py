@@ -116,6 +116,7 @@ class Desk(Market):
         buyer: UUID | None = None,
         paid_fen: int | None = None,
         frozen: bool | None = None,
+        completed: bool = False,
     ) -> UUID:
         """An order that is paid, frozen if a rule says so, and planned."""
         sold = lines or {TEA: total_fen}
@@ -135,6 +136,7 @@ class Desk(Market):
             paid_at=attempt.paid_at or clock.now(),
             member_id=buyer or new_id(),
             promoter_id=promoter,
+            is_completed=completed,
         )
         async with transaction(self.shop_id) as tx:
             await background.on_order_paid(tx, event)

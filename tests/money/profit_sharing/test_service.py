@@ -12,7 +12,9 @@ from siyu.kernel.db import reading, transaction
 from siyu.kernel.ids import new_id
 from siyu.merchant.shops.contracts import WeChatNotSet
 from siyu.money.ledger import service as ledger
+from siyu.money.ledger.contracts import Book
 from siyu.money.payments.contracts import Purpose, RefundClosed, RefundOrigin
+from siyu.money.payouts import service as payouts
 from siyu.money.profit_sharing import background
 from siyu.money.profit_sharing import service as sharing
 from siyu.money.profit_sharing.contracts import Alarm, ReceiverState, Scope, Trigger
@@ -296,3 +298,50 @@ async def test_one_call_of_the_worker_takes_a_bounded_number_of_steps(
     order_id = await desk.order()
     await desk.work_on()
     assert await desk.parts(order_id) == [("paid", 1_000, 1_000)]
+
+
+async def test_an_order_delivered_by_being_paid_is_complete_at_once(desk: Desk) -> None:
+    """Its completion may have been told before there was a plan."""
+    leader = await desk.merchant()
+    await desk.rule(1000, receiver_id=leader)
+    await desk.complete(new_id())
+    await sharing.advance(desk.shop_id, new_id())
+    order_id = await desk.order(completed=True)
+    await desk.work_on()
+    assert await desk.parts(order_id) == [("paid", 1_000, 1_000)]
+
+
+async def test_a_return_that_comes_after_its_debt_was_set_off_is_commission_again(
+    desk: Desk,
+) -> None:
+    """While a merchant gives back for one order, another order pays its debt already."""
+    leader = await desk.merchant()
+    await desk.rule(1000, receiver_id=leader, **NOW)
+    order_id = await desk.order()
+    await desk.work_on()
+    await desk.give_back(order_id, 10_000)
+    owner = await desk.owner(leader)
+    assert (await desk.balance(Book.RECEIVABLE, owner)).posted == 1_000
+    await desk.fault("system_error", "sharing.return", times=3)
+    next_id = await desk.order(4_000)
+    await desk.work_on(61, rounds=1)
+    assert await desk.parts(next_id) == [("credited", 400, 0)]
+    assert (await desk.balance(Book.RECEIVABLE, owner)).posted == 600
+    await desk.work_on(60)
+    assert (await desk.balance(Book.RECEIVABLE, owner)).posted == 0
+    assert (await desk.balance(Book.COMMISSION, owner)).available == 400
+    assert await desk.is_closed(order_id)
+
+
+async def test_our_numbers_for_reconciliation(desk: Desk) -> None:
+    leader = await desk.merchant()
+    await desk.rule(1000, receiver_id=leader, **NOW)
+    order_id = await desk.order()
+    await desk.work_on()
+    numbers = [one.number for one in (await desk.plan(order_id)).requests]
+    async with reading(desk.shop_id) as tx:
+        found = await sharing.find_outside(tx, numbers)
+        assert len(found) >= 1 and {one.number for one in found} <= set(numbers)
+        assert await sharing.list_outside(tx, [one.ref for one in found])
+        assert await payouts.find_outside(tx, numbers) == []
+        assert await payouts.list_outside(tx, [one.ref for one in found]) == []

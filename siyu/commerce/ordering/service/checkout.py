@@ -230,7 +230,19 @@ def _compose(
         receipt_due_at=None,
         completed_at=None,
     )
-    lines = [
+    new = queries.NewOrder(
+        order=order,
+        lines=_lines(basket),
+        adjustments=[entry for entry in quote.trace if entry.rule != promotions.LIST_PRICE],
+        phone_key=vault().lookup(address.phone) if address else None,
+        empties_cart=empties_cart,
+        actor=member.actor_name,
+    )
+    return order, new
+
+
+def _lines(basket: Basket) -> list[OrderLine]:
+    return [
         OrderLine(
             line_no=line_no,
             sku_id=sku.sku_id,
@@ -248,17 +260,10 @@ def _compose(
             refunded_quantity=0,
             refunded_fen=0,
         )
-        for line_no, (sku, line) in enumerate(zip(basket.skus, quote.lines, strict=True), start=1)
+        for line_no, (sku, line) in enumerate(
+            zip(basket.skus, basket.quote.lines, strict=True), start=1
+        )
     ]
-    new = queries.NewOrder(
-        order=order,
-        lines=lines,
-        adjustments=[entry for entry in quote.trace if entry.rule != promotions.LIST_PRICE],
-        phone_key=vault().lookup(address.phone) if address else None,
-        empties_cart=empties_cart,
-        actor=member.actor_name,
-    )
-    return order, new
 
 
 def _text(address: Address) -> AddressText:

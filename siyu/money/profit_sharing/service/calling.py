@@ -11,6 +11,7 @@ from siyu.kernel.db import Tx, reading, transaction
 from siyu.kernel.errors import SiyuError
 from siyu.kernel.ids import ShopId
 from siyu.merchant.shops import service as shops
+from siyu.money.payments import service as payments
 from siyu.money.profit_sharing import queries, rules
 from siyu.money.profit_sharing.contracts import (
     Alarm,
@@ -81,6 +82,8 @@ async def call_and_record(shop_id: ShopId, call: Call) -> bool:
     async with transaction(shop_id) as write:
         plan = await queries.lock_plan(write, call.plan.order_id)
         assert plan is not None
+        # What is left frozen is read and booked under the one lock that refunds take too.
+        await payments.lock_paid(write, plan.order_id)
         if call.request is None:
             await _record_freeze_over(write, plan, told.left_fen)
         else:

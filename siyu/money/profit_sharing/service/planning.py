@@ -56,8 +56,8 @@ async def plan_order(tx: Tx, order: PaidOrder) -> None:
     claims = rules.claims(active, order.lines, order.amount_fen, paid_fen, chain, owners, persons)
     if not claims and not frozen_fen:
         return
-    parts = [_part(number, claim, order.paid_at) for number, claim in enumerate(claims, 1)]
     plan = _plan(order, paid, settings, is_frozen=frozen_fen > 0)
+    parts = [_part(number, claim, plan) for number, claim in enumerate(claims, 1)]
     if await queries.insert_plan(tx, plan):
         await queries.insert_parts(tx, order.order_id, parts)
         await queries.insert_timeline(
@@ -161,7 +161,7 @@ def _plan(
         merchant=paid.merchant if paid else "",
         app=paid.app if paid else "",
         paid_at=order.paid_at,
-        completed_at=None,
+        completed_at=clock.now() if order.is_completed else None,
         frozen_until=order.paid_at + timedelta(days=settings.freeze_days) if is_frozen else None,
         alarm=None,
         alarmed_at=None,
@@ -169,7 +169,7 @@ def _plan(
     )
 
 
-def _part(number: int, claim: Claim, paid_at: datetime) -> Part:
+def _part(number: int, claim: Claim, plan: Plan) -> Part:
     rule = claim.rule
     return Part(
         part_no=number,
@@ -188,7 +188,7 @@ def _part(number: int, claim: Claim, paid_at: datetime) -> Part:
         sent_fen=0,
         returned_fen=0,
         trigger=rule.trigger,
-        due_at=rules.due_at(rule.trigger, rule.after_days, paid_at, None),
+        due_at=rules.due_at(rule.trigger, rule.after_days, plan.paid_at, plan.completed_at),
         state=PartState.PLANNED,
         fail_reason=None,
         pool=claim.pool,

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { pages } from '@/router'
 import { menu } from '@/layout/menu'
+import { ENDS, OPEN } from '@/pages/commerce/after_sale/cases'
 import en from './en'
 import { i18n, word } from './index'
 import zh from './zh-CN'
@@ -30,6 +31,19 @@ describe('the two languages', () => {
   it('name every page and menu entry', () => {
     const titles = [...pages.map((p) => p.meta?.title ?? ''), ...menu.flatMap((g) => [g.title, ...g.items.map((i) => i.title)])]
     expect(titles.filter((title) => !i18n.global.te(title))).toEqual([])
+  })
+  it('know every state that the back end has', () => {
+    const schema = readFileSync(join(source, 'api', 'schema.d.ts'), 'utf8')
+    const values = (name: string): string[] => [...(new RegExp(`^        ${name}: ((?:"[^"]+"(?: \\| )?)+);`, 'm').exec(schema)?.[1] ?? '').matchAll(/"([^"]+)"/g)].map((m) => m[1] ?? '')
+    const asked = {
+      OrderStatus: 'orders.status', RefundStatus: 'orders.refundStates', RefundState: 'refunds.states', RefundOrigin: 'refunds.origins', ParkedState: 'suspense.states', ParkReason: 'suspense.reasons',
+      PlanState: 'splits.plans', PartState: 'splits.states', Alarm: 'splits.alarms', ReceiverState: 'splits.receiverStates', ReceiverKind: 'splits.kinds', Relation: 'splits.relations', Scope: 'splits.scopes', Way: 'splits.ways', Trigger: 'splits.triggers',
+      PayoutState: 'payouts.states', LicenceKind: 'wallets.licences', CardKind: 'wallets.cards', SpendOrder: 'wallets.orders', TopUpState: 'wallets.topUpStates', AdjustmentState: 'wallets.adjustmentStates',
+      DayState: 'recon.states', LineKind: 'recon.kinds', Difference: 'recon.differences', TicketState: 'recon.ticketStates', Role: 'staff.roles',
+    }
+    for (const name of Object.keys(asked)) expect(values(name), name).not.toEqual([])
+    expect(Object.entries(asked).flatMap(([name, words]) => values(name).map((v) => `${words}.${v}`)).filter((key) => !i18n.global.te(key))).toEqual([])
+    for (const state of [...OPEN, ...ENDS]) expect(i18n.global.te(`afterSale.states.${state}`)).toBe(true)
   })
   it('show a value of the back end as it is when there is no word for it', () => {
     expect(word('stock.kinds.sold', 'sold')).toBe('售出')

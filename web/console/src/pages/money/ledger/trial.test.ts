@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { checksOf, sidesOf, tablesOf } from './trial'
+import { checksOf, debitsFirst, tablesOf } from './trial'
 
 const line = (asset: string, debit: number, credit: number) => ({ book: 'sales' as const, name: '', asset, accounts: 1, debit, credit, held: 0 })
 const total = (asset: string) => ({ asset, debit: 5, credit: 5, is_even: true })
@@ -11,8 +11,8 @@ describe('the trial balance', () => {
     expect(tables.map((t) => [t.asset, t.lines.length])).toEqual([['CNY', 2], ['USD', 0], ['POINT', 1]])
     expect(tables[0]?.lines.reduce((sum, l) => sum + l.debit - l.credit, 0)).toBe(0)
   })
-  it('puts a leg on its side', () => {
-    expect([sidesOf(7), sidesOf(-7)]).toEqual([{ debit: 7, credit: null }, { debit: null, credit: 7 }])
+  it('writes debits above credits', () => {
+    expect(debitsFirst([{ amount: -7 }, { amount: 5 }, { amount: -1 }, { amount: 3 }]).map((leg) => leg.amount)).toEqual([5, 3, -7, -1])
   })
 })
 

@@ -32,6 +32,5 @@ export function checksOf(checks: Schemas['Check'][]): DomainChecks[] {
     .sort((a, b) => Number(b.violations > 0) - Number(a.violations > 0))
 }
 
-/** A leg's amount on its side: debit > 0 stands left, credit < 0 right, the other is null. */
-export const sidesOf = (amount: number): { debit: number | null; credit: number | null } =>
-  amount >= 0 ? { debit: amount, credit: null } : { debit: null, credit: -amount }
+/** As books are written: what is debited above what is credited, else in the order of the entry. */
+export const debitsFirst = <T extends { amount: number }>(legs: T[]): T[] => [...legs.filter((leg) => leg.amount > 0), ...legs.filter((leg) => leg.amount <= 0)]
