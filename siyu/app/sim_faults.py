@@ -34,6 +34,7 @@ AT_WECHAT: dict[str, tuple[float, tuple[str, ...], dict[str, Any]]] = {
     "timeout_after_work": (4, MONEY_CALLS, {"seconds": 40}),
     "bad_signature": (1, ("notify", *MONEY_CALLS), {}),
     "probe": (1, ("notify",), {}),
+    "tamper_amount": (1, ("notify", "pay.query"), {"fen": 1}),
     "skewed_time": (1, ("notify",), {"seconds": 900}),
     "drop": (3, ("notify",), {}),
     "delay": (2, ("notify",), {"seconds": 1500}),

@@ -307,6 +307,7 @@ class World:
         self._observer = observer
         self._reaper = reaper
         self._memory = Memory()
+        self._is_over = False
         self.kills = {"web": 0, "worker": 0, "connection": 0}
         director.turn_clock = self.turn_clock
         director.find_blocked = self.find_blocked
@@ -335,16 +336,21 @@ class World:
         self.web.is_up = False
         await self._end(self.web.process)
         self._memory.forget()
-        await asyncio.sleep(down_seconds)
-        self.web.process, self.web.is_up = Process("web"), True
+        try:
+            await asyncio.sleep(down_seconds)
+        finally:  # also when the faults are over
+            self.web.process, self.web.is_up = Process("web"), True
 
     async def kill_worker(self, down_seconds: float) -> None:
         """Jobs and reactions under way are cut; what they had claimed comes back by itself."""
         self.kills["worker"] += 1
         self.worker.is_up = False
         await self._end(self.worker.process)
-        await asyncio.sleep(down_seconds)
-        self.worker.start()
+        try:
+            await asyncio.sleep(down_seconds)
+        finally:  # also when the faults are over, but not when all is
+            if not self._is_over:
+                self.worker.start()
 
     async def cut_connection(self, choose: Callable[[list[Any]], Any]) -> None:
         """One connection to the database is gone, in the middle of what it does."""
@@ -355,6 +361,7 @@ class World:
 
     async def end(self) -> None:
         """Both processes stop where they are, for good."""
+        self._is_over = True
         self.web.is_up = self.worker.is_up = False
         await self._end(self.web.process)
         await self._end(self.worker.process)

@@ -4,6 +4,7 @@ Deadlines that two machines must agree on use the database's clock (`clock_times
 by the same turn through `shift()`.
 """
 
+import calendar
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -78,3 +79,12 @@ def day_start(on: date, time_zone: str) -> datetime:
     while business_day(start, time_zone) < on:
         start += timedelta(minutes=15)
     return start
+
+
+def month_end(on: date, months: int | None) -> date | None:
+    """The last day of the month so many months after `on`; none after None."""
+    if months is None:
+        return None
+    years, month = divmod(on.month - 1 + months, 12)
+    year = on.year + years
+    return date(year, month + 1, calendar.monthrange(year, month + 1)[1])

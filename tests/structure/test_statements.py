@@ -143,7 +143,7 @@ async def test_every_statement_can_be_prepared(
         except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             wrong.append(f"{place}: {error}")
     await prepared_by.close()
-    assert wrong == []
+    assert wrong == [], "\n".join(wrong)
     assert len(texts) > 100, "the collection has gone blind"
 
 

@@ -1,6 +1,5 @@
 """Decisions about points without database, clock or network."""
 
-import calendar
 from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Final
@@ -65,15 +64,6 @@ def check_settings(settings: PointsSettings) -> None:
 def earned(paid_fen: int, per_yuan: int) -> int:
     """Points for what was paid, in whole points, rounded down."""
     return max(paid_fen, 0) * per_yuan // 100
-
-
-def last_day(on: date, months: int | None) -> date | None:
-    """The end of the month so many months after `on`."""
-    if months is None:
-        return None
-    years, month = divmod(on.month - 1 + months, 12)
-    year = on.year + years
-    return date(year, month + 1, calendar.monthrange(year, month + 1)[1])
 
 
 def offer(available: int, eligible_fen: int, settings: PointsSettings) -> PointsOffer:

@@ -236,7 +236,7 @@ async def earn(tx: Tx, *, member_id: UUID, order_id: UUID, eligible_fen: int) ->
     points = min(rules.earned(eligible_fen - earning.refunded_fen, per_yuan), MAX_POINTS)
     await queries.move_earned(tx, order_id, eligible_fen, per_yuan, points)
     if points:
-        expires_on = rules.last_day(today, settings.expiry_months)
+        expires_on = clock.month_end(today, settings.expiry_months)
         await queries.insert_lot(tx, new_id(), member_id, order_id, points, expires_on)
         key = f"points_earned:{order_id}"
         await ledger.post(tx, _entry(key, "points_earned", member_id, points, order_id, order_id))
@@ -367,7 +367,7 @@ async def adjust(tx: Tx, actor: Actor, member_id: UUID, delta: int, reason: str)
     account = await queries.lock_account(tx, member_id)
     expires_on = None
     if delta > 0:
-        expires_on = rules.last_day(today, settings.expiry_months)
+        expires_on = clock.month_end(today, settings.expiry_months)
         await queries.insert_lot(tx, new_id(), member_id, None, delta, expires_on)
     else:
         lots = await queries.list_lots(tx, member_id, today)

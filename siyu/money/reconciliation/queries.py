@@ -35,10 +35,12 @@ class DueDay(msgspec.Struct, frozen=True):
 
 _DAY = """select d."on", d.merchant, d.state, d.lines, d.payments_fen, d.refunds_fen, d.fees_fen,
   d.others_fen, d.closing_fen, d.tries, d.problem, d.next_try_at, d.compared_at, d.closed_at,
-  count(t.ticket_id) filter (where t.state = 'open') as open_tickets, count(t.ticket_id) as tickets
-from reconciliation.days d left join reconciliation.tickets t using (shop_id, "on", merchant)
+  t.open_tickets, t.tickets
+from reconciliation.days d cross join lateral (
+  select count(*) filter (where state = 'open') as open_tickets, count(*) as tickets
+  from reconciliation.tickets
+  where shop_id = d.shop_id and "on" = d."on" and merchant = d.merchant) t
 where d.shop_id = $1"""
-_DAY_END = """ group by d.shop_id, d."on", d.merchant"""
 _TICKET = """select ticket_id, "on", merchant, difference, bill, number, ref, theirs_fen, ours_fen,
   ledger_fen, unmatched_fen, state, resolution, note, opened_at, resolved_at, resolved_by
 from reconciliation.tickets where shop_id = $1"""
@@ -96,7 +98,7 @@ async def insert_days(
 async def get_day(tx: ReadTx, on: date, merchant: str) -> Day | None:
     """A day with its counts."""
     return await tx.maybe(
-        Day, f'{_DAY} and d."on" = $2 and d.merchant = $3{_DAY_END}', tx.shop_id, on, merchant
+        Day, f'{_DAY} and d."on" = $2 and d.merchant = $3', tx.shop_id, on, merchant
     )
 
 
@@ -118,7 +120,7 @@ async def list_days(tx: ReadTx, before: tuple[date, str] | None, limit: int) -> 
     on, merchant = before or (None, None)
     return await tx.all(
         Day,
-        f"""{_DAY} and ($2::date is null or (d."on", d.merchant) < ($2, $3::text)){_DAY_END}
+        f"""{_DAY} and ($2::date is null or (d."on", d.merchant) < ($2, $3::text))
             order by d."on" desc, d.merchant desc limit $4""",
         tx.shop_id,
         on,
@@ -129,9 +131,7 @@ async def list_days(tx: ReadTx, before: tuple[date, str] | None, limit: int) -> 
 
 async def list_days_on(tx: ReadTx, on: date) -> list[Day]:
     """One date, for each merchant account the shop had."""
-    return await tx.all(
-        Day, f'{_DAY} and d."on" = $2{_DAY_END} order by d.merchant', tx.shop_id, on
-    )
+    return await tx.all(Day, f'{_DAY} and d."on" = $2 order by d.merchant', tx.shop_id, on)
 
 
 async def move_day_failed(

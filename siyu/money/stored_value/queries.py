@@ -118,14 +118,15 @@ left join lateral (
       and (principal_left_fen > 0 or bonus_left_fen > 0)) as shown) l on true
 left join lateral (
   select sum(principal_fen + bonus_fen) as held_fen from stored_value.spendings p
-  where p.shop_id = w.shop_id and p.member_id = w.member_id and p.state = 'held') s on true"""
+  where p.shop_id = w.shop_id and p.member_id = w.member_id and p.state = 'held') s on true
+where w.shop_id = $1"""
 
 
 async def get_wallet(tx: ReadTx, member_id: UUID, today: date) -> WalletRow | None:
     """A wallet as of that business day; None when nothing ever happened to it."""
     return await tx.maybe(
         WalletRow,
-        f"{_WALLET} where w.shop_id = $1 and w.member_id = $3",
+        f"{_WALLET} and w.member_id = $3",
         tx.shop_id,
         today,
         member_id,
@@ -139,8 +140,7 @@ async def list_wallets(
     opened_at, member_id = before or (None, None)
     return await tx.all(
         WalletRow,
-        f"""{_WALLET} where w.shop_id = $1
-              and ($3::timestamptz is null or (w.opened_at, w.member_id) < ($3, $4::uuid))
+        f"""{_WALLET} and ($3::timestamptz is null or (w.opened_at, w.member_id) < ($3, $4::uuid))
             order by w.opened_at desc, w.member_id desc limit $5""",
         tx.shop_id,
         today,

@@ -7,7 +7,6 @@ first would make the shop refund less and less of money that was the member's ow
 would let a member spend the gift and take the money back.
 """
 
-import calendar
 from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Final
@@ -122,15 +121,6 @@ def check_offer(
             bonus_bps=bonus_fen * 10_000 // amount_fen, limit_bps=settings.bonus_limit_bps
         )
     return too_high
-
-
-def last_day(on: date, months: int | None) -> date | None:
-    """The end of the month so many months after `on`."""
-    if months is None:
-        return None
-    years, month = divmod(on.month - 1 + months, 12)
-    year = on.year + years
-    return date(year, month + 1, calendar.monthrange(year, month + 1)[1])
 
 
 def sum_lots(lots: Iterable[Lot]) -> Wallet:

@@ -4,6 +4,7 @@ from datetime import date
 
 import pytest
 
+from siyu.kernel import clock
 from siyu.money.points import rules
 from siyu.money.points.contracts import PointsMovementKind, PointsOffer, PointsSettings
 
@@ -20,7 +21,7 @@ from siyu.money.points.contracts import PointsMovementKind, PointsOffer, PointsS
     ],
 )
 def test_points_end_with_a_month(on: date, months: int | None, last: date | None) -> None:
-    assert rules.last_day(on, months) == last
+    assert clock.month_end(on, months) == last
 
 
 def test_every_kind_of_movement_has_its_words() -> None:

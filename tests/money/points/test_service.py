@@ -11,7 +11,7 @@ from siyu.kernel.db import reading, transaction
 from siyu.kernel.ids import ShopId, new_id
 from siyu.money.ledger import service as ledger
 from siyu.money.ledger.contracts import Book
-from siyu.money.points import background, queries, rules, service
+from siyu.money.points import background, queries, service
 from siyu.money.points.contracts import (
     BadPointsSetting,
     PointsOffer,
@@ -52,7 +52,7 @@ async def test_a_received_order_earns_once(purse: Purse) -> None:
     now = await purse.now()
     day = clock.business_day(clock.now(), "Asia/Shanghai")
     assert (now.balance, now.held, now.owed, now.next_expiry_points) == (199, 0, 0, 199)
-    assert now.next_expiry_on == rules.last_day(day, 12)
+    assert now.next_expiry_on == clock.month_end(day, 12)
     assert await events(purse) == [("points_earned", 199)]
 
 

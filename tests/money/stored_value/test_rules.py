@@ -2,6 +2,7 @@
 
 from datetime import date
 
+from siyu.kernel import clock
 from siyu.money.stored_value import rules
 from siyu.money.stored_value.contracts import TopUpState, WalletMovementKind
 
@@ -28,5 +29,5 @@ def test_no_licence_is_not_in_force() -> None:
 
 
 def test_bonus_ends_with_a_month() -> None:
-    assert rules.last_day(date(2026, 12, 31), 2) == date(2027, 2, 28)
-    assert rules.last_day(date(2026, 12, 31), None) is None
+    assert clock.month_end(date(2026, 12, 31), 2) == date(2027, 2, 28)
+    assert clock.month_end(date(2026, 12, 31), None) is None

@@ -26,7 +26,7 @@ from siyu.money.payments.contracts import (
     RefundOrigin,
     RefundSucceeded,
 )
-from siyu.money.stored_value import background, rules, service
+from siyu.money.stored_value import background, service
 from siyu.money.stored_value.contracts import (
     AdjustmentDecided,
     AdjustmentNotFound,
@@ -632,7 +632,7 @@ async def test_bonus_ends_and_principal_never(till: Till) -> None:
     await till.top_up(100_000, 30_000)
     wallet = await till.wallet()
     assert (wallet.next_expiry_on, wallet.next_expiry_fen) == (
-        rules.last_day(clock.business_day(clock.now(), "Asia/Shanghai"), 2), 30_000,
+        clock.month_end(clock.business_day(clock.now(), "Asia/Shanghai"), 2), 30_000,
     )  # fmt: skip
     clock.advance(timedelta(days=100))
     assert await till.left() == (100_000, 0), "over, though nobody has swept it yet"

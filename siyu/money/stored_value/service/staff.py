@@ -132,7 +132,7 @@ async def _apply(tx: Tx, adjustment: Adjustment) -> None:
         await check_limit(tx, member_id, delta_fen)
         settings = await shop_store.get_settings(tx)
         months = None if is_principal else settings.bonus_months
-        expires_on = rules.last_day(await today(tx), months)
+        expires_on = clock.month_end(await today(tx), months)
         await queries.insert_lot(tx, adjustment.adjustment_id, member_id, change, expires_on)
     else:
         await _take(tx, member_id, adjustment.side, -delta_fen)

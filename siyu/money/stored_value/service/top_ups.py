@@ -171,7 +171,7 @@ async def accept_payment(tx: Tx, event: PaymentSucceeded) -> None:
 
 async def _credit(tx: Tx, top_up: TopUp, event: PaymentSucceeded) -> None:
     settings = await shop_store.get_settings(tx)
-    expires_on = rules.last_day(await today(tx), settings.bonus_months)
+    expires_on = clock.month_end(await today(tx), settings.bonus_months)
     given = Held(top_up.amount_fen, top_up.bonus_fen)
     top_up_id, member_id = top_up.top_up_id, top_up.member_id
     await top_up_store.move_top_up(tx, top_up_id, TopUpState.PAID, event.payment_id, event.paid_at)

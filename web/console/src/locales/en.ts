@@ -31,6 +31,7 @@ export default {
     kinds: { sale: 'Sale', return: 'Return' }, return: 'Return', more: 'and more ({n})', none: 'No orders match', open: 'Open order',
     status: { all: 'All', pending_payment: 'To pay', paid: 'To ship', shipped: 'Shipped', completed: 'Completed', cancelled: 'Cancelled', refunded: 'Refunded' },
     items: 'Goods', shipping: 'Shipping', paid: 'Paid', address: 'Delivery', remark: 'Remark', timeline: 'Timeline', cancel: 'Cancel order', cancelHint: 'The payment is closed at WeChat first; then the stock is freed. This cannot be undone.',
+    receipt: 'Receipt by time', receiptDays: 'Days after shipping', receiptHint: 'Then an order counts as received; those already shipped keep their day.',
     refunded: 'Refunded', ship: 'Ship', carrier: 'Carrier', trackingNo: 'Tracking number', parcel: 'Parcel', receiptDue: 'counts as received {at}',
     complete: 'Complete', completeHint: 'Does the customer have the goods or the service? This cannot be undone.',
     tenders: { wechat: 'WeChat Pay', balance: 'Balance', principal: 'Stored value', bonus: 'Bonus', points: '{n} points' },

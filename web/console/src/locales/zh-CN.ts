@@ -30,6 +30,7 @@ export default {
     kinds: { sale: '销售', return: '退货' }, return: '退货', more: '等 {n} 件商品', none: '没有符合条件的订单', open: '查看订单',
     status: { all: '全部', pending_payment: '待付款', paid: '待发货', shipped: '已发货', completed: '已完成', cancelled: '已取消', refunded: '已退款' },
     items: '商品金额', shipping: '运费', paid: '实付', address: '收货信息', remark: '买家留言', timeline: '订单动态', cancel: '取消订单', cancelHint: '先在微信关闭支付，确认后释放库存；此操作不可撤回。',
+    receipt: '自动确认收货', receiptDays: '发货后天数', receiptHint: '超过天数视为已收货；已发货的订单不受影响。',
     refunded: '已退款', ship: '发货', carrier: '快递公司', trackingNo: '快递单号', parcel: '物流', receiptDue: '{at} 自动确认收货', complete: '确认完成',
     completeHint: '确认顾客已收到商品或服务？此操作不可撤回。', tenders: { wechat: '微信支付', balance: '余额', principal: '储值本金', bonus: '储值赠金', points: '{n} 积分抵扣' },
     refundStates: { started: '退款中', abnormal: '退款异常', closed: '已放弃', refunded: '已退款' },
