@@ -14,7 +14,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 from uuid import uuid4
@@ -25,7 +25,7 @@ import msgspec
 from siyu.app import demo, prove, sim_checks, sim_shop
 from siyu.app.processes import Processes, program_database, ready_database, wait_for
 from siyu.commerce.catalog.contracts import ProductKind
-from siyu.kernel import config, crypto, db
+from siyu.kernel import clock, config, crypto, db
 from siyu.kernel.db import reading, system_transaction
 from siyu.kernel.errors import Busy
 from siyu.kernel.postgres_server import Server
@@ -347,7 +347,7 @@ class Killer:
 
     async def _until_back(self, kept: Kept, killed: dict[Victim, int]) -> float:
         """Seconds until everything works for what came after the kills."""
-        began, since = time.monotonic(), datetime.now(UTC)
+        began, since = time.monotonic(), clock.now()
         async with httpx.AsyncClient(timeout=2, trust_env=False, verify=False) as http:
             while True:
                 if (

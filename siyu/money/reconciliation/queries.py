@@ -213,6 +213,18 @@ async def list_lines(tx: ReadTx, on: date, merchant: str) -> list[BillLine]:
     )
 
 
+async def list_lines_of(tx: ReadTx, merchant: str, own_numbers: Sequence[str]) -> list[BillLine]:
+    """What all bills so far say of these numbers of ours, the oldest first."""
+    return await tx.all(
+        BillLine,
+        f"""{_LINE} and merchant = $2 and own_number = any($3)
+            order by bill desc, "on", line_no""",
+        tx.shop_id,
+        merchant,
+        list(own_numbers),
+    )
+
+
 async def list_lines_page(
     tx: ReadTx, on: date, after: tuple[str, int] | None, limit: int
 ) -> list[StoredLine]:

@@ -133,8 +133,10 @@ async def _compare(tx: Tx, on: date, merchant: str) -> None:
     opening = await queries.get_closing(tx, on, merchant)
     if opening is None:
         opening = rules.opening_fen(fund)
-    ours = await _load_ours(tx, {line.own_number for line in lines})
-    found = rules.compare(lines, ours, await _load_unseen(tx, on))
+    numbers = {line.own_number for line in lines}
+    # What goes out on one day and comes back on another is judged as a whole.
+    told = await queries.list_lines_of(tx, merchant, sorted(numbers))
+    found = rules.compare(told, await _load_ours(tx, numbers), await _load_unseen(tx, on))
     broken = rules.chain_break(fund, opening)
     if broken is not None:
         found.append(_chain_ticket(broken))

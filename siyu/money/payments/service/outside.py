@@ -19,7 +19,8 @@ _ROWS = """select payment_id as ref, number,
   from payments.suspense where shop_id = $1 and is_booked
   union all
   select refund_id, number,
-    case when state in ('closed', 'failed') then 0 else -amount_fen end, order_id
+    case when state in ('closed', 'failed') or (state = 'settled' and not to_merchant) then 0
+      else -amount_fen end, order_id
   from payments.refunds where shop_id = $1 and provider_number is not null"""
 
 
