@@ -66,6 +66,7 @@ class Server:
         self.account: pwd.struct_passwd | None = None  # whom the server runs as, if not us
         self.binaries = Path()
         self._using: int | None = None
+        self._lock_flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
 
     # -- using: who keeps the server running -------------------------------------------------
 
@@ -169,6 +170,7 @@ class Server:
 
     def watch(self, pause: float = 0.5) -> None:
         """The watchdog's life: until nobody uses the cluster any more."""
+        self._lock_flags &= ~os.O_CREAT  # the home may be removed meanwhile: leave nothing in it
         self.account = self._account()
         while True:
             with contextlib.suppress(BlockingIOError):
@@ -178,8 +180,8 @@ class Server:
                 os.close(handle)
                 return
             # Killed, or fallen for want of room on the disk: then tried until there is some (F116).
-            if not self.alive():
-                with self.starting(), contextlib.suppress(PostgresUnavailable, OSError):
+            if not self.alive() and self._is_used():
+                with contextlib.suppress(PostgresUnavailable, OSError), self.starting():
                     if not self.alive() and self._is_used():
                         self.prepare()
                         self.start()
@@ -397,7 +399,7 @@ class Server:
         return port
 
     def _lock(self, name: str, kind: int, wait: float = START_SECONDS) -> int:
-        handle = os.open(self.home / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        handle = os.open(self.home / name, self._lock_flags, 0o600)
         self._give(handle)
         deadline = time.monotonic() + wait
         while True:
@@ -485,4 +487,5 @@ def _port_taken(port: int) -> bool:
 
 
 if __name__ == "__main__":
-    Server(Path(sys.argv[1])).watch()
+    with contextlib.suppress(FileNotFoundError):
+        Server(Path(sys.argv[1])).watch()

@@ -83,6 +83,7 @@ class PlaceOrderBody(_Body, frozen=True):
     """`lines` are those of the confirmed quote; with source cart they leave the cart.
 
     `use_points`, `use_balance`: choices only. The expected amounts are what the customer saw.
+    `promoter_id`: the member whose link brought the customer; a stranger's id earns nothing.
     """
 
     source: Literal["cart", "lines"]
@@ -94,6 +95,7 @@ class PlaceOrderBody(_Body, frozen=True):
     expected_payable_fen: Annotated[int, msgspec.Meta(ge=0, le=MAX_FEN)] | None = None
     use_points: bool = False
     use_balance: bool = False
+    promoter_id: UUID | None = None
 
 
 class CancelBody(_Body, frozen=True):
@@ -280,6 +282,7 @@ async def place_order(
             empties_cart=data.source == "cart",
             choice=service.Choice(data.use_points, data.use_balance),
             expected_payable_fen=data.expected_payable_fen,
+            promoter_id=data.promoter_id,
         )
         parts = (placed.order, placed.lines, placed.address, placed.timeline)
         return tx.answer(order_view.show(*parts, [], chinese=_chinese(request)))

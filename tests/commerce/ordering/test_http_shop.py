@@ -49,6 +49,21 @@ async def test_from_cart_to_order(shop):
         assert listed["next_cursor"] is None
 
 
+async def test_whose_link_brought_the_customer_is_kept_with_the_order(shop):
+    (tea,) = await make_skus(shop, price_fen=1990, stock=10)
+    promoter_id = str(uuid4())
+    async with shopper(shop) as anna:
+        body = anna.order_body({tea: 1}, 1990) | {"promoter_id": promoter_id}
+        order = (await anna.send("POST", "/orders", body)).json()
+    async with db.reading(shop) as tx:
+        kept = await tx.value(
+            "select promoter_id from ordering.orders where shop_id = $1 and order_id = $2",
+            shop,
+            order["order_id"],
+        )
+    assert str(kept) == promoter_id
+
+
 async def test_placing_an_order_takes_at_most_eight_round_trips(shop):
     skus = await make_skus(shop, 5)
     async with shopper(shop) as anna:

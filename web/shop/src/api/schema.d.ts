@@ -1669,6 +1669,7 @@ export interface components {
             use_points: boolean;
             /** @default false */
             use_balance: boolean;
+            promoter_id?: string | null;
         };
         /**
          * PointsMovementKind
