@@ -121,7 +121,7 @@ class Server:
                 port=port,
                 socket_dir=self._socket_dir(port),
                 archive_command=ARCHIVE_COMMAND,
-                sync_method="syncfs" if sys.platform == "linux" else "fsync",
+                sync_method=_sync_method(),
             )
             self._write(self.data / "siyu.conf", text)
             log = self.home / "server.log"
@@ -469,6 +469,12 @@ class Server:
             out.seek(0)
             err.seek(0)
             return subprocess.CompletedProcess(command, done.returncode, out.read(), err.read())
+
+
+def _sync_method() -> str:
+    """How files are made safe before a recovery: at once where the kernel tells of errors then."""
+    release = re.match(r"(\d+)\.(\d+)", os.uname().release) if sys.platform == "linux" else None
+    return "syncfs" if release and tuple(map(int, release.groups())) >= (5, 8) else "fsync"
 
 
 def _process_ids() -> list[int]:
