@@ -81,8 +81,11 @@ _OPEN: dict[str, str] = {
                    where state in ('created', 'paying')""",
     "refund": """select refund_id::text || ' ' || state from payments.refunds
                   where state in ('waiting', 'created', 'processing')""",
-    "parked money": """select parked_id::text || ' ' || state from payments.suspense
-                        where state = 'refunding' or (state = 'parked' and ticket is null)""",
+    "parked money": """select concat_ws(' ', s.parked_id, s.reason, s.state, r.state, r.problem)
+                        from payments.suspense s
+                        left join payments.refunds r using (shop_id, parked_id)
+                        where s.state = 'refunding' and r.state is distinct from 'failed'
+                           or s.state = 'parked' and s.ticket is null""",
     "top-up": "select top_up_id::text from stored_value.top_ups where state = 'pending'",
     "stored value of an order": """select order_id::text from stored_value.spendings
                                     where state = 'held'""",
@@ -93,8 +96,12 @@ _OPEN: dict[str, str] = {
                   where state in ('created', 'accepted', 'waiting', 'sending', 'cancelling')""",
     "case": "select case_id::text from after_sale.cases where state = 'refunding'"
     " and trouble is null",
-    "reconciliation": """select ticket_id::text || ' ' || difference from reconciliation.tickets
-                          where state = 'open'""",
+    # Of a payment whose amount was told wrong, under WeChat's own signature, a ticket must say so.
+    "reconciliation": """select concat_ws(' ', "on", difference, bill, number, theirs_fen, ours_fen,
+                            ledger_fen) from reconciliation.tickets t where state = 'open'
+                          and not exists (select from payments.suspense s
+                            where s.shop_id = t.shop_id and s.number = t.number
+                              and s.reason = 'wrong_amount')""",
     "news": """select outside_id || ' ' || coalesce(reason, '') from kernel.inbox
                 where state <> 'done'""",
 }
