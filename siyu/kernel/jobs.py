@@ -41,11 +41,15 @@ from pgqueuer.ports.repository import EntrypointExecutionParameter
 
 from siyu.kernel import clock, db, metrics
 from siyu.kernel.db import Tx
+from siyu.kernel.errors import SiyuError
+from siyu.kernel.ids import ShopId
 from siyu.kernel.logs import describe
 
+K = TypeVar("K")
 Function = TypeVar("Function", bound=Callable[..., Awaitable[None]])
 
 HEARTBEAT = timedelta(seconds=20)  # a killed worker's jobs are taken over after this (F101)
+_AT_ONCE = 10
 LONGEST_PAUSE = 3600.0
 LONGEST_STOP = 20.0
 DEFAULT_TRIES = 12  # with the pauses of `pause_before`: about 70 minutes
@@ -131,6 +135,35 @@ def every(
         return job(name, tries=tries)(function)
 
     return register
+
+
+async def for_each(
+    work: Callable[[ShopId, K], Awaitable[object]], due: Iterable[tuple[int, K]]
+) -> None:
+    """Do a work for rows of many shops, (shop_id, key) each, ten at once.
+
+    A refusal is logged and no more, for one shop's missing keys must not stop the others; a bug is
+    raised when all are through.
+    """
+    slots = asyncio.Semaphore(_AT_ONCE)
+
+    async def run(shop_id: int, key: K) -> None:
+        async with slots:
+            try:
+                await work(ShopId(shop_id), key)
+            except SiyuError as error:
+                _log.warning(
+                    "work refused",
+                    extra={
+                        "work": lasting_name(work), "shop_id": shop_id, "about": str(key),
+                        "code": error.code,
+                    },
+                )  # fmt: skip
+
+    done = await asyncio.gather(*(run(*one) for one in due), return_exceptions=True)
+    for failure in done:
+        if failure is not None:
+            raise failure
 
 
 def registered() -> dict[str, Job]:

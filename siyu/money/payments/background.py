@@ -1,26 +1,16 @@
 """What the worker runs for payments."""
 
-import asyncio
-import logging
-from collections.abc import Awaitable, Callable
-from typing import Any
-
 from siyu.kernel import clock
 from siyu.kernel.db import reading, system_transaction
 from siyu.kernel.errors import SiyuError
 from siyu.kernel.ids import ShopId
 from siyu.kernel.inbox import Message, receives
-from siyu.kernel.jobs import every
+from siyu.kernel.jobs import every, for_each
 from siyu.merchant.shops import service as shops
 from siyu.money.payments import queries, rules, service
 from siyu.money.payments.service import refund_store
 from siyu.wechat.transport import service as transport
 
-log = logging.getLogger(__name__)
-
-_Work = Callable[[ShopId, Any], Awaitable[object]]
-
-_AT_ONCE = 10
 _BATCH = 200
 
 
@@ -43,7 +33,7 @@ async def follow_up_due() -> None:
         await queries.move_queries(
             tx, due, [rules.next_query_at(one.created_at, now) for one in due]
         )
-    await _each([(service.follow_up, one.shop_id, one.payment_id) for one in due])
+    await for_each(service.follow_up, [(one.shop_id, one.payment_id) for one in due])
 
 
 @every(seconds=5)
@@ -55,7 +45,7 @@ async def pursue_due_refunds() -> None:
         await refund_store.move_refund_calls(
             tx, due, [rules.next_call_at(one.moved_at, now) for one in due]
         )
-    await _each([(service.pursue_refund, one.shop_id, one.refund_id) for one in due])
+    await for_each(service.pursue_refund, [(one.shop_id, one.refund_id) for one in due])
 
 
 @every("37 */6 * * *")
@@ -64,27 +54,7 @@ async def ask_stopped_refunds() -> None:
     since = clock.now() - rules.REFUND_WITHIN
     async with system_transaction() as tx:
         stopped = await refund_store.list_stopped(tx, since, _BATCH)
-    await _each([(service.ask_refund, one.shop_id, one.refund_id) for one in stopped])
-
-
-async def _each(works: list[tuple[_Work, int, Any]]) -> None:
-    """Do all, a few at once. A refusal is noted, for one shop's missing keys must not stop the
-    others; a bug is raised when all are through."""
-    slots = asyncio.Semaphore(_AT_ONCE)
-
-    async def follow(work: _Work, shop_id: int, one: Any) -> None:
-        async with slots:
-            try:
-                await work(ShopId(shop_id), one)
-            except SiyuError as error:
-                log.warning(
-                    "payment follow-up failed", extra={"about": str(one), "code": error.code}
-                )
-
-    done = await asyncio.gather(*(follow(*work) for work in works), return_exceptions=True)
-    for failure in done:
-        if failure is not None:
-            raise failure
+    await for_each(service.ask_refund, [(one.shop_id, one.refund_id) for one in stopped])
 
 
 @every("23 * * * *")

@@ -1,26 +1,17 @@
 """What the worker runs for profit sharing."""
 
-import asyncio
-import logging
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Protocol
 from uuid import UUID
 
 from siyu.kernel import clock
 from siyu.kernel.db import Tx, system_transaction
-from siyu.kernel.errors import SiyuError
-from siyu.kernel.ids import ShopId
-from siyu.kernel.jobs import every
+from siyu.kernel.jobs import every, for_each
 from siyu.money.payments.contracts import RefundClosed, RefundSucceeded
 from siyu.money.profit_sharing import queries, service
 from siyu.money.profit_sharing.contracts import PaidOrder
-from siyu.money.profit_sharing.queries import Due
 from siyu.money.profit_sharing.service import partner_store
 
-log = logging.getLogger(__name__)
-
-_AT_ONCE = 10
 _BATCH = 200
 _IN_CASE_OF_FAILURE = timedelta(minutes=2)
 
@@ -63,7 +54,7 @@ async def share_due() -> None:
     async with system_transaction() as tx:
         due = await queries.lock_due_plans(tx, now, _BATCH)
         await queries.move_plans_on(tx, due, now + _IN_CASE_OF_FAILURE)
-    await _each(due, service.advance)
+    await for_each(service.advance, [(one.shop_id, one.found_id) for one in due])
 
 
 @every(seconds=15)
@@ -73,24 +64,4 @@ async def tell_receivers() -> None:
     async with system_transaction() as tx:
         due = await partner_store.lock_due_receivers(tx, now, _BATCH)
         await partner_store.move_receivers_on(tx, due, now + _IN_CASE_OF_FAILURE)
-    await _each(due, service.tell_wechat)
-
-
-async def _each(due: list[Due], work: Callable[[ShopId, UUID], Awaitable[object]]) -> None:
-    slots = asyncio.Semaphore(_AT_ONCE)
-
-    async def run(one: Due) -> None:
-        async with slots:
-            try:
-                await work(ShopId(one.shop_id), one.found_id)
-            except SiyuError as error:
-                # One shop's missing keys must not stop the others.
-                log.warning(
-                    "profit sharing step failed",
-                    extra={"found_id": str(one.found_id), "code": error.code},
-                )
-
-    done = await asyncio.gather(*(run(one) for one in due), return_exceptions=True)
-    for failure in done:
-        if failure is not None:
-            raise failure
+    await for_each(service.tell_wechat, [(one.shop_id, one.found_id) for one in due])

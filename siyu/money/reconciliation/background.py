@@ -1,16 +1,14 @@
 """What the worker runs for reconciliation."""
 
-import logging
+from datetime import date
 
 from siyu.kernel import clock
 from siyu.kernel.db import system_transaction
-from siyu.kernel.errors import Busy, SiyuError
 from siyu.kernel.ids import ShopId
-from siyu.kernel.jobs import every
+from siyu.kernel.jobs import every, for_each
 from siyu.merchant.shops import service as shops
 from siyu.money.reconciliation import queries, service
 
-log = logging.getLogger("siyu.reconciliation")
 _BATCH = 50
 
 
@@ -20,16 +18,15 @@ async def fetch_due_bills() -> None:
     async with system_transaction() as tx:
         shop_ids = [ShopId(shop.shop_id) for shop in await shops.list_shops(tx)]
     await service.begin_all(shop_ids)
-    async with system_transaction() as tx:
-        due = await queries.list_due(tx, clock.now(), _BATCH)
-    for day in due:
-        try:
-            await service.fetch_day(ShopId(day.shop_id), day.on)
-        except Busy:
-            continue
-        except SiyuError as error:
-            # One shop's missing keys must not keep the others from their bills.
-            log.warning("bill not fetched", extra={"on": str(day.on), "code": error.code})
+    done: set[tuple[int, date]] = set()
+    while True:  # the next day of an account comes up when the one before was compared
+        async with system_transaction() as tx:
+            due = await queries.list_due(tx, clock.now(), _BATCH)
+        found = {(day.shop_id, day.on) for day in due} - done
+        if not found:
+            break
+        await for_each(service.fetch_day, sorted(found))
+        done |= found
 
 
 @every("17 * * * *")

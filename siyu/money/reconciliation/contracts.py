@@ -194,6 +194,14 @@ class DayNotOver(Conflict):
     en = "The day is not over; WeChat gives its bill the next morning"
 
 
+class EarlierDayWaits(Conflict):
+    """The balance a day begins with is known when the day before was compared."""
+
+    code = "reconciliation.earlier_day_waits"
+    zh = "更早一天的账单尚未取到，请先处理"
+    en = "An earlier day still waits for its bill"
+
+
 class TicketUnknown(NotFound):
     """No such ticket in this shop."""
 

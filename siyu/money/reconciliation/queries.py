@@ -49,22 +49,26 @@ _LINE = """select line_no, bill, kind, number, own_number, flow_no, amount_fen, 
 
 
 async def list_due(tx: Tx, now: datetime, limit: int) -> list[DueDay]:
-    """Days of all shops whose bills are due, the oldest first."""
+    """The oldest waiting day of each account, where its bills are due: the balance that a day
+    begins with is that of the day before."""
     return await tx.all(
         DueDay,
-        """select shop_id, "on", merchant from reconciliation.days
-           where next_try_at <= $1 order by "on" limit $2""",
+        """select shop_id, "on", merchant from (
+             select distinct on (shop_id, merchant) shop_id, "on", merchant, next_try_at
+             from reconciliation.days where state = 'waiting'
+             order by shop_id, merchant, "on") oldest
+           where next_try_at <= $1 order by next_try_at limit $2""",
         now,
         limit,
     )
 
 
 async def list_open(tx: Tx, limit: int) -> list[DueDay]:
-    """Days of all shops that wait for an explanation, the oldest first."""
+    """Days of all shops that wait for an explanation, the longest not looked at first."""
     return await tx.all(
         DueDay,
         """select shop_id, "on", merchant from reconciliation.days
-           where state = 'open' order by "on" limit $1""",
+           where state = 'open' order by compared_at limit $1""",
         limit,
     )
 
@@ -103,16 +107,24 @@ async def get_day(tx: ReadTx, on: date, merchant: str) -> Day | None:
 
 
 async def lock_day(tx: Tx, on: date, merchant: str) -> bool:
-    """Lock the days of a merchant account, so that one comparison runs at a time (a number may
-    belong to two days); False when there is no such day."""
-    days = await tx.value(
-        """select array_agg("on") from (
-             select "on" from reconciliation.days where shop_id = $1 and merchant = $2
-             order by "on" for no key update) locked""",
+    """Lock a merchant account by its first day, so that one comparison runs at a time (a number
+    may belong to two days); whether there is this day, and none before it waits for its bill."""
+    await tx.value(
+        """select true from reconciliation.days where shop_id = $1 and merchant = $2
+           order by "on" limit 1 for no key update""",
         tx.shop_id,
         merchant,
     )
-    return on in (days or ())
+    return bool(
+        await tx.value(
+            """select min("on") = $2 from reconciliation.days
+               where shop_id = $1 and merchant = $3 and "on" <= $2
+                 and ("on" = $2 or state = 'waiting')""",
+            tx.shop_id,
+            on,
+            merchant,
+        )
+    )
 
 
 async def list_days(tx: ReadTx, before: tuple[date, str] | None, limit: int) -> list[Day]:

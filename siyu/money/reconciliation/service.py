@@ -30,6 +30,7 @@ from siyu.money.reconciliation.contracts import (
     DayUnknown,
     Difference,
     DifferenceFound,
+    EarlierDayWaits,
     Found,
     LineKind,
     Ours,
@@ -73,7 +74,7 @@ async def fetch_day(shop_id: ShopId, on: date) -> None:
     """Fetch both bills of a day outside of any transaction, keep them and compare.
 
     What WeChat cannot give yet, or gives broken, is asked for again every half hour; after a day
-    somebody is told (F023). Raises DayUnknown, WeChatNotSet.
+    somebody is told (F023). Raises DayUnknown, EarlierDayWaits, WeChatNotSet.
     """
     async with reading(shop_id) as read:
         credentials = await shops.pay_credentials(read)
@@ -89,8 +90,8 @@ async def fetch_day(shop_id: ShopId, on: date) -> None:
         await _note_failure(shop_id, day, error)
         return
     async with transaction(shop_id) as tx:
-        found = await queries.lock_day(tx, on, credentials.mchid)
-        assert found, "a day that was begun stays"
+        if not await queries.lock_day(tx, on, credentials.mchid):
+            raise EarlierDayWaits
         if not await queries.list_lines(tx, on, credentials.mchid):
             await queries.insert_lines(tx, on, credentials.mchid, lines)
             await _book_from_bill(tx, on, credentials.mchid, lines)

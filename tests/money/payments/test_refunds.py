@@ -321,7 +321,7 @@ async def test_a_shop_without_keys_does_not_stop_the_others(
         await tx.run(sql, market.shop_id)
     await market.work()
     assert (await market.found(refund_id)).state is RefundState.CREATED
-    assert "payment follow-up failed" in caplog.messages
+    assert "work refused" in caplog.messages
 
 
 async def test_a_processing_refund_wechat_has_lost_is_asked_for_again(market: Market) -> None:
