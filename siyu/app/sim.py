@@ -62,6 +62,7 @@ RUSH_SECONDS = 300.0
 BUSY_PAUSE, IDLE_PAUSE, CLOSING_PAUSE = 600.0, 18_000.0, 2.5 * 3600.0
 CLOSING_DAYS, LAST_DAYS = 1.0, 3.2
 """For what is under way to end; then, with nobody there, for the last bills to come and agree."""
+LAST_LOOKS, LAST_LOOK_SECONDS = 3, 4 * 3600.0
 HABITS = sim_members.HABITS | sim_money.HABITS | sim_after_sale.HABITS
 
 
@@ -401,6 +402,10 @@ class Simulation:
     async def _close(self) -> None:
         """Let everything come to its end, without new faults, and compare the books."""
         await asyncio.sleep(LAST_DAYS * 86_400)
+        for _ in range(LAST_LOOKS):  # what periodic work began a moment ago has time, too
+            if not await self.director.offstage(sim_checks.unfinished(self.shop.shop_id)):
+                break
+            await asyncio.sleep(LAST_LOOK_SECONDS)
         await self.director.offstage(self._compare())
 
     async def _compare(self) -> None:
