@@ -38,7 +38,8 @@ TOWER: dict[str, tuple[str, ...]] = {
         "reconciliation",
     ),
     "commerce": (
-        "supply", "inventory", "catalog", "promotions", "ordering", "fulfilment", "after_sale",
+        "supply", "inventory", "catalog", "promotions", "coupons", "ordering", "fulfilment",
+        "reviews", "after_sale", "bulk",
     ),
     "content": ("live", "paid_content", "accounts", "publishing", "library"),
     "scrm": ("desk", "archive", "guides", "communities", "contacts"),
