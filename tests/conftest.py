@@ -22,6 +22,7 @@ import pytest
 from siyu.kernel import clock, config, crypto, db, migrate, postgres
 from siyu.kernel.db import Database, Tx
 from siyu.kernel.ids import ShopId
+from siyu.sandbox.world import SandboxSettings, open_world
 
 ROOT = Path(__file__).parents[1]
 
@@ -127,6 +128,14 @@ async def database(cluster: postgres.Cluster) -> AsyncIterator[Database]:
     db.use(None)
     await opened.close()
     await cluster.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def sandbox_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sandbox's first state, made once: keys cost time."""
+    home = tmp_path_factory.mktemp("sandbox")
+    open_world(SandboxSettings(data_dir=home)).store.close()
+    return home / "sandbox.sqlite"
 
 
 _shop_numbers = itertools.count(1)

@@ -23,6 +23,7 @@ import httpx
 import msgspec
 
 from siyu.app import demo, prove, sim_checks, sim_shop
+from siyu.app.bench_ground import Figures
 from siyu.app.processes import Processes, program_database, ready_database, wait_for
 from siyu.commerce.catalog.contracts import ProductKind
 from siyu.kernel import clock, config, crypto, db
@@ -41,7 +42,7 @@ Victim = Literal["web", "worker", "postmaster"]
 VICTIMS: tuple[Victim, ...] = ("web", "worker", "postmaster")
 
 
-class KillFigures(msgspec.Struct, frozen=True):
+class KillFigures(Figures, frozen=True):
     """`rate`: checkouts per second with kills; `limit`: without.
 
     lost: acknowledged orders that do not exist; doubled: orders beyond one per key; unbooked:
@@ -67,9 +68,6 @@ class KillFigures(msgspec.Struct, frozen=True):
     recovery_max_s: float
     recovery_median_s: float
     goal_recovery_s: float
-    rate: float
-    limit: float
-    share: float
 
 
 async def kills(checkouts: int = 10_000, seed: int = 1) -> KillFigures:
@@ -432,7 +430,10 @@ async def _count(
     proofs = await prove.prove()
     apart = await sim_checks.compare_with_bank(shop, place.sandbox)
     fees_fen = (await place.sandbox.bank(shop.mchid))["fees_fen"]
-    return KillFigures(
+    return KillFigures.of(
+        rate,
+        limit,
+        f"purchases of {CUSTOMERS} customers under kills with the same without kills",
         checkouts=told[-1].keys,
         acknowledged=len(told[-1].paid_fen),
         lost=len(lost),
@@ -448,7 +449,4 @@ async def _count(
         recovery_max_s=round(max(killer.recoveries, default=0.0), 2),
         recovery_median_s=round(statistics.median(killer.recoveries or [0.0]), 2),
         goal_recovery_s=GOAL_SECONDS,
-        rate=round(rate, 1),
-        limit=round(limit, 1),
-        share=round(rate / limit, 3),
     )

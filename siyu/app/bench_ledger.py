@@ -8,103 +8,61 @@ proven at the end. pgbench runs its built-in simple update with prepared stateme
 
 import asyncio
 import contextlib
-import os
-import re
 import statistics
-import tempfile
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
+from collections.abc import Callable
 from random import Random
 from uuid import UUID
 
-import asyncpg
-import msgspec
-
 from siyu.app import truths
-from siyu.kernel import clock, config, db, migrate, postgres
-from siyu.kernel.audit import System
-from siyu.kernel.db import reading, system_transaction, transaction
+from siyu.app.bench_ground import (
+    FULL,
+    Effort,
+    Figures,
+    ground,
+    prepare_simple_updates,
+    simple_updates,
+)
+from siyu.kernel import clock
+from siyu.kernel.db import reading, transaction
 from siyu.kernel.ids import ShopId, new_id
-from siyu.merchant.shops import service as shops
 from siyu.money.ledger import background, rules
 from siyu.money.ledger import service as books
 from siyu.money.ledger.contracts import Book, Entry, Leg
 from siyu.money.ledger.invariants import INVARIANTS
 
-ROUNDS = 5
-ROUND_SECONDS = 4.0
 CONNECTIONS = 8
 """For both sides."""
 BATCH = 50
 MEMBERS = 2_000
-SCALE = 10
 
 
-class LedgerFigures(msgspec.Struct, frozen=True):
-    """Entries per second (`rate`) and transactions per second of pgbench (`limit`), medians."""
+class LedgerFigures(Figures, frozen=True):
+    """Entries and transactions of pgbench per second, medians of the rounds."""
 
-    rate: float
-    limit: float
-    share: float
     goal_share: float
     legs_per_second: float
-    compared: str
     rounds: list[list[float]]
 
 
-class Bench(msgspec.Struct, frozen=True):
-    """A shop on a database of its own, and the cluster pgbench shares with it."""
-
-    cluster: postgres.Cluster
-    database: str
-    shop_id: ShopId
-
-
-@contextlib.asynccontextmanager
-async def _ready() -> AsyncIterator[Bench]:
-    installed = config.settings()
-    name = f"bench_{os.getpid()}"
-    async with contextlib.AsyncExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="siyu-bench-")))
-        cluster = await stack.enter_async_context(
-            postgres.embedded(installed.data_dir / "postgres")
-        )
-        await cluster.create_database(name)
-        stack.push_async_callback(cluster.drop_database, name)
-        owner = await asyncpg.connect(cluster.owner_url(name))
-        await migrate.apply_schemas(owner)
-        await owner.close()
-        config.use(msgspec.structs.replace(installed, data_dir=folder))
-        stack.callback(config.use, installed)
-        database = await db.Database.connect(cluster.url(name), size=CONNECTIONS + 1)
-        stack.push_async_callback(database.close)
-        db.use(database)
-        stack.callback(db.use, None)
-        async with system_transaction() as tx:
-            shop = await shops.create_shop(tx, System(), code="bench", name="Bench")
-        await _pgbench(cluster, name, "-i", "-q", "-s", str(SCALE))
-        yield Bench(cluster, name, ShopId(shop.shop_id))
-
-
-async def ledger() -> LedgerFigures:
+async def ledger(effort: Effort = FULL) -> LedgerFigures:
     """Median rates of interleaved rounds, after one round of each to warm up."""
-    async with _ready() as bench:
+    async with ground(CONNECTIONS + 1) as own:
+        await prepare_simple_updates(own, effort)
         rounds: list[list[float]] = []
-        for number in range(ROUNDS + 1):
-            entries, legs = await _post(bench.shop_id, number)
-            limit = await _simple_updates(bench)
+        for number in range(effort.rounds + 1):
+            entries, legs = await _post(own.shop_id, number, effort.seconds)
+            limit = await simple_updates(own, effort.seconds, CONNECTIONS)
             if number:
                 rounds.append([entries, limit, legs])
-        await _prove(bench.shop_id)
+        await _prove(own.shop_id)
     rate, limit, legs = (statistics.median(one[i] for one in rounds) for i in range(3))
-    return LedgerFigures(
-        rate=round(rate, 1),
-        limit=round(limit, 1),
-        share=round(rate / limit, 3),
+    return LedgerFigures.of(
+        rate,
+        limit,
+        f"entries of 2-6 legs in batches of {BATCH} with `pgbench -N -M prepared`,"
+        f" {CONNECTIONS} connections each",
         goal_share=0.80,
         legs_per_second=round(legs, 1),
-        compared=f"entries of 2-6 legs in batches of {BATCH} with `pgbench -N -M prepared`,"
-        f" {CONNECTIONS} connections each",
         rounds=[[round(figure, 1) for figure in one[:2]] for one in rounds],
     )
 
@@ -177,7 +135,7 @@ def _batch(chance: Random, members: list[UUID]) -> list[Entry]:
     return entries
 
 
-async def _post(shop_id: ShopId, seed: int) -> tuple[float, float]:
+async def _post(shop_id: ShopId, seed: int, seconds: float) -> tuple[float, float]:
     """Entries and legs per second over CONNECTIONS connections."""
     chance = Random(seed)
     members = [UUID(int=(1 << 100) + number) for number in range(MEMBERS)]
@@ -185,7 +143,7 @@ async def _post(shop_id: ShopId, seed: int) -> tuple[float, float]:
     counts = [0, 0]
 
     async def teller() -> None:
-        while clock.monotonic() < begun + ROUND_SECONDS:
+        while clock.monotonic() < begun + seconds:
             entries = _batch(chance, members)
             async with transaction(shop_id) as tx:
                 await books.post_many(tx, entries)
@@ -199,11 +157,11 @@ async def _post(shop_id: ShopId, seed: int) -> tuple[float, float]:
 
     rolling = asyncio.create_task(worker())
     await asyncio.gather(*(teller() for _ in range(CONNECTIONS)))
-    seconds = clock.monotonic() - begun
+    took = clock.monotonic() - begun
     rolling.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await rolling
-    return counts[0] / seconds, counts[1] / seconds
+    return counts[0] / took, counts[1] / took
 
 
 async def _prove(shop_id: ShopId) -> None:
@@ -212,29 +170,3 @@ async def _prove(shop_id: ShopId) -> None:
         totals = rules.trial_balance(await books.list_accounts(tx), "en").totals
     assert [one for one in asked if one.rows] == []
     assert len(totals) == 2 and all(total.is_even for total in totals), totals
-
-
-# --- pgbench ------------------------------------------------------------------------------------
-
-
-async def _simple_updates(bench: Bench) -> float:
-    out = await _pgbench(
-        bench.cluster, bench.database, "-N", "-n", "-M", "prepared",
-        "-c", str(CONNECTIONS), "-j", "2", "-T", str(round(ROUND_SECONDS)),
-    )  # fmt: skip
-    found = re.search(rb"tps = ([0-9.]+)", out)
-    assert found, out.decode()
-    return float(found[1])
-
-
-async def _pgbench(cluster: postgres.Cluster, database: str, *arguments: str) -> bytes:
-    child = await asyncio.create_subprocess_exec(
-        str(cluster.binaries / "pgbench"),
-        *arguments,
-        cluster.owner_url(database),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    out, _ = await child.communicate()
-    assert child.returncode == 0, out.decode()
-    return out

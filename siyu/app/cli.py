@@ -31,6 +31,9 @@ app.add_typer(warehouse_app, name="warehouse", help="The event warehouse.")
 app.add_typer(mini_program_app, name="mini-program", help="The shop's mini-program.")
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document, for programs.")]
+Quick = Annotated[
+    bool, typer.Option("--quick", help="A moment only: it runs, its figures say little.")
+]
 ShopCode = Annotated[str, typer.Option("--shop", help="The shop's code.")]
 
 
@@ -54,13 +57,17 @@ def serve() -> None:
 
 
 @app.command()
-def web() -> None:
+def web(
+    app: Annotated[str, typer.Option(hidden=True, help="For measurements.")] = (
+        "siyu.app.http:create_app"
+    ),
+) -> None:
     """The web process alone."""
     import uvicorn
 
     settings = config.settings()
     uvicorn.run(
-        "siyu.app.http:create_app",
+        app,
         factory=True,
         host=settings.host,
         port=settings.port,
@@ -335,48 +342,82 @@ def import_orders(
     show(asyncio.run(work()), as_json)
 
 
+def _measure(figures: Any, quick: bool, as_json: bool) -> None:
+    import uvloop  # as in the web processes
+
+    from siyu.app.bench_ground import FULL, QUICK
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        show(runner.run(figures(QUICK if quick else FULL)), as_json)
+
+
 @bench_app.command("checkout")
-def bench_checkout(as_json: AsJson = False) -> None:
+def bench_checkout(quick: Quick = False, as_json: AsJson = False) -> None:
     """Checkouts of 5 lines through HTTP, as a share of pgbench running the same statements."""
     from siyu.app import bench
 
-    show(bench.run(bench.checkout), as_json)
+    _measure(bench.checkout, quick, as_json)
 
 
 @bench_app.command("race")
-def bench_race(as_json: AsJson = False) -> None:
+def bench_race(quick: Quick = False, as_json: AsJson = False) -> None:
     """500 pieces, 1,000 buyers: sold exactly 500, while a naive control oversells."""
     from siyu.app import bench
 
-    show(bench.run(bench.race), as_json)
+    _measure(bench.race, quick, as_json)
+
+
+@bench_app.command("purchase")
+def bench_purchase(quick: Quick = False, as_json: AsJson = False) -> None:
+    """New customers buy five products and pay at the counter, per 1,000 `pgbench -N`."""
+    from siyu.app import bench_purchase
+
+    _measure(bench_purchase.purchase, quick, as_json)
 
 
 @bench_app.command("ledger")
-def bench_ledger(as_json: AsJson = False) -> None:
+def bench_ledger(quick: Quick = False, as_json: AsJson = False) -> None:
     """Entries of 2-6 legs in batches, as a share of `pgbench -N` on the same cluster."""
-    from siyu.app import bench, bench_ledger
+    from siyu.app import bench_ledger
 
-    show(bench.run(bench_ledger.ledger), as_json)
+    _measure(bench_ledger.ledger, quick, as_json)
 
 
 @bench_app.command("notify")
-def bench_notify(as_json: AsJson = False) -> None:
+def bench_notify(quick: Quick = False, as_json: AsJson = False) -> None:
     """Payment notifications at 200 per second: verified, opened, stored; p99 of the answers."""
-    from siyu.app import bench, bench_notify
+    from siyu.app import bench_notify
 
-    show(bench.run(bench_notify.notify), as_json)
+    _measure(bench_notify.notify, quick, as_json)
+
+
+@bench_app.command("flash")
+def bench_flash(quick: Quick = False, as_json: AsJson = False) -> None:
+    """One hot SKU, 256 buyers: beside `pgbench -N`, and through HTTP beside an empty handler."""
+    from siyu.app import bench_flash as flash
+
+    _measure(flash.flash, quick, as_json)
+
+
+@bench_app.command("products")
+def bench_products(quick: Quick = False, as_json: AsJson = False) -> None:
+    """Product lists of 24 out of 10,000 through HTTP, as a share of an empty handler."""
+    from siyu.app import bench_products
+
+    _measure(bench_products.products, quick, as_json)
 
 
 @bench_app.command("kills")
 def bench_kills(
     checkouts: Annotated[int, typer.Option(help="Purchases to make meanwhile.")] = 10_000,
     seed: Annotated[int, typer.Option(help="The dice of the kills.")] = 1,
+    quick: Quick = False,
     as_json: AsJson = False,
 ) -> None:
     """`kill -9` of web, worker and postmaster during checkouts: what is lost, when all is back."""
     from siyu.app import bench_kills as storm
 
-    show(asyncio.run(storm.kills(checkouts, seed)), as_json)
+    show(asyncio.run(storm.kills(50 if quick else checkouts, seed)), as_json)
 
 
 @warehouse_app.command("verify")

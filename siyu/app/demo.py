@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.panel import Panel
 
 import siyu
-from siyu.app import demo_customers, demo_desk, demo_goods
+from siyu.app import demo_customers, demo_desk, demo_gifts, demo_goods, demo_prices
 from siyu.app.processes import (
     Processes,
     program_database,
@@ -163,11 +163,10 @@ async def running(data_dir: Path, with_history_shop: bool) -> AsyncIterator[Demo
         await stack.enter_async_context(ready_database(settings))
         processes = Processes(data_dir / "logs", environment(settings))
         stack.push_async_callback(processes.stop)
-        processes.start("sandbox", "sandbox")
+        for name in ("sandbox", "web", "worker"):
+            processes.start(name, name)
         await stack.enter_async_context(program_database(settings, size=6))
         await wait_for(f"{sandbox_url}/_sandbox/health")
-        processes.start("web", "web")
-        processes.start("worker", "worker")
         tea = await _open_shop(TEA, "山房茶咖", "CNY", "Asia/Shanghai")
         async with SandboxClient(sandbox_url) as sandbox:
             given = await sandbox.credentials()
@@ -175,7 +174,9 @@ async def running(data_dir: Path, with_history_shop: bool) -> AsyncIterator[Demo
             change = {"name": "山房茶咖", "shop_url": shop_url}
             await sandbox.call("PATCH", f"/apps/{given['appid']}", change)
         await _connect_wechat(tea, given)
-        await demo_goods.load(tea)
+        if not await demo_goods.is_loaded(tea):
+            await _finish(settings, "siyu.app.demo_goods", str(tea))
+        await demo_prices.load(tea)
         retail = None
         if with_history_shop:
             retail = await _open_shop(RETAIL, "Online Retail II", "GBP", "Europe/London")
@@ -208,23 +209,31 @@ async def _import_history(demo: Demo) -> None:
     done = demo.settings.data_dir / "history-imported"
     if done.exists():
         return
-    # A process of its own gives its memory back when it ends.
     files = [HISTORY / name for name in ("lines.csv.gz", "items.csv.gz", "customers.csv.gz")]
-    child = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "siyu", "import", "orders", *map(str, files)),
+    report = await _finish(
+        demo.settings,
+        *("siyu", "import", "orders", *map(str, files)),
         *("--shop", RETAIL, "--preset", "online-retail", "--json"),
-        env={**os.environ, **environment(demo.settings)},
+    )
+    done.touch()
+    console.print(f"历史订单已导入 history imported: {report}")
+
+
+async def _finish(settings: config.Settings, module: str, *arguments: str) -> str:
+    """Run `python -m …` on this installation; a process of its own gives its memory back."""
+    child = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", module, *arguments),
+        env={**os.environ, **environment(settings)},
         stdout=asyncio.subprocess.PIPE,
     )
     try:
-        report, _ = await child.communicate()
+        out, _ = await child.communicate()
     except asyncio.CancelledError:
         child.terminate()
         raise
     if child.returncode:
-        raise RuntimeError("the history could not be imported")
-    done.touch()
-    console.print(f"历史订单已导入 history imported: {report.decode().strip()}")
+        raise RuntimeError(f"{module} {' '.join(arguments)} failed")
+    return out.decode().strip()
 
 
 def _http(demo: Demo) -> httpx.AsyncClient:
@@ -240,7 +249,9 @@ async def run_bare() -> None:
     """The demo without history and customers; prints its addresses as one line of JSON."""
     async with running(config.load().data_dir / "demo", with_history_shop=False) as demo:
         async with _http(demo) as http:
-            await (await _desk(demo, http)).open_money()
+            desk = await _desk(demo, http)
+            await desk.open_money()
+            await demo_gifts.mark_goods(desk.ask)
         addresses = {
             "shop_url": demo.settings.public_url,
             "sandbox_url": demo.settings.sandbox_url,

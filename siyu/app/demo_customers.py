@@ -16,6 +16,7 @@ from uuid import uuid4
 
 import httpx
 
+from siyu.app import demo_coupons, demo_reviews
 from siyu.kernel import clock
 from siyu.sandbox.client import SandboxClient
 from siyu.sandbox.people import Outcome, PhoneError
@@ -126,6 +127,8 @@ class Customer:
         if not self.token:
             await self.log_in(http, sandbox)
         home = await self.call(http, "GET", "/shop/v1/home")
+        if self.dice.random() > 0.75:
+            await self.claim_coupon(http)
         cards = home["hot"] + home["bundles"]
         shown = self.dice.sample(cards, min(len(cards), 6))
         seen: list[dict[str, Any]] = [{"name": "view", "page": "pages/index/index"}]
@@ -161,11 +164,24 @@ class Customer:
         await self.call(http, "POST", "/shop/v1/cart/lines", line)
         return await self.buy(http, sandbox, line) if self.dice.random() < 0.8 else "carted"
 
+    async def claim_coupon(self, http: httpx.AsyncClient) -> None:
+        """Take a coupon of the centre, unless somebody was faster."""
+
+        async def ask(method: str, path: str, body: Any) -> Any:
+            return await self.call(http, method, path, body)
+
+        with contextlib.suppress(Refused):
+            await demo_coupons.claim(ask, self.dice)
+
     async def buy(
-        self, http: httpx.AsyncClient, sandbox: SandboxClient, line: dict[str, Any]
+        self,
+        http: httpx.AsyncClient,
+        sandbox: SandboxClient,
+        line: dict[str, Any],
+        place: str | None = None,
     ) -> str:
         """Quote, order and pay one line, with points and balance if there are; the purse may say
-        no.
+        no. place: where it will be collected.
         """
         asked = {
             "source": "lines",
@@ -173,6 +189,7 @@ class Customer:
             "address_id": None,
             "use_points": self.dice.random() < 0.6,
             "use_balance": self.dice.random() < 0.7,
+            "pickup_store_id": place,
         }
         quote = await self.call(http, "POST", "/shop/v1/checkout/quote", asked)
         address_id = await self.address(http) if quote["needs_address"] else None
@@ -182,6 +199,7 @@ class Customer:
             "remark": "",
             "expected_total_fen": quote["total_fen"],
             "expected_payable_fen": quote["payable_fen"],
+            "coupon_ids": list(quote["coupons"]["chosen"]),
             "platform": "mp-weixin",
         }
         order = await self.call(http, "POST", "/shop/v1/orders", body)
@@ -239,6 +257,8 @@ class Customer:
                 await self.ship_back(http, case["case_id"])
             elif "confirm" in actions:
                 await self.call(http, "POST", f"{path}/confirm")
+        if self.dice.random() < 0.5:
+            await demo_reviews.speak(self, http)
         if self.dice.random() < 0.15:
             await self.top_up(http, sandbox)
 

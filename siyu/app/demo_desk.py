@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import httpx
 
+from siyu.app import demo_coupons, demo_gifts, demo_parcels, demo_reviews, demo_stock
 from siyu.app.demo_customers import Customer, Refused, make_customers
 from siyu.sandbox.client import SandboxClient
 from siyu.sandbox.people import PhoneError
@@ -102,6 +103,7 @@ class Desk:
         for amount_fen, bonus_fen in OFFERS:
             offer = {"amount_fen": amount_fen, "bonus_fen": bonus_fen, "override_reason": None}
             await self.ask("POST", "/stored-value/offers", offer)
+        await demo_coupons.issue(self.ask)
 
     async def share_with(self, member_ids: list[str]) -> None:
         """A group leader who gets a part of each order, a promoter whose commission is saved up."""
@@ -139,11 +141,14 @@ class Desk:
     async def work(self, dice: random.Random) -> None:
         """One round over the lists."""
         for order in (await self.ask("GET", "/orders?status=paid&limit=30"))["items"][LEFT_OVER:]:
-            await self.ship(order["order_id"])
+            if order["delivery"] in ("ship", "serve"):
+                await self.ship(order["order_id"])
         for state in ("requested", "returning", "received"):
             rows = (await self.ask("GET", f"/after-sale?state={state}&limit=30"))["items"]
             for row in rows[LEFT_OVER:]:
                 await self.answer(row["case_id"], dice)
+        await demo_reviews.look_over(self)
+        await demo_parcels.move_parcels(self, dice)
         for payout in (await self.ask("GET", "/payouts?status=requested"))["items"][LEFT_OVER:]:
             await self.ask("POST", f"/payouts/{payout['payout_id']}/approve")
 
@@ -190,11 +195,16 @@ async def first_day(
         await desk.ship(buyer.order_id)
         path = f"/shop/v1/orders/{buyer.order_id}/confirm-receipt"
         await buyer.call(http, "POST", path)
+    await demo_stock.open_warehouse(desk)
+    await demo_parcels.first_parcels(desk, others, http, sandbox)
+    await demo_reviews.first_words(desk, others)
+    await demo_reviews.take_in(desk)
     await _ask_back(desk, others)
     # Those whose points have come use them.
     for buyer in others[-2:]:
         await _buy_goods(buyer, http, sandbox)
         await desk.ship(buyer.order_id)
+    await demo_gifts.give_some(http, sandbox, buyers)
     await _be_paid(partners[-1], http, sandbox)
 
 
@@ -287,11 +297,13 @@ async def keep_working(
     ):
         desk = await Desk.sign_in(http, shop, *account)
         await desk.open_money()
+        await demo_gifts.mark_goods(desk.ask)
         if not told.exists():
             given = await sandbox.credentials()
             told.touch()
             with contextlib.suppress(httpx.HTTPError, PhoneError, Refused):
                 await first_day(desk, sandbox, given["appid"], given["mchid"])
+                await demo_coupons.say_sorry(desk.ask)
         while True:
             await asyncio.sleep(dice.expovariate(1 / pause))
             try:

@@ -6,13 +6,18 @@ the same outbox with its own cursor and needs no entry here.
 
 from siyu.commerce.after_sale import background as after_sale
 from siyu.commerce.catalog import background as catalog
+from siyu.commerce.coupons import background as coupons
+from siyu.commerce.fulfilment import background as fulfilment
 from siyu.commerce.ordering import background as ordering
 from siyu.commerce.ordering.contracts import (
+    OrderCancelled,
     OrderCompleted,
     OrderPaid,
     OrderRefunded,
+    OrderRefundStarted,
     OrderRefundUndone,
 )
+from siyu.growth.gifting import background as gifting
 from siyu.kernel.relay import EventMap
 from siyu.money.payments.contracts import (
     PaymentSucceeded,
@@ -22,22 +27,53 @@ from siyu.money.payments.contracts import (
 )
 from siyu.money.profit_sharing import background as profit_sharing
 from siyu.money.stored_value import background as stored_value
+from siyu.people.members.contracts import MemberJoined, PhoneGiven
 
 EVENT_MAP: EventMap = {
-    PaymentSucceeded: [ordering.on_payment_succeeded, stored_value.on_payment_succeeded],
+    MemberJoined: [coupons.on_member_joined],
+    PhoneGiven: [coupons.on_phone_given],
+    PaymentSucceeded: [
+        ordering.on_payment_succeeded,
+        stored_value.on_payment_succeeded,
+        fulfilment.on_payment_succeeded,
+    ],
     RefundSucceeded: [
         ordering.on_refund_succeeded,
         profit_sharing.on_refund_succeeded,
         stored_value.on_refund_succeeded,
     ],
-    RefundAbnormal: [ordering.on_refund_abnormal, after_sale.on_refund_abnormal],
+    RefundAbnormal: [
+        ordering.on_refund_abnormal,
+        after_sale.on_refund_abnormal,
+        gifting.on_refund_abnormal,
+    ],
     RefundClosed: [
         ordering.on_refund_closed,
         profit_sharing.on_refund_closed,
         stored_value.on_refund_closed,
     ],
-    OrderPaid: [catalog.on_order_paid, profit_sharing.on_order_paid],
-    OrderCompleted: [profit_sharing.on_order_completed, ordering.on_order_completed],
-    OrderRefunded: [ordering.on_order_refunded, after_sale.on_order_refunded],
-    OrderRefundUndone: [after_sale.on_order_refund_undone],
+    OrderPaid: [
+        catalog.on_order_paid,
+        profit_sharing.on_order_paid,
+        fulfilment.on_order_paid,
+        gifting.on_order_paid,
+    ],
+    OrderCancelled: [gifting.on_order_cancelled],
+    OrderCompleted: [
+        profit_sharing.on_order_completed,
+        ordering.on_order_completed,
+        fulfilment.on_order_completed,
+    ],
+    OrderRefundStarted: [fulfilment.on_order_refund_started, gifting.on_order_refund_started],
+    OrderRefunded: [
+        ordering.on_order_refunded,
+        fulfilment.on_order_refunded,
+        after_sale.on_order_refunded,
+        gifting.on_order_refunded,
+    ],
+    OrderRefundUndone: [
+        fulfilment.on_order_refund_undone,
+        after_sale.on_order_refund_undone,
+        gifting.on_order_refund_undone,
+    ],
 }

@@ -17,11 +17,22 @@ import siyu
 from siyu.app import doctor, processes, prove
 from siyu.commerce.after_sale import http_admin as after_sale_admin
 from siyu.commerce.after_sale import http_shop as after_sale_shop
+from siyu.commerce.bulk import http_admin as bulk_admin
 from siyu.commerce.catalog import http_admin as catalog_admin
 from siyu.commerce.catalog import http_shop as catalog_shop
+from siyu.commerce.coupons import http_admin as coupons_admin
+from siyu.commerce.coupons import http_shop as coupons_shop
+from siyu.commerce.fulfilment import http_admin as fulfilment_admin
+from siyu.commerce.fulfilment import http_shop as fulfilment_shop
 from siyu.commerce.inventory import http_admin as inventory_admin
 from siyu.commerce.ordering import http_admin as ordering_admin
 from siyu.commerce.ordering import http_shop as ordering_shop
+from siyu.commerce.promotions import http_admin as promotions_admin
+from siyu.commerce.promotions import http_shop as promotions_shop
+from siyu.commerce.reviews import http_admin as reviews_admin
+from siyu.commerce.reviews import http_shop as reviews_shop
+from siyu.growth.gifting import http_admin as gifting_admin
+from siyu.growth.gifting import http_shop as gifting_shop
 from siyu.insight.behaviour import http_shop as behaviour_shop
 from siyu.insight.metrics import http_admin as metrics_admin
 from siyu.kernel import audit, config, db, logs, metrics, static
@@ -60,8 +71,13 @@ SHOP = [
     points_shop,
     stored_value_shop,
     catalog_shop,
+    promotions_shop,
+    coupons_shop,
     ordering_shop,
+    fulfilment_shop,
+    reviews_shop,
     after_sale_shop,
+    gifting_shop,
 ]
 ADMIN = [
     kernel_admin,
@@ -80,9 +96,15 @@ ADMIN = [
     points_admin,
     stored_value_admin,
     catalog_admin,
+    promotions_admin,
     inventory_admin,
+    coupons_admin,
     ordering_admin,
+    fulfilment_admin,
+    reviews_admin,
     after_sale_admin,
+    bulk_admin,
+    gifting_admin,
     metrics_admin,
 ]
 CALLBACKS = [payments_callback]

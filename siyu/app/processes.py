@@ -42,7 +42,8 @@ class Processes:
 
     def __init__(self, log_dir: Path, environ: dict[str, str]) -> None:
         self._log_dir = log_dir
-        self._environ = {**os.environ, **environ}
+        # More of malloc's arenas would keep what threads had used and never use again.
+        self._environ = {"MALLOC_ARENA_MAX": "2", **os.environ, **environ}
         self._keepers: dict[str, asyncio.Task[None]] = {}
         self._children: dict[str, asyncio.subprocess.Process] = {}
         log_dir.mkdir(parents=True, exist_ok=True)

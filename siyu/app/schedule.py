@@ -5,7 +5,12 @@ Each function says its own rhythm (`@every`), and finds what is due by the state
 
 from siyu.app import backup, truths
 from siyu.commerce.after_sale import background as after_sale
+from siyu.commerce.bulk import background as bulk
+from siyu.commerce.coupons import background as coupons
+from siyu.commerce.fulfilment import background as fulfilment
 from siyu.commerce.ordering import background as ordering
+from siyu.commerce.reviews import background as reviews
+from siyu.growth.gifting import background as gifting
 from siyu.kernel import housekeeping, inbox
 from siyu.merchant.staff import background as staff
 from siyu.money.ledger import background as ledger
@@ -29,8 +34,13 @@ MODULES = (
     points,
     stored_value,
     reconciliation,
+    coupons,
     ordering,
+    fulfilment,
+    reviews,
     after_sale,
+    bulk,
+    gifting,
     tail,
     compaction,
     truths,

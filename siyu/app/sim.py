@@ -26,8 +26,14 @@ from siyu.app import (
     schedule,
     sim_after_sale,
     sim_checks,
+    sim_coupons,
+    sim_flash,
+    sim_gifts,
     sim_members,
     sim_money,
+    sim_orders,
+    sim_parcels,
+    sim_reviews,
     sim_shop,
     sim_staff,
 )
@@ -48,7 +54,7 @@ from siyu.app.sim_world import (
     World,
     silenced,
 )
-from siyu.kernel import clock, config, crypto, db, postgres
+from siyu.kernel import clock, config, crypto, db, jobs, postgres
 from siyu.kernel.http import with_patch
 from siyu.kernel.relay import EventMap
 from siyu.sandbox.app import SandboxSettings, create_sandbox
@@ -63,7 +69,22 @@ BUSY_PAUSE, IDLE_PAUSE, CLOSING_PAUSE = 600.0, 18_000.0, 2.5 * 3600.0
 CLOSING_DAYS, LAST_DAYS = 1.0, 3.2
 """For what is under way to end; then, with nobody there, for the last bills to come and agree."""
 LAST_LOOKS, LAST_LOOK_SECONDS = 3, 4 * 3600.0
-HABITS = sim_members.HABITS | sim_money.HABITS | sim_after_sale.HABITS
+DUTIES = sim_staff.DUTIES + sim_parcels.DUTIES + sim_orders.DUTIES + sim_reviews.DUTIES
+HABITS = (
+    sim_members.HABITS
+    | sim_money.HABITS
+    | sim_after_sale.HABITS
+    | sim_parcels.HABITS
+    | sim_orders.HABITS
+    | sim_gifts.HABITS
+    | sim_coupons.HABITS
+    | sim_flash.HABITS
+    | sim_reviews.HABITS
+)
+
+
+FRESH = Memory()
+"""What a process knows that has only just begun; this one may have done other work before."""
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -176,7 +197,9 @@ def simulate(plan: Plan, ground: Ground, event_map: EventMap = EVENT_MAP) -> Rep
 @contextlib.contextmanager
 def _installed(loop: SimLoop) -> Iterator[Path]:
     """Settings, keys and clock of the simulated installation, for this process."""
-    settings, vault = config.settings(), crypto.vault()
+    settings, vault, others = config.settings(), crypto.vault(), Memory()
+    FRESH.forget()
+    jobs.forget_foreign()
     with tempfile.TemporaryDirectory(prefix="siyu-sim-") as name:
         folder = Path(name)
         own = msgspec.structs.replace(
@@ -200,6 +223,7 @@ def _installed(loop: SimLoop) -> Iterator[Path]:
             db.on_commit(None)
             config.use(settings)
             crypto.use(vault)
+            others.forget()
 
 
 class _Errors(logging.Handler):
@@ -339,20 +363,29 @@ class Simulation:
             name = f"clerk-{number}"
             await sim_shop.hire(self.shop.shop_id, name, sim_staff.PASSWORD)
             cookie = await sim_staff.sign_in(desk, name)
-            self.clerks.append(Clerk(self.street, name, str(self.plan.seed), cookie))
+            self.clerks.append(Clerk(self.street, name, str(self.plan.seed), cookie, DUTIES))
+        self.street.cashier = self.clerks[0]
         await sim_staff.set_up(
             desk, self.clerks[0].headers(), [earner.member_id for earner in earners], merchant
         )
+        await sim_parcels.set_up(desk, self.clerks[0].headers())
+        await sim_gifts.set_up(desk, self.clerks[0].headers())
+        await sim_flash.set_up(desk, self.clerks[0].headers())
 
     async def _behind(self, stack: contextlib.AsyncExitStack, **settings: str) -> Behind:
-        real = await asyncpg.connect(self.url, server_settings=settings)
+        # All truths together are one long statement, and it must stay prepared.
+        real = await asyncpg.connect(
+            self.url, server_settings=settings, max_cacheable_statement_size=0
+        )
         stack.callback(real.terminate)
         return Behind(real)
 
     async def _pool(self, stack: contextlib.AsyncExitStack, role: str) -> Pool:
         """Connections that wait for locks as long as the others' turns take."""
         limits = ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout")
-        real = await db.Database.connect(self.url, POOL_SIZE, role, **dict.fromkeys(limits, "0"))
+        real = await db.Database.connect(
+            self.url, POOL_SIZE, role, idle_seconds=0, **dict.fromkeys(limits, "0")
+        )
         stack.callback(real.pool.terminate)
         return Pool(real.pool, self.director)
 

@@ -23,11 +23,13 @@ MONEY_CALLS = (
     "transfer.create",
     "transfer.query",
     "transfer.cancel",
+    "shipping.upload",
+    "shipping.query",
 )
 
 # kind -> (weight, operations, options)
 AT_WECHAT: dict[str, tuple[float, tuple[str, ...], dict[str, Any]]] = {
-    "system_error": (2, ("*", "refund", "sharing", "transfer"), {}),
+    "system_error": (2, ("*", "refund", "sharing", "transfer", "shipping"), {}),
     "frequency_limited": (1, ("*",), {}),
     "html": (1, ("*",), {}),
     "slow": (1, ("*",), {"seconds": 4}),

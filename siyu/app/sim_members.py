@@ -136,6 +136,7 @@ class Member(Actor):
             "remark": "",
             "expected_total_fen": quoted["total_fen"],
             "expected_payable_fen": quoted["payable_fen"],
+            "coupon_ids": list(quoted["coupons"]["chosen"]),
             "platform": "mp-weixin",
             **choices,
         }

@@ -68,6 +68,10 @@ class Street:
         self.problems: list[str] = []
         self.is_closing = False
         self.busy = 0
+        self.codes: list[str] = []
+        """Pick-up codes that buyers show at the counter."""
+        self.cashier: Any = None
+        """The clerk who takes cash."""
 
 
 class Actor:

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 
+from siyu.app import sim_coupons
 from siyu.app.sim_people import Actor, Answer, GaveUp, Street
 
 PASSWORD = "the sim's own 龙井"
@@ -36,9 +37,12 @@ class Clerk(Actor):
 
     prefix = "/admin/v1"
 
-    def __init__(self, street: Street, name: str, seed: str, cookie: str) -> None:
+    def __init__(
+        self, street: Street, name: str, seed: str, cookie: str, duties: "list[Duty]"
+    ) -> None:
         super().__init__(street, name, seed)
         self.cookie = cookie
+        self.duties = duties
 
     def headers(self) -> dict[str, str]:
         """The session."""
@@ -59,7 +63,7 @@ class Clerk(Actor):
 
     async def work(self) -> None:
         """One round over all the lists."""
-        for duty in DUTIES:
+        for duty in self.duties:
             if self.chance(0.6):
                 await duty(self)
 
@@ -93,7 +97,7 @@ async def ship(clerk: Clerk) -> None:
         path = f"/orders/{order['order_id']}"
         parcel = {"carrier": "顺丰速运", "tracking_no": f"SF{clerk.dice.randrange(10**10):010d}"}
         answer = await clerk.do("ship", f"{path}/ship", parcel)
-        if answer.code == "ordering.nothing_to_ship":
+        if answer.code == "fulfilment.nothing_left" and order["delivery"] == "serve":
             await clerk.do("complete", f"{path}/complete")
 
 
@@ -191,7 +195,8 @@ async def refund_top_ups(clerk: Clerk) -> None:
             return
 
 
-DUTIES: list[Callable[[Clerk], Awaitable[None]]] = [
+Duty = Callable[[Clerk], Awaitable[None]]
+DUTIES: list[Duty] = [
     ship,
     answer_cases,
     refund_unasked,
@@ -240,6 +245,7 @@ async def set_up(
     for amount_fen, bonus_fen in ((5_000, 0), (10_001, 3_000), (33_333, 9_999)):
         offer = {"amount_fen": amount_fen, "bonus_fen": bonus_fen, "override_reason": None}
         await ask("POST", "/stored-value/offers", offer)
+    await sim_coupons.issue(ask)
     receivers = [
         {"kind": "merchant", "account": merchant["mchid"], "name": merchant["merchant_name"]},
         {"kind": "person", "member_id": members[0]},

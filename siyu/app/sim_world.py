@@ -270,7 +270,7 @@ class Memory:
         }
 
     def forget(self) -> None:
-        """As after the imports."""
+        """As it was when this was made: after the imports, for a process that begins anew."""
         for (name, key), value in self._kept.items():
             now = getattr(sys.modules[name], key)
             now.clear()

@@ -10,9 +10,15 @@ from collections.abc import Mapping
 import msgspec
 
 from siyu.commerce.after_sale import invariants as after_sale
+from siyu.commerce.bulk import invariants as bulk
 from siyu.commerce.catalog import invariants as catalog
+from siyu.commerce.coupons import invariants as coupons
+from siyu.commerce.fulfilment import invariants as fulfilment
 from siyu.commerce.inventory import invariants as inventory
 from siyu.commerce.ordering import invariants as ordering
+from siyu.commerce.promotions import invariants as promotions
+from siyu.commerce.reviews import invariants as reviews
+from siyu.growth.gifting import invariants as gifting
 from siyu.kernel import metrics
 from siyu.kernel.db import ReadTx, reading, system_transaction
 from siyu.kernel.ids import ShopId
@@ -50,11 +56,48 @@ BETWEEN_DOMAINS = {
         select * from living l full join wanted w using (shop_id, order_id)
         where l.points is distinct from w.points or l.fen is distinct from w.fen
            or l.is_held is distinct from w.is_held or l.is_spent = w.is_held""",
+    "coupons are kept for orders that wait, and used by those that were paid": """
+        with wanted as (
+          select o.shop_id, o.order_id, c.key::uuid as claim_id, c.value::bigint as off_fen,
+            case when o.paid_at is null then 'held' else 'used' end as state
+          from ordering.orders o, jsonb_each_text(o.coupons) c
+          where o.status not in ('cancelled', 'refunded')),
+        kept as (
+          select c.shop_id, c.order_id, c.claim_id, c.off_fen, c.state from coupons.claims c
+          left join ordering.orders o using (shop_id, order_id)
+          where c.order_id is not null and o.status is distinct from 'refunded')
+        (select * from wanted except select * from kept)
+        union all (select * from kept except select * from wanted)""",
     "what an order counts as given back by WeChat is what payments count": """
         select shop_id, refund_id from ordering.refunds o
         full join (select * from payments.refunds
                    where purpose = 'order' and origin <> 'suspense') p using (shop_id, refund_id)
         where coalesce(o.wechat_fen, 0) <> coalesce(p.amount_fen, 0)""",
+    "no line sends more than was bought, nor what was refunded before it was wholly sent": """
+        select o.shop_id, o.order_id, l.line_no from ordering.orders o
+        join ordering.order_lines l using (shop_id, order_id)
+        where o.source = 'shop' and (l.sent_quantity > l.quantity or (o.status = 'paid'
+          and l.sent_quantity + l.refunded_quantity > l.quantity))""",
+    "what an order counts as sent is what its consignments count": """
+        select o.shop_id, o.order_id, l.line_no from ordering.orders o
+        join ordering.order_lines l using (shop_id, order_id)
+        left join (
+          select c.shop_id, c.order_id, s.line_no, sum(s.sent) as sent
+          from fulfilment.consignments c
+          join fulfilment.consignment_lines s using (shop_id, consignment_id)
+          group by 1, 2, 3) f
+          on f.shop_id = o.shop_id and f.order_id = o.order_id and f.line_no = l.line_no
+        where l.sent_quantity <> coalesce(f.sent, 0)""",
+    "an order counts as shipped when something of it was sent": """
+        select o.shop_id, o.order_id from ordering.orders o
+        where o.shipped_at is not null and o.source = 'shop' and not exists (
+          select from ordering.order_lines l where l.shop_id = o.shop_id
+            and l.order_id = o.order_id and l.sent_quantity > 0)""",
+    "money that WeChat holds was paid inside WeChat, once": """
+        select u.shop_id, u.payment_id from fulfilment.uploads u
+        left join payments.attempts a using (shop_id, payment_id)
+        where a.channel is distinct from 'jsapi' or a.provider_number is distinct from u.number
+           or a.amount_fen <> u.amount_fen or a.order_id <> u.order_id""",
 }
 """Truths over the tables of several domains, which none of them may know."""
 
@@ -70,8 +113,14 @@ OF_A_SHOP: dict[str, Mapping[str, str]] = {
     "stored_value": stored_value.INVARIANTS,
     "inventory": inventory.INVARIANTS,
     "catalog": catalog.INVARIANTS,
+    "promotions": promotions.INVARIANTS,
+    "coupons": coupons.INVARIANTS,
     "ordering": ordering.INVARIANTS,
+    "reviews": reviews.INVARIANTS,
+    "fulfilment": fulfilment.INVARIANTS,
     "after_sale": after_sale.INVARIANTS,
+    "bulk": bulk.INVARIANTS,
+    "gifting": gifting.INVARIANTS,
     "between domains": BETWEEN_DOMAINS,
 }
 OF_THE_INSTALLATION: dict[str, Mapping[str, str]] = {"staff": staff.INVARIANTS}

@@ -1,1 +1,1 @@
-"""Growth (裂变营销): what customers do for the shop and for each other: gifts, groups, invitations."""
+"""Growth (裂变营销): what customers do for the shop and for each other."""

@@ -7,6 +7,7 @@ nothing, so that it may be tried again with the same key.
 """
 
 import hashlib
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -88,11 +89,15 @@ left join kernel.idempotency i on i.shop_id = $1 and i.owner = $2 and i.key = $3
 """
 
 
+def _lock(shop_id: ShopId, once: OnceKey) -> int:
+    name = f"{shop_id}\0{once.owner}\0{once.key}".encode()
+    return int.from_bytes(hashlib.sha256(name).digest()[:8], "big", signed=True)
+
+
 async def claim(connection: Any, shop_id: ShopId, once: OnceKey) -> None:
     """Take the key for this transaction, or raise Replayed, KeyReused or StillRunning."""
     now = clock.now()
-    name = f"{shop_id}\0{once.owner}\0{once.key}".encode()
-    lock = int.from_bytes(hashlib.sha256(name).digest()[:8], "big", signed=True)
+    lock = _lock(shop_id, once)
     arguments = (shop_id, once.owner, once.key, once.fingerprint, now, now + KEPT_FOR, lock)
     found = await connection.fetchrow(CLAIM, *arguments)
     if found["fresh"]:
@@ -106,6 +111,64 @@ async def claim(connection: Any, shop_id: ShopId, once: OnceKey) -> None:
         raise KeyReused
     assert found["answer"] is not None, "a committed key always has its answer"
     raise Replayed(found["status"], vault().open(found["answer"]).encode())
+
+
+# Many keys at once: locked first, so that what the second statement finds is the last word.
+LOCK_MANY = "select pg_try_advisory_xact_lock(lock) as ok from unnest($1::bigint[]) as lock"
+FIND_MANY = """
+select i.fingerprint, i.status, i.answer
+from unnest($2::text[], $3::text[]) with ordinality as k (owner, key, no)
+left join kernel.idempotency i
+  on i.shop_id = $1 and i.owner = k.owner and i.key = k.key and i.expires_at > $4
+order by k.no
+"""
+KEEP_MANY = """
+insert into kernel.idempotency as i
+  (shop_id, owner, key, fingerprint, created_at, expires_at, status, answer)
+select $1, k.owner, k.key, k.fingerprint, $5, $6, 200, k.answer
+from unnest($2::text[], $3::text[], $4::bytea[], $7::bytea[])
+  as k (owner, key, fingerprint, answer)
+on conflict (shop_id, owner, key) do update
+  set fingerprint = excluded.fingerprint, status = excluded.status, answer = excluded.answer,
+      created_at = excluded.created_at, expires_at = excluded.expires_at
+  where i.expires_at <= excluded.created_at
+"""
+
+
+async def claim_many(tx: Any, keys: Sequence[OnceKey]) -> list[Exception | None]:
+    """Take distinct keys for this transaction in two trips: for each None, or what `claim` would
+    have raised. What is kept under them is written by `keep_many`; a key left out keeps nothing.
+    """
+    locked = await tx.connection.fetch(LOCK_MANY, [_lock(tx.shop_id, once) for once in keys])
+    arguments = ([once.owner for once in keys], [once.key for once in keys], clock.now())
+    found = await tx.connection.fetch(FIND_MANY, tx.shop_id, *arguments)
+    claims: list[Exception | None] = []
+    for once, lock, row in zip(keys, locked, found, strict=True):
+        if not lock["ok"]:
+            claims.append(StillRunning())
+        elif row["fingerprint"] is None:
+            claims.append(None)
+        elif row["fingerprint"] != once.fingerprint:
+            claims.append(KeyReused())
+        else:
+            claims.append(Replayed(row["status"], vault().open(row["answer"]).encode()))
+    return claims
+
+
+async def keep_many(tx: Any, answers: Sequence[tuple[OnceKey, bytes]]) -> None:
+    """Keep the good answers (status 200) under keys that `claim_many` took."""
+    now = clock.now()
+    kept = await tx.run(
+        KEEP_MANY,
+        tx.shop_id,
+        [once.owner for once, _ in answers],
+        [once.key for once, _ in answers],
+        [once.fingerprint for once, _ in answers],
+        now,
+        now + KEPT_FOR,
+        [vault().seal(body.decode()) for _, body in answers],
+    )
+    assert kept == len(answers), "a key was taken under its lock"
 
 
 def answer_arguments(once: OnceKey | None, answer: Any) -> tuple[Any, ...]:

@@ -176,6 +176,14 @@ def periodic() -> dict[str, Periodic]:
     return dict(_periodic)
 
 
+def forget_foreign() -> None:
+    """Let go of work that others than siyu itself have registered, such as tests."""
+    for name, known in list(_jobs.items()):
+        if not known.function.__module__.startswith("siyu."):
+            del _jobs[name], _names[known.function]
+            _periodic.pop(name, None)
+
+
 _ENQUEUE = """
 insert into jobs.pgqueuer
   (priority, status, entrypoint, payload, headers, execute_after, dedupe_key)

@@ -45,6 +45,7 @@ def content_security_policy(page: bytes, frame_ancestors: str) -> str:
             " ".join(["script-src 'self'", *hashes]),
             "style-src 'self' 'unsafe-inline'",
             "img-src 'self' data: blob:",
+            "media-src 'self' blob:",
             "font-src 'self' data:",
             "object-src 'none'",
             "base-uri 'self'",

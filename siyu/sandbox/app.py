@@ -17,7 +17,7 @@ from litestar.response import Redirect
 from litestar.static_files import create_static_files_router
 from litestar.types import Message, Scope
 
-from siyu.sandbox import control, funds, mini_program, pay
+from siyu.sandbox import control, funds, mini_program, pay, shipping
 from siyu.sandbox.notify import Courier
 from siyu.sandbox.people import PhoneError
 from siyu.sandbox.world import SandboxSettings, open_world
@@ -59,6 +59,7 @@ def create_sandbox(
             *pay.routes,
             *funds.routes,
             *mini_program.routes,
+            *shipping.routes,
             control.router,
             home,
             create_static_files_router(

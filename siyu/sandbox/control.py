@@ -13,7 +13,17 @@ from litestar.exceptions import HTTPException, NotFoundException
 from litestar.handlers import BaseRouteHandler
 from msgspec import Meta
 
-from siyu.sandbox import bank, faults, handset, limits, notify, registry, sharing, tasks
+from siyu.sandbox import (
+    bank,
+    faults,
+    handset,
+    limits,
+    notify,
+    registry,
+    sharing,
+    shipping,
+    tasks,
+)
 from siyu.sandbox.notify import Courier
 from siyu.sandbox.orders import Order
 from siyu.sandbox.registry import Body
@@ -110,6 +120,8 @@ class SettingsBody(Body, frozen=True, kw_only=True):
     seconds that refunds, splits and transfers take; `fee_bps` is the fee of later payments,
     `share_cap_bps` how much of an order may be split."""
 
+    confirm_seconds: Seconds | None = None
+    trade_unknown_seconds: Seconds | None = None
     refund_seconds: Seconds | None = None
     split_seconds: Seconds | None = None
     transfer_seconds: Seconds | None = None
@@ -332,6 +344,7 @@ router = Router(
     route_handlers=[
         *registry.routes,
         *handset.routes,
+        *shipping.control_routes,
         get_faults,
         post_fault,
         delete_faults,

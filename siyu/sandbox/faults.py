@@ -72,6 +72,11 @@ OPERATIONS = (
     "login",
     "phone_number",
     "code_image",
+    "shipping",
+    "shipping.upload",
+    "shipping.query",
+    "shipping.remind",
+    "shipping.path",
 )
 
 

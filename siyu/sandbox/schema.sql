@@ -284,6 +284,18 @@ create table if not exists authorizations (  -- to be paid without confirming ea
   unique (mchid, out_authorization_no)
 );
 
+create table if not exists shippings (   -- what was told of the shipping of a paid order
+  transaction_id text primary key,
+  mode integer not null, logistics integer not null,
+  parcels text not null,
+  finished integer not null,             -- how often all of it was told: 2 once it was changed
+  is_all integer not null,
+  uploaded_at real not null,
+  shipped_at real, received_at real,
+  confirmed_by integer,                  -- 1 the buyer, 2 time
+  settled_at real, reminded_at real
+);
+
 create table if not exists bills (       -- as they were made the morning after, frozen
   mchid text not null, name text not null, day text not null, plain blob not null,
   primary key (mchid, name, day)

@@ -6,15 +6,33 @@ from uuid import UUID, uuid4
 
 from siyu.commerce.after_sale import service as after_sale
 from siyu.commerce.after_sale.contracts import CaseAsked, Kind, LineAsked, Picture, Reason
+from siyu.commerce.bulk import service as bulk
+from siyu.commerce.bulk.contracts import TableFormat, TaskKind
+from siyu.commerce.bulk.service.tasks import Upload
+from siyu.commerce.coupons import service as coupons
+from siyu.commerce.coupons.contracts import BatchState, Draft, Limits
+from siyu.commerce.coupons.contracts import Terms as CouponTerms
+from siyu.commerce.coupons.queries import Receiver
+from siyu.commerce.fulfilment import service as fulfilment
 from siyu.commerce.ordering import service as ordering
 from siyu.commerce.ordering.contracts import OrderPaid
+from siyu.commerce.promotions import service as promotions
+from siyu.commerce.promotions.contracts import (
+    ChargeBy,
+    FixedOff,
+    ShippingPlan,
+    ShippingRate,
+    Threshold,
+    Tier,
+)
+from siyu.commerce.promotions.queries import CampaignDraft
 from siyu.kernel import clock
 from siyu.kernel.audit import System
 from siyu.kernel.auth import MemberIdentity
 from siyu.kernel.db import Tx, transaction
 from siyu.kernel.ids import new_id
 from siyu.merchant.shops import service as shops
-from siyu.merchant.shops.contracts import Environment, WeChatChange
+from siyu.merchant.shops.contracts import Environment, StoreText, WeChatChange
 from siyu.money.ledger import service as ledger
 from siyu.money.ledger.contracts import Book, Entry, Leg
 from siyu.money.payments import service as payments
@@ -121,6 +139,48 @@ async def open_case(member: MemberIdentity, order_id: UUID) -> dict[str, str]:
     }
 
 
+async def pack(member: MemberIdentity, order_id: UUID) -> dict[str, str]:
+    """A paid order waits to be sent; there is a place to collect at, and a parcel of some other."""
+    async with transaction(member.shop_id) as tx:
+        place = await shops.save_store(tx, System(), None, StoreText(name="乙店", address="乙店路"))
+        consignment = await fulfilment.open_for(tx, await ordering.lock_order(tx, order_id))
+        assert consignment is not None
+        payment_id = await tx.value(
+            "select payment_id from payments.attempts where order_id = $1 limit 1", order_id
+        )
+        parcel_id = new_id()
+        await tx.run(
+            """insert into fulfilment.parcels
+                 (shop_id, parcel_id, receiver_id, carrier, tracking_no, sent_at)
+               values ($1, $2, $3, '乙店快递', '乙店单号', now())""",
+            tx.shop_id,
+            parcel_id,
+            member.member_id,
+        )
+    return {
+        "store_id": str(place.store_id),
+        "consignment_id": str(consignment.consignment_id),
+        "parcel_id": str(parcel_id),
+        "payment_id": str(payment_id),
+    }
+
+
+async def claim_coupon(member: MemberIdentity) -> dict[str, str]:
+    """A batch of coupons, and one of it that the member has."""
+    async with transaction(member.shop_id) as tx:
+        draft = Draft(
+            name="乙店的优惠券",
+            note="乙店",
+            terms=CouponTerms(gives=FixedOff(1), starts_at=clock.now()),
+            limits=Limits(ends_at=clock.now() + timedelta(days=9)),
+        )
+        made = await coupons.create_batch(tx, System(), draft)
+        batch = await coupons.move_batch(tx, System(), made.batch_id, BatchState.RUNNING)
+        receiver = Receiver(member.member_id, member.person_no)
+        claim_id = await coupons.claim(tx, receiver, batch.batch_id, None)
+    return {"batch_id": str(batch.batch_id), "claim_id": str(claim_id)}
+
+
 async def fill_wallet(member: MemberIdentity) -> dict[str, str]:
     """An offer, a top-up, and a correction that a second person has to decide."""
     async with transaction(member.shop_id) as tx:
@@ -158,6 +218,32 @@ async def ask_payout(member: MemberIdentity) -> dict[str, str]:
     return {"payout_id": str(payout.payout_id)}
 
 
+async def say_something(member: MemberIdentity, order_id: UUID) -> dict[str, str]:
+    """A review of the order's first line, shown and lent, with a table of goods beside it."""
+    async with transaction(member.shop_id) as tx:
+        await tx.run(
+            """insert into reviews.reviews (shop_id, review_id, order_id, line_no, member_id,
+                 person_no, author, product_id, product_no, sku_id, title, option_values, stars,
+                 is_anonymous, completed_at, submitted_at)
+               select shop_id, $2, order_id, line_no, $3, $4, '乙**店', product_id, product_no,
+                 sku_id, title, option_values, 5, false, now(), now()
+               from ordering.order_lines where order_id = $1""",
+            order_id,
+            review_id := new_id(),
+            member.member_id,
+            member.person_no,
+        )
+        await tx.run(
+            """insert into reviews.posts (shop_id, review_id, part, state, text, hits, said_at)
+               values ($1, $2, 'first', 'waiting', '乙店的评价', '{}', now())""",
+            member.shop_id,
+            review_id,
+        )
+        table = Upload(new_id(), "乙店.csv", 1, TableFormat.CSV, ["x"], [])
+        task = await bulk.create_task(tx, System(), TaskKind.PRODUCTS_IN, table)
+    return {"review_id": str(review_id), "task_id": str(task.task_id)}
+
+
 async def differ(member: MemberIdentity) -> dict[str, str]:
     """A day of which WeChat's bill and we say different things, and its ticket."""
     on = clock.now().date() - timedelta(days=2)
@@ -184,3 +270,22 @@ async def _ticket(tx: Tx, on: date) -> UUID:
         MERCHANT,
     )
     return ticket_id
+
+
+async def make_prices(member: MemberIdentity) -> dict[str, str]:
+    """A campaign that runs, and a shipping template."""
+    async with transaction(member.shop_id) as tx:
+        campaign_id = await promotions.create_campaign(
+            tx,
+            System(),
+            CampaignDraft(
+                title="乙店的满减",
+                starts_at=clock.now(),
+                stacking="adds",
+                terms=Threshold([Tier(10**9, 1)]),
+            ),
+        )
+        await promotions.start_campaign(tx, System(), campaign_id, 1, "乙店的理由")
+        plan = ShippingPlan(ChargeBy.FLAT, ShippingRate(0))
+        template_id = await promotions.save_template(tx, System(), "乙店的快递", plan)
+    return {"campaign_id": str(campaign_id), "template_id": str(template_id)}

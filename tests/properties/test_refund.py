@@ -16,8 +16,16 @@ from siyu.commerce.ordering.contracts import (
     OrderStatus,
     RefundLine,
 )
-from siyu.commerce.promotions.contracts import Buyer, PointsUsed, PriceLine, Shipping
+from siyu.commerce.promotions.contracts import (
+    Buyer,
+    FixedOff,
+    PointsUsed,
+    PriceLine,
+    Shipping,
+    ShippingRate,
+)
 from siyu.commerce.promotions.service import price
+from tests.commerce.promotions.kit import coupon, flat
 
 NOBODY = UUID(int=0)
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -29,7 +37,9 @@ def paid_order(
     basket: list[tuple[int, int]], off_fen: int, points: int, shipping_fen: int, balance_bps: int
 ) -> tuple[Order, list[OrderLine]]:
     asked = [PriceLine(UUID(int=i), count, fen) for i, (fen, count) in enumerate(basket, 1)]
-    quote = price(asked, Buyer(False), [PointsUsed(off_fen), Shipping(shipping_fen, None)])
+    ticket = coupon(FixedOff(off_fen // 2 + 1))
+    shipping = Shipping(flat(ShippingRate(shipping_fen)))
+    quote = price(asked, Buyer(False), [ticket, PointsUsed(off_fen), shipping])
     lines = [
         OrderLine(
             line_no=i,
@@ -81,11 +91,12 @@ def paid_order(
         points_fen=points_fen,
         refunded_fen=0,
         refunded_shipping_fen=0,
-        carrier=None,
-        tracking_no=None,
         shipped_at=None,
         receipt_due_at=None,
         completed_at=None,
+        pickup=None,
+        coupons=quote.coupons,
+        is_offline=False,
     )
     return order, lines
 

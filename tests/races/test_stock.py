@@ -10,7 +10,12 @@ import asyncpg
 import pytest
 
 from siyu.commerce.inventory import service
-from siyu.commerce.inventory.contracts import StockChanged, StockLevel, StockShort
+from siyu.commerce.inventory.contracts import (
+    StockChanged,
+    StockLevel,
+    StockShort,
+    SupplyMoved,
+)
 from siyu.commerce.inventory.invariants import INVARIANTS
 from siyu.kernel import db
 from siyu.kernel.audit import System
@@ -91,8 +96,8 @@ async def naive_buy(shop: ShopId, sku: UUID) -> str:
             found.reserved + 1,
         )
         await tx.run(
-            "insert into inventory.reservations (shop_id, source, sku_id, quantity)"
-            " values ($1, $2, $3, 1)",
+            "insert into inventory.reservations (shop_id, source, sku_id, warehouse_id, quantity)"
+            " select $1, $2, $3, warehouse_id, 1 from inventory.warehouses where shop_id = $1",
             shop,
             new_id(),
             sku,
@@ -242,3 +247,111 @@ async def test_the_database_refuses_what_the_program_would_forget(
         async with transaction(shop) as tx:
             await tx.run("update inventory.stock set reserved = 2 where sku_id = $1", sku)
     assert await level(shop, sku) == StockLevel(sku, 1, 0, 0)
+
+
+# --- two warehouses ---------------------------------------------------------------------------
+
+
+async def split(shop: ShopId, sku: UUID, pieces: int) -> tuple[UUID, UUID]:
+    """A second warehouse with so many pieces more; the ids of both."""
+    async with transaction(shop) as tx:
+        (main,) = await service.list_warehouses(tx)
+        other = await service.create_warehouse(tx, KEEPER, name="分仓", priority=2)
+        await service.receive(tx, {sku: pieces}, KEEPER, "", other.warehouse_id)
+    return main.warehouse_id, other.warehouse_id
+
+
+async def test_f041_two_warehouses_sell_to_the_last_piece(shop: ShopId, crowd: Database) -> None:
+    (sku,) = await stocked(shop, 60)
+    await split(shop, sku, 40)
+    orders = [new_id() for _ in range(300)]
+    assert await together([lambda o=o: buy(shop, {sku: 1}, o) for o in orders]) == {
+        "sold": 100,
+        "short": 200,
+    }
+
+    async def end(i: int, order: UUID) -> str:
+        async with transaction(shop) as tx:
+            done = await (service.release if i % 2 else service.consume)(tx, order)
+        return "ended" if done else "nothing"
+
+    ended = await together([lambda i=i, o=o: end(i, o) for i, o in enumerate(orders)])
+    assert ended == {"ended": 100, "nothing": 200}
+    left = (await level(shop, sku)).on_hand
+    assert await together([lambda: buy(shop, {sku: 1})] * 200) == {
+        "sold": left,
+        "short": 200 - left,
+    }
+
+
+async def test_f043_sales_and_transfers_never_deadlock(shop: ShopId, crowd: Database) -> None:
+    skus = await stocked(shop, *[100_000] * 3)
+    main, other = await split(shop, skus[0], 100_000)
+
+    async def move(seed: int) -> str:
+        places = (main, other) if seed % 2 else (other, main)
+        version = (await level(shop, skus[0])).version
+        try:
+            async with transaction(shop) as tx:
+                await service.transfer(
+                    tx,
+                    KEEPER,
+                    skus[0],
+                    from_id=places[0],
+                    to_id=places[1],
+                    quantity=seed + 1,
+                    expected_version=version,
+                    reason="调拨",
+                )
+        except StockChanged:
+            return "changed"
+        except Deadlocked:
+            return "deadlock"
+        return "moved"
+
+    carts = [lambda s=s: buy(shop, dict(sorted(_cart(skus, s).items()))) for s in range(300)]
+    moves = [lambda s=s: move(s) for s in range(60)]
+    tasks = [*carts, *moves]
+    random.Random(2).shuffle(tasks)
+    outcome = await together(tasks)
+    assert outcome["sold"] == 300 and outcome["deadlock"] == 0 and outcome["moved"] > 0
+    assert (await level(shop, skus[0])).on_hand == 200_000
+
+
+async def test_a_first_warehouse_is_opened_once(shop: ShopId, crowd: Database) -> None:
+    async def begin() -> str:
+        async with transaction(shop) as tx:
+            await service.set_up(tx, {new_id(): 1})
+        return "begun"
+
+    assert await together([begin] * 32) == {"begun": 32}
+    async with transaction(shop) as tx:
+        assert len(await service.list_warehouses(tx)) == 1
+        assert await tx.value("select count(*) from inventory.stock") == 32
+
+
+async def test_many_at_once_never_take_what_another_took(shop: ShopId, crowd: Database) -> None:
+    """Batches that counted on the same pieces: all but the first find out, and lose nothing."""
+    (sku,) = await stocked(shop, 30)
+    await split(shop, sku, 30)
+
+    async def batch() -> str:
+        async with transaction(shop) as tx:
+            supply = await service.load_supply(tx, sku, locked=False)
+            if supply.available < 20:
+                return "short"
+            await asyncio.sleep(0.01)
+            try:
+                await service.reserve_many(tx, sku, supply, _wishes())
+            except SupplyMoved:
+                return "moved"
+        return "sold"
+
+    outcome = await together([batch] * 32)
+    assert outcome["sold"] in (1, 2, 3) and outcome["moved"] > 0
+    found = await level(shop, sku)
+    assert found.reserved == 20 * outcome["sold"]
+
+
+def _wishes() -> list[tuple[UUID, int, None]]:
+    return [(new_id(), 1, None) for _ in range(20)]

@@ -15,12 +15,18 @@ from tests.structure.source import domains
 # Heard by no reaction: the warehouse (and later webhooks) read them from the outbox.
 UNHEARD = {
     "after_sale.case_approved", "after_sale.case_closed", "after_sale.case_opened",
-    "after_sale.case_overdue", "consents.consent_decided", "members.member_joined",
-    "members.member_logged_in", "members.person_joined", "members.phone_given",
-    "ordering.order_cancelled", "ordering.order_imported", "ordering.order_placed",
-    "ordering.order_refund_started", "ordering.order_shipped", "payments.money_parked",
+    "after_sale.case_overdue", "consents.consent_decided", "coupons.coupon_claimed",
+    "coupons.coupon_returned", "coupons.coupon_used", "fulfilment.money_released",
+    "fulfilment.parcel_sent", "fulfilment.pickup_due", "fulfilment.pickup_ready",
+    "members.member_logged_in", "members.person_joined",
+    "gifting.gift_accepted", "gifting.gift_expired", "gifting.gift_opened",
+    "gifting.gift_refunded", "gifting.gift_swapped", "ordering.order_imported",
+    "ordering.order_placed",
+    "ordering.order_shipped", "payments.money_parked",
     "payments.parked_resolved", "payouts.payout_ended", "points.points_earned",
     "points.points_expired", "points.points_revoked", "points.points_spent",
+    "reviews.review_approved", "reviews.review_hidden", "reviews.review_reuse_changed",
+    "reviews.review_submitted",
     "reconciliation.day_closed", "reconciliation.difference_found", "stored_value.bonus_expired",
     "stored_value.top_up_refunded", "stored_value.topped_up", "stored_value.value_spent",
 }  # fmt: skip

@@ -22,19 +22,10 @@ from litestar import Litestar
 from siyu.kernel import clock
 from siyu.sandbox.app import SandboxSettings, create_sandbox
 from siyu.sandbox.client import SandboxClient
-from siyu.sandbox.world import open_world
 from siyu.wechat.pay import service as pay
 from siyu.wechat.pay.contracts import NewTrade, Notification, PayCredentials, Trade
 from siyu.wechat.transport import service as transport
 from siyu.wechat.transport.service import calling
-
-
-@pytest.fixture(scope="session")
-def sandbox_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A sandbox's first state, made once: keys cost time."""
-    home = tmp_path_factory.mktemp("sandbox")
-    open_world(SandboxSettings(data_dir=home)).store.close()
-    return home / "sandbox.sqlite"
 
 
 @pytest.fixture
@@ -190,16 +181,32 @@ class Server:
 
 
 def start_server(app: Any, port: int = 0, lifespan: Any = "auto") -> Server:
-    """Serve an app from a thread; the port is free to choose."""
+    """Serve an app from a thread; the port is free to choose. Its loop is Python's own, for
+    another would look up names past the guard of the tests."""
     sock = socket.socket()
     sock.bind(("127.0.0.1", port))
-    config = uvicorn.Config(app, log_level="warning", date_header=False, lifespan=lifespan)
+    config = uvicorn.Config(
+        app, loop="asyncio", log_level="warning", date_header=False, lifespan=lifespan
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]}, daemon=True)
     thread.start()
     while not server.started:
         time.sleep(0.01)
     return Server(f"http://127.0.0.1:{sock.getsockname()[1]}", server, thread)
+
+
+@contextmanager
+def lonely_sandbox(template: Path, home: Path) -> Iterator[Server]:
+    """A sandbox on a port; all that it delivers by itself is lost on the way."""
+
+    def lose(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("nobody there", request=request)
+
+    shutil.copy(template, home / "sandbox.sqlite")
+    server = start_server(create_sandbox(SandboxSettings(data_dir=home), httpx.MockTransport(lose)))
+    yield server
+    server.stop()
 
 
 @pytest.fixture(scope="module")

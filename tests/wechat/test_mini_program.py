@@ -24,6 +24,7 @@ from siyu.wechat.mini_program.contracts import (
     SceneInvalid,
     UserBlocked,
 )
+from siyu.wechat.mini_program.service import calling as mini_calls
 from siyu.wechat.transport.contracts import Answer, ChannelUnusable, WeChatError
 from siyu.wechat.transport.service import calling
 from tests.wechat.conftest import Server
@@ -335,7 +336,7 @@ async def test_F109_nobody_waits_for_ever(
 ) -> None:
     async with transaction(shop) as tx:
         assert await queries.take_lease(tx, credentials.appid, new_id(), 60)
-    monkeypatch.setattr(mini, "_WAIT_SECONDS", 0.3)
+    monkeypatch.setattr(mini_calls, "_WAIT_SECONDS", 0.3)
     with pytest.raises(WeChatError, match="NO_ANSWER"):
         await mini.access_token(shop, credentials)
 

@@ -7,6 +7,7 @@ beside; pictures are drawn here (`scenes`), so the project carries no photograph
 import asyncio
 import html
 import io
+import re
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -44,17 +45,28 @@ def assortment() -> list[dict[str, Any]]:
     return [p for name in ("tea", "coffee", "ware_and_sets") for p in _read(name)["product"]]
 
 
+async def is_loaded(shop_id: ShopId) -> bool:
+    """Whether a shop has the whole assortment and its window."""
+    async with transaction(shop_id) as tx:
+        known = await service.find_skus(tx, _codes(assortment()))
+        return len(known) == len(assortment()) and bool(await service.list_banners(tx))
+
+
+def _codes(goods: list[dict[str, Any]]) -> list[str]:
+    return [f"{product['code']}-1" for product in goods]
+
+
 async def load(shop_id: ShopId) -> None:
     """Fill a shop with the assortment; what is there already is left as the merchant made it.
 
     The shop window comes last, so a load that was cut off goes on where it ended.
     """
+    if await is_loaded(shop_id):
+        return
     goods = assortment()
     window = _read("shop")
     async with transaction(shop_id) as tx:
-        known = await service.find_skus(tx, [f"{product['code']}-1" for product in goods])
-        if len(known) == len(goods) and await service.list_banners(tx):
-            return
+        known = await service.find_skus(tx, _codes(goods))
     ids = {code.removesuffix("-1"): sku.product_id for code, sku in known.items()}
     drawn = await asyncio.gather(
         *(_picture(shop_id, scenes.draw, *row["picture"], seed) for seed, row in enumerate(goods))
@@ -125,11 +137,20 @@ def _draft(
                 price_fen=price,
                 market_price_fen=market or None,
                 member_price_fen=member or None,
+                weight_g=0 if product.get("kind") else _weight_g(values),
                 stock=pieces,
             )
             for i, (values, price, market, member, pieces) in enumerate(product["skus"])
         ],
     )
+
+
+def _weight_g(values: str) -> int:
+    """What the options say a piece weighs, and its packing; 800 g where they say nothing."""
+    said = re.search(r"(\d+)(kg|g|ml)(?: × (\d+))?", values)
+    if said is None:
+        return 800
+    return 120 + int(said[1]) * (1000 if said[2] == "kg" else 1) * int(said[3] or 1)
 
 
 def _description(product: dict[str, Any]) -> str:

@@ -264,7 +264,7 @@ class MoveRefused(Conflict):
 class NotEligible(Conflict):
     """The order, or some of its goods, cannot have this; `why` is a stable word:
 
-    order_state, kind, reason, time_over, not_returnable, nothing_to_return.
+    order_state, kind, reason, time_over, not_returnable, nothing_to_return, gift.
     """
 
     code = "after_sale.not_eligible"

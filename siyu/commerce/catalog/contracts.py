@@ -49,7 +49,11 @@ class ProductSort(StrEnum):
 
 
 class SkuForSale(msgspec.Struct, frozen=True):
-    """What cart and checkout must know of a SKU; `on_shelf` is false when it is retired, too."""
+    """What cart and checkout must know of a SKU; `on_shelf` is false when it is retired, too.
+
+    `category_ids`: the product's category and its parent. `floor_fen`: no campaign or coupon takes
+    a piece below it.
+    """
 
     sku_id: UUID
     product_id: UUID
@@ -62,6 +66,9 @@ class SkuForSale(msgspec.Struct, frozen=True):
     market_price_fen: int | None
     member_price_fen: int | None
     on_shelf: bool
+    weight_g: int = 0
+    floor_fen: int | None = None
+    category_ids: tuple[UUID, ...] = ()
 
 
 class Product(msgspec.Struct, frozen=True):
@@ -109,6 +116,8 @@ class Sku(msgspec.Struct, frozen=True):
     market_price_fen: int | None
     member_price_fen: int | None
     image_key: str | None
+    weight_g: int
+    floor_fen: int | None
 
 
 class ImageSize(msgspec.Struct, frozen=True):
@@ -204,7 +213,8 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class SkuDraft(Draft, frozen=True, kw_only=True):
     """A SKU: `option_values` say which one, `sku_id` is for renaming them.
 
-    market price >= price >= member price; `stock` is put on hand when the SKU is new.
+    market price >= price >= member price and floor price; `weight_g` with its packing; `stock` is
+    put on hand when the SKU is new.
     """
 
     sku_id: UUID | None = None
@@ -213,6 +223,8 @@ class SkuDraft(Draft, frozen=True, kw_only=True):
     price_fen: Fen
     market_price_fen: Fen | None = None
     member_price_fen: Fen | None = None
+    weight_g: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
+    floor_fen: Fen | None = None
     image_url: ImageUrl | None = None
     stock: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
 
@@ -232,6 +244,22 @@ class ProductDraft(Draft, frozen=True, kw_only=True):
     skus: Annotated[list[SkuDraft], Meta(min_length=1, max_length=200)]
 
 
+class StoredImage(msgspec.Struct, frozen=True):
+    """A re-encoded picture: address of its largest size under /media/, and that size in pixels."""
+
+    url: str
+    width: int
+    height: int
+
+
+class ProductSheet(msgspec.Struct, frozen=True):
+    """All of a product that a table holds: its living SKUs and its pictures in their order."""
+
+    product: Product
+    skus: list[Sku]
+    images: list[StoredImage]
+
+
 class ImportedProduct(msgspec.Struct, frozen=True):
     """A product known from another system's records: its code, title and last known price."""
 
@@ -247,14 +275,6 @@ class ImportedSku(msgspec.Struct, frozen=True):
     sku_id: UUID
     product_id: UUID
     product_no: int
-
-
-class StoredImage(msgspec.Struct, frozen=True):
-    """A re-encoded picture: address of its largest size under /media/, and that size in pixels."""
-
-    url: str
-    width: int
-    height: int
 
 
 class CategoryDraft(Draft, frozen=True, kw_only=True):

@@ -66,6 +66,8 @@ class SkuEditor(msgspec.Struct, frozen=True):
     price_fen: int
     market_price_fen: int | None
     member_price_fen: int | None
+    weight_g: int
+    floor_fen: int | None
     image_url: str | None
     on_hand: int
     reserved: int
@@ -244,6 +246,8 @@ async def _editor(tx: ReadTx, product_id: UUID) -> ProductEditor:
                 sku.price_fen,
                 sku.market_price_fen,
                 sku.member_price_fen,
+                sku.weight_g,
+                sku.floor_fen,
                 _image(sku.image_key, rules.SIZES[0]),
                 level.on_hand,
                 level.reserved,

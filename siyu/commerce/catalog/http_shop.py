@@ -1,9 +1,10 @@
 """What customers see: home, categories, lists and product pages."""
 
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
+from litestar import MediaType
 from litestar.params import Parameter
 from msgspec import Meta
 
@@ -18,9 +19,9 @@ from siyu.commerce.catalog.contracts import (
     StoredImage,
 )
 from siyu.commerce.inventory import service as inventory
-from siyu.kernel import clock
+from siyu.kernel import clock, moment
 from siyu.kernel.db import ReadTx, reading
-from siyu.kernel.http import SHOP, Page, ShopIdentity, decode_cursor, get
+from siyu.kernel.http import SHOP, Page, Response, ShopIdentity, decode_cursor, get
 from siyu.merchant.shops import service as shops
 
 Number = Annotated[int, Meta(ge=-(2**62), le=2**62)]
@@ -231,6 +232,11 @@ async def list_categories(shop: ShopIdentity) -> CategoryList:
         return CategoryList(await _categories(tx))
 
 
+LIST_SECONDS = 1.0
+"""So old may a list be: its prices, its stock, what is on the shelf. Nothing is decided by it: an
+order that was shown another price is refused. What this process changes itself is seen sooner."""
+
+
 @get("/products", access=SHOP)
 async def list_products(
     shop: ShopIdentity,
@@ -240,24 +246,30 @@ async def list_products(
     sort: ProductSort = ProductSort.DEFAULT,
     cursor: str | None = None,
     limit: Limit = 20,
-) -> Page[ProductCard]:
+) -> Response[Page[ProductCard]]:
     """Products on the shelf, of a category or by search."""
     after = decode_cursor(cursor, tuple[Number, Number])
     terms = rules.query_terms(q) if q and q.strip() else None
     if terms == []:
-        return Page([], None)
-    async with reading(shop.shop_id) as tx:
-        rows = await queries.list_cards(
-            tx,
-            sort=sort,
-            limit=limit + 1,
-            after=after,
-            status=ProductStatus.ON_SHELF,
-            category_id=category_id,
-            terms=terms,
-        )
-        page = Page.of(rows, limit, lambda row: [queries.sort_value(row, sort), row.product_no])
-        return Page(await cards(tx, page.items), page.next_cursor)
+        return Response(Page([], None))
+
+    async def make() -> bytes:
+        async with reading(shop.shop_id) as tx:
+            rows = await queries.list_cards(
+                tx,
+                sort=sort,
+                limit=limit + 1,
+                after=after,
+                status=ProductStatus.ON_SHELF,
+                category_id=category_id,
+                terms=terms,
+            )
+            page = Page.of(rows, limit, lambda row: [queries.sort_value(row, sort), row.product_no])
+            return msgspec.json.encode(Page(await cards(tx, page.items), page.next_cursor))
+
+    asked = ("products", category_id, tuple(terms or ()), sort, after, limit)
+    body: Any = await moment.keep(shop.shop_id, asked, LIST_SECONDS, make)
+    return Response(body, media_type=MediaType.JSON)
 
 
 @get("/products/{product_id:uuid}", access=SHOP)

@@ -72,7 +72,7 @@ async def list_cards(
                  where shop_id = $1 and ? in (category_id, parent_id))""",
             category_id,
         ),
-        ("p.search_terms @> ?::text[]", terms),
+        ("p.search_terms || p.found_by @> ?::text[]", terms),
     )
     if after is not None:
         args += after
@@ -99,21 +99,26 @@ async def list_cards_of(tx: ReadTx, product_ids: list[UUID]) -> list[Card]:
     )
 
 
-async def list_for_sale(tx: ReadTx, sku_ids: list[UUID]) -> list[SkuForSale]:
-    """SKUs as checkout needs them, in no order; unknown ones are missing."""
+async def list_for_sale(tx: ReadTx, ids: list[UUID], *, whole: bool = False) -> list[SkuForSale]:
+    """SKUs (whole: all living ones of products) as checkout needs them; unknown are missing."""
+    living = "s.product_id = any($2) and s.retired_at is null"
+    which = living if whole else "s.sku_id = any($2)"
     return await tx.all(
         SkuForSale,
-        """select s.sku_id, s.product_id, p.product_no, p.title, p.kind, s.option_values,
+        f"""select s.sku_id, s.product_id, p.product_no, p.title, p.kind, s.option_values,
              '/media/' || coalesce(s.image_key, c.image_key) || '-200.webp' as image_url,
-             s.price_fen, s.market_price_fen, s.member_price_fen,
-             p.status = 'on_shelf' and s.retired_at is null as on_shelf
+             s.price_fen, s.market_price_fen, s.member_price_fen, s.weight_g, s.floor_fen,
+             p.status = 'on_shelf' and s.retired_at is null as on_shelf,
+             array_remove(array[p.category_id, k.parent_id], null) as category_ids
            from catalog.skus s
            join catalog.products p on p.shop_id = s.shop_id and p.product_id = s.product_id
            left join catalog.product_images c
              on c.shop_id = s.shop_id and c.product_id = s.product_id and c.position = 0
-           where s.shop_id = $1 and s.sku_id = any($2::uuid[])""",
+           left join catalog.categories k
+             on k.shop_id = p.shop_id and k.category_id = p.category_id
+           where s.shop_id = $1 and {which}""",
         tx.shop_id,
-        sku_ids,
+        ids,
     )
 
 
@@ -158,7 +163,7 @@ async def list_skus(tx: ReadTx, product_id: UUID) -> list[Sku]:
     return await tx.all(
         Sku,
         """select sku_id, option_values, sku_code, price_fen, market_price_fen, member_price_fen,
-             image_key
+             image_key, weight_g, floor_fen
            from catalog.skus where shop_id = $1 and product_id = $2 and retired_at is null
            order by position""",
         tx.shop_id,
@@ -285,13 +290,15 @@ async def insert_skus(tx: Tx, product_id: UUID, skus: list[Sku]) -> None:
     try:
         await tx.run_many(
             """insert into catalog.skus (shop_id, sku_id, product_id, position, option_values,
-                 sku_code, price_fen, market_price_fen, member_price_fen, image_key)
-               values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+                 sku_code, price_fen, market_price_fen, member_price_fen, image_key, weight_g,
+                 floor_fen)
+               values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
                on conflict (shop_id, sku_id) do update
                  set position = excluded.position, option_values = excluded.option_values,
                    sku_code = excluded.sku_code, price_fen = excluded.price_fen,
                    market_price_fen = excluded.market_price_fen,
-                   member_price_fen = excluded.member_price_fen, image_key = excluded.image_key""",
+                   member_price_fen = excluded.member_price_fen, image_key = excluded.image_key,
+                   weight_g = excluded.weight_g, floor_fen = excluded.floor_fen""",
             [
                 (tx.shop_id, row.sku_id, product_id, place, *msgspec.structs.astuple(row)[1:])
                 for place, row in enumerate(skus)
@@ -380,11 +387,8 @@ async def insert_image(tx: Tx, image: ImageSize, at: datetime) -> None:
 
 async def count_images(tx: ReadTx, keys: list[str]) -> int:
     """How many of these (distinct) pictures the shop may use."""
-    count: int = await tx.value(
-        "select count(*) from catalog.images where shop_id = $1 and image_key = any($2::text[])",
-        tx.shop_id,
-        keys,
-    )
+    sql = "select count(*) from catalog.images where shop_id = $1 and image_key = any($2::text[])"
+    count: int = await tx.value(sql, tx.shop_id, keys)
     return count
 
 
@@ -405,13 +409,8 @@ async def list_categories(tx: ReadTx) -> list[Category]:
 
 async def get_category_exists(tx: ReadTx, category_id: UUID) -> bool:
     """Whether the shop has this category."""
-    return bool(
-        await tx.value(
-            "select true from catalog.categories where shop_id = $1 and category_id = $2",
-            tx.shop_id,
-            category_id,
-        )
-    )
+    sql = "select true from catalog.categories where shop_id = $1 and category_id = $2"
+    return bool(await tx.value(sql, tx.shop_id, category_id))
 
 
 async def move_category(tx: Tx, category: Category) -> None:

@@ -155,6 +155,11 @@ def _check_draft(draft: ProductDraft) -> None:
             "member price above price",
             any((sku.member_price_fen or 0) > sku.price_fen for sku in draft.skus),
         ),
+        (
+            "skus",
+            "floor price above price",
+            any((sku.floor_fen or 0) > sku.price_fen for sku in draft.skus),
+        ),
     )
     for field, why, is_wrong in wrong:
         if is_wrong:

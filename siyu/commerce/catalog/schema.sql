@@ -51,6 +51,7 @@ create table catalog.products (
   tags             text[]      not null check (cardinality(tags) <= 10),
   option_names     text[]      not null check (cardinality(option_names) <= 3),
   search_terms     text[]      not null,
+  found_by         text[]      not null default '{}',
   price_fen        bigint      not null check (price_fen between 0 and 10000000000),
   market_price_fen bigint      check (market_price_fen between 0 and 10000000000),
   member_price_fen bigint      check (member_price_fen between 0 and 10000000000),
@@ -67,6 +68,7 @@ comment on column catalog.products.price_fen is 'Of the cheapest living SKU, wit
 comment on column catalog.products.search_terms is
   'See rules.search_terms. No GIN index: under row-level security PostgreSQL may not use one with @>, which is not
   leakproof; looking through the rows of one shop takes 30 ms for 20,000 products.';
+comment on column catalog.products.found_by is 'Terms by which floors above let it be found, too (a gift by 礼物).';
 create index products_by_default on catalog.products (shop_id, status, position desc, product_no desc);
 create index products_by_sales on catalog.products (shop_id, status, sold_count desc, product_no desc);
 create index products_by_price on catalog.products (shop_id, status, price_fen, product_no);
@@ -96,12 +98,16 @@ create table catalog.skus (
   price_fen        bigint   not null check (price_fen between 0 and 10000000000),
   market_price_fen bigint   check (market_price_fen between price_fen and 10000000000),
   member_price_fen bigint   check (member_price_fen between 0 and price_fen),
+  weight_g         int      not null default 0 check (weight_g between 0 and 1000000),
+  floor_fen        bigint   check (floor_fen between 0 and price_fen),
   image_key        text,
   retired_at       timestamptz,
   primary key (shop_id, sku_id),
   foreign key (shop_id, product_id) references catalog.products,
   foreign key (shop_id, image_key) references catalog.images
 );
+comment on column catalog.skus.weight_g is 'Of a piece with its packing; what shipping by weight goes by.';
+comment on column catalog.skus.floor_fen is 'No campaign or coupon takes a piece below it.';
 comment on column catalog.skus.retired_at is 'Taken out of the product by the merchant; kept because orders name it.';
 create unique index skus_options on catalog.skus (shop_id, product_id, option_values) where retired_at is null;
 create unique index skus_code on catalog.skus (shop_id, sku_code) where retired_at is null;

@@ -9,6 +9,7 @@ from siyu.commerce.catalog.contracts import (
     BadProduct,
     Banner,
     BannerDraft,
+    Card,
     Category,
     CategoryDraft,
     CategoryInUse,
@@ -24,20 +25,25 @@ from siyu.commerce.catalog.contracts import (
     ProductDraft,
     ProductHead,
     ProductNotFound,
+    ProductSheet,
+    ProductSort,
     ProductStatus,
     ShowcaseDraft,
     Sku,
     SkuForSale,
     SoldLine,
+    StockSku,
     StoredImage,
 )
 from siyu.commerce.inventory import service as inventory
-from siyu.kernel import clock, config
+from siyu.kernel import clock, config, moment
 from siyu.kernel.audit import Actor, audit
 from siyu.kernel.db import ReadTx, Tx
 from siyu.kernel.ids import new_id
 
 MAX_UPLOAD = rules.MAX_UPLOAD
+image_url, fitted = rules.image_url, rules.fitted
+EncodedPicture = rules.Picture
 _one_picture = asyncio.Semaphore(1)
 
 
@@ -47,6 +53,24 @@ async def load_for_sale(tx: ReadTx, sku_ids: list[UUID]) -> list[SkuForSale]:
     Unknown SKUs are missing; those off the shelf or retired come with `on_shelf` false.
     """
     return await queries.list_for_sale(tx, sku_ids)
+
+
+async def find_for_sale(tx: ReadTx, product_ids: list[UUID]) -> list[SkuForSale]:
+    """The same of all living SKUs of these products."""
+    return await queries.list_for_sale(tx, product_ids, whole=True)
+
+
+async def load_cards(tx: ReadTx, product_ids: list[UUID]) -> list[Card]:
+    """Products as lists show them, in no order, whatever their status; unknown ones are missing."""
+    return await queries.list_cards_of(tx, product_ids)
+
+
+async def set_found_by(tx: Tx, product_id: UUID, words: Sequence[str]) -> None:
+    """Let customers find a product by these words, too, whatever it is called. Raises
+    ProductNotFound.
+    """
+    await _lock(tx, product_id)
+    await queries.move_product(tx, product_id, {"found_by": rules.search_terms(words)})
 
 
 async def create_product(tx: Tx, actor: Actor, draft: ProductDraft) -> UUID:
@@ -131,6 +155,7 @@ async def set_shelf(tx: Tx, actor: Actor, product_id: UUID, on: bool) -> None:
         return
     if on and not await queries.list_product_images(tx, product_id):
         raise NotReadyForShelf
+    moment.forget(tx.shop_id)
     await queries.move_product(tx, product_id, {"status": status, "updated_at": clock.now()})
     audit(
         tx,
@@ -145,6 +170,31 @@ async def set_shelf(tx: Tx, actor: Actor, product_id: UUID, on: bool) -> None:
 async def product_numbers(tx: ReadTx, product_ids: Sequence[UUID]) -> dict[UUID, int]:
     """The warehouse's numbers of these products, in one statement; unknown ones are missing."""
     return await queries.list_product_numbers(tx, list(product_ids))
+
+
+async def list_products(tx: ReadTx, after_no: int | None, limit: int) -> list[UUID]:
+    """Products in whatever status, newest first, below a number."""
+    after = None if after_no is None else (after_no, after_no)
+    cards = await queries.list_cards(tx, sort=ProductSort.NEW, limit=limit, after=after)
+    return [card.product_id for card in cards]
+
+
+async def load_sheet(tx: ReadTx, product_id: UUID) -> ProductSheet:
+    """A product as a table holds it. Raises ProductNotFound."""
+    product = await queries.get_product(tx, product_id)
+    if product is None:
+        raise ProductNotFound
+    images = await queries.list_product_images(tx, product_id)
+    return ProductSheet(
+        product,
+        await queries.list_skus(tx, product_id),
+        [StoredImage(rules.image_url(one.image_key), one.width, one.height) for one in images],
+    )
+
+
+async def list_stock_skus(tx: ReadTx, after: tuple[int, int] | None, limit: int) -> list[StockSku]:
+    """Living SKUs, newest product first; `after`: product_no and place of the last one seen."""
+    return await queries.list_stock_skus(tx, terms=None, sku_ids=None, after=after, limit=limit)
 
 
 async def find_skus(tx: ReadTx, codes: list[str]) -> dict[str, ImportedSku]:
@@ -246,6 +296,7 @@ async def _write_parts(
     living: dict[UUID, Sku],
 ) -> list[Sku]:
     """Write pictures, SKUs and the stock of new SKUs."""
+    moment.forget(tx.shop_id)
     meant = rules.match_skus({key: sku.option_values for key, sku in living.items()}, draft.skus)
     skus = [
         Sku(
@@ -256,6 +307,8 @@ async def _write_parts(
             sku.market_price_fen,
             sku.member_price_fen,
             _key(sku.image_url),
+            sku.weight_g,
+            sku.floor_fen,
         )
         for sku_id, sku in zip(meant, draft.skus, strict=True)
     ]
@@ -356,6 +409,7 @@ async def save_category(
         draft.position,
         0,
     )
+    moment.forget(tx.shop_id)
     await queries.move_category(tx, saved)
     audit(
         tx,

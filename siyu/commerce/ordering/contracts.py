@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, ClassVar, NewType
+from typing import Annotated, ClassVar, Literal, NewType
 from uuid import UUID
 
 import msgspec
@@ -15,6 +15,7 @@ OrderId = NewType("OrderId", UUID)
 
 MAX_LINES = 100
 MAX_QUANTITY = 999
+OfflineMethod = Literal["cash", "card", "transfer", "other"]
 
 
 class OrderStatus(StrEnum):
@@ -34,6 +35,8 @@ class Delivery(StrEnum):
     SHIP = "ship"  # something is sent; received when confirmed, or after the shop's days
     SERVE = "serve"  # a service: done when staff or the customer say so, never by time
     INSTANT = "instant"  # virtual only: delivered, and completed, by being paid
+    PICKUP = "pickup"  # the buyer collects it at one of the shop's own places
+    GIFT = "gift"  # somebody else gets it, and says where to once it is paid
 
 
 class OrderKind(StrEnum):
@@ -66,11 +69,22 @@ class LineAsked(msgspec.Struct, frozen=True):
     quantity: int
 
 
+class PickupStore(msgspec.Struct, frozen=True):
+    """Where an order is collected, as it was told when it was placed."""
+
+    store_id: UUID
+    name: str
+    address: str
+    phone: str
+    hours: str
+
+
 class OrderLine(msgspec.Struct, frozen=True):
     """A line as it was bought: names, prices and its share of reductions are frozen.
 
     `list_price_fen * quantity - discount_fen == total_fen`; `points_fen` is that part of the
-    discount which was paid with points.
+    discount which was paid with points. `is_gift`: given on top by a campaign, for 0 fen;
+    `sent_quantity` pieces have left the house.
     """
 
     line_no: int
@@ -88,6 +102,8 @@ class OrderLine(msgspec.Struct, frozen=True):
     points_fen: int
     refunded_quantity: int
     refunded_fen: int
+    is_gift: bool = False
+    sent_quantity: int = 0
 
 
 class TimelineEntry(msgspec.Struct, frozen=True):
@@ -102,9 +118,11 @@ class Order(msgspec.Struct, frozen=True):
     """An order without its lines. `address_sealed` opens to a members.AddressText in JSON.
 
     What it is paid with: `wechat_fen + principal_fen + bonus_fen == total_fen`, the latter two from
-    the member's balance; `points` took `points_fen` off the goods and are part of `discount_fen`.
-    `refunded_fen` counts refunds under way too. `receipt_due_at`: when a shipped order counts as
-    received. `promoter_id`: the member who brought it.
+    the member's balance; `points` took `points_fen` off the goods and are part of `discount_fen`,
+    as is what each of its `coupons` (claim_id -> fen) took off. `is_offline`: `wechat_fen` was
+    collected at the counter instead. `refunded_fen` counts refunds under way too. `receipt_due_at`:
+    when a shipped order counts as received. `promoter_id`: the member who brought it. `pickup`:
+    where it is collected.
     """
 
     order_id: UUID
@@ -135,11 +153,12 @@ class Order(msgspec.Struct, frozen=True):
     points_fen: int
     refunded_fen: int
     refunded_shipping_fen: int
-    carrier: str | None
-    tracking_no: str | None
     shipped_at: datetime | None
     receipt_due_at: datetime | None
     completed_at: datetime | None
+    pickup: PickupStore | None
+    coupons: dict[UUID, int]
+    is_offline: bool
 
     @property
     def balance_fen(self) -> int:
@@ -165,32 +184,24 @@ class RefundLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RefundSplit(msgspec.Struct, frozen=True):
-    """How a refund is shared over what the order was paid with: `wechat_fen + balance_fen` is its
-    amount; `points` come on top, for they were a discount.
-    """
+    """How a refund is shared over what paid the order; `points` come on top of the two amounts."""
 
     wechat_fen: int
     balance_fen: int
     points: int
 
 
-class RefundableLine(msgspec.Struct, frozen=True):
-    """What may still be given back of one line."""
-
-    line_no: int
-    quantity: int
-    amount_fen: int
+RefundableLine = RefundLine
 
 
 class Refundable(msgspec.Struct, frozen=True):
-    """What may still be given back of an order; nothing unless it is paid here.
-
-    `amount_fen` is the most one refund can be: all lines and the shipping.
+    """What may still be given back of an order; nothing unless it is paid here. `amount_fen` is the
+    most one refund can be: all lines and the shipping.
     """
 
     order_id: UUID
     status: OrderStatus
-    lines: list[RefundableLine]
+    lines: list[RefundLine]
     shipping_fen: int
     amount_fen: int
 
@@ -247,7 +258,8 @@ class SkuNotFound(NotFound):
 
 
 class PriceChanged(Conflict):
-    """The total is not what the customer confirmed; `quote_total_fen` is the present one (F063)."""
+    """The total is not what the customer confirmed; `quote_total_fen` is the present one (F063).
+    Without it: another order got the price of a member's first order meanwhile."""
 
     code = "ordering.price_changed"
     zh = "价格有变动，请确认后重新提交"
@@ -286,6 +298,14 @@ class AddressNeeded(BadInput):
     en = "Choose a delivery address"
 
 
+class LimitReached(Conflict):
+    """The member's orders hold `bought` pieces of `sku_id` already, or would hold too many."""
+
+    code = "ordering.limit_reached"
+    zh = "该商品每人限购 {limit} 件"
+    en = "At most {limit} pieces of this item per customer"
+
+
 class VirtualOnIos(Forbidden):
     """WeChat's rule: no virtual goods on iOS (F024)."""
 
@@ -318,6 +338,14 @@ class NothingToRefund(BadInput):
     en = "Say what is to be refunded, each line once"
 
 
+class WrongAmount(Conflict):
+    """What was taken at the counter is not what is due: `due_fen`."""
+
+    code = "ordering.wrong_amount"
+    zh = "收款金额与应收金额不符"
+    en = "What was taken is not what is due"
+
+
 class NothingToShip(Conflict):
     """No goods to send: all of them were refunded, or the order is none of goods."""
 
@@ -334,12 +362,12 @@ class PaymentUnclear(Conflict):
     en = "The payment is being checked, please try again"
 
 
-class BadImportFile(BadInput):
-    """The file cannot be read at all, or lacks columns; `reason` says which."""
+class _AboutOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """What every event of an order tells."""
 
-    code = "ordering.bad_import_file"
-    zh = "文件无法导入：{reason}"
-    en = "The file cannot be imported: {reason}"
+    order_id: UUID
+    order_no: str
+    person_no: int
 
 
 class SoldLine(msgspec.Struct, frozen=True):
@@ -352,27 +380,22 @@ class SoldLine(msgspec.Struct, frozen=True):
     total_fen: int
 
 
-class OrderPlaced(Event, frozen=True):
+class OrderPlaced(_AboutOrder, Event, frozen=True, kw_only=True):
     """A customer has ordered; the goods are reserved."""
 
     name: ClassVar[str] = "ordering.order_placed"
-    order_id: UUID
-    order_no: str
-    person_no: int
     amount_fen: int
 
 
-class OrderPaid(Event, frozen=True):
+class OrderPaid(_AboutOrder, Event, frozen=True, kw_only=True):
     """The money is there; `first_order` when it is this person's first paid one.
 
-    `wechat_fen` is the part that WeChat collected (the rest came from the balance); `is_completed`:
-    virtual goods, whose `OrderCompleted` comes in the same breath and may overtake this event.
+    `wechat_fen` is the part that WeChat collected (the rest came from the balance, or was paid at
+    the counter); `is_completed`: virtual goods, whose `OrderCompleted` comes in the same breath and
+    may overtake this event. `coupon_fen` is what coupons took off.
     """
 
     name: ClassVar[str] = "ordering.order_paid"
-    order_id: UUID
-    order_no: str
-    person_no: int
     amount_fen: int
     lines: list[SoldLine]
     first_order: bool
@@ -382,29 +405,25 @@ class OrderPaid(Event, frozen=True):
     promoter_id: UUID | None = None
     wechat_fen: int = 0
     is_completed: bool = False
+    delivery: Delivery = Delivery.SHIP
+    coupon_fen: int = 0
 
 
-class OrderShipped(Event, frozen=True):
+class OrderShipped(_AboutOrder, Event, frozen=True, kw_only=True):
     """The goods have left the house."""
 
     name: ClassVar[str] = "ordering.order_shipped"
-    order_id: UUID
-    order_no: str
-    person_no: int
     amount_fen: int
     shipped_at: datetime
 
 
-class OrderCompleted(Event, frozen=True):
+class OrderCompleted(_AboutOrder, Event, frozen=True, kw_only=True):
     """The customer has what was bought. `amount_fen` is the order's total, `goods_fen` the same
     without shipping, both before refunds (`OrderRefunded` tells those). `how` is the timeline's
     word for it.
     """
 
     name: ClassVar[str] = "ordering.order_completed"
-    order_id: UUID
-    order_no: str
-    person_no: int
     member_id: UUID
     amount_fen: int
     goods_fen: int
@@ -412,27 +431,21 @@ class OrderCompleted(Event, frozen=True):
     completed_at: datetime
 
 
-class OrderRefundStarted(Event, frozen=True):
+class OrderRefundStarted(_AboutOrder, Event, frozen=True, kw_only=True):
     """Money is promised back, and cannot be promised again. (No `amount_fen`: readers of the stream
     add those up, and nothing has gone back yet.)
     """
 
     name: ClassVar[str] = "ordering.order_refund_started"
-    order_id: UUID
-    order_no: str
     refund_id: UUID
-    person_no: int
     refunded_fen: int
 
 
-class OrderRefundUndone(Event, frozen=True):
+class OrderRefundUndone(_AboutOrder, Event, frozen=True, kw_only=True):
     """A refund was given up before any of it was paid: it may be asked for anew."""
 
     name: ClassVar[str] = "ordering.order_refund_undone"
-    order_id: UUID
-    order_no: str
     refund_id: UUID
-    person_no: int
     refunded_fen: int
 
 
@@ -447,7 +460,7 @@ class RefundedLine(msgspec.Struct, frozen=True):
     amount_fen: int
 
 
-class OrderRefunded(Event, frozen=True):
+class OrderRefunded(_AboutOrder, Event, frozen=True, kw_only=True):
     """Every part of a refund has reached the customer.
 
     `refunded_fen` is how much, `amount_fen` the same as a negative number: readers of the stream
@@ -456,10 +469,7 @@ class OrderRefunded(Event, frozen=True):
     """
 
     name: ClassVar[str] = "ordering.order_refunded"
-    order_id: UUID
-    order_no: str
     refund_id: UUID
-    person_no: int
     member_id: UUID
     amount_fen: int
     refunded_fen: int
@@ -469,13 +479,10 @@ class OrderRefunded(Event, frozen=True):
     lines: list[RefundedLine]
 
 
-class OrderCancelled(Event, frozen=True):
+class OrderCancelled(_AboutOrder, Event, frozen=True, kw_only=True):
     """The order ended unpaid and its goods are free again."""
 
     name: ClassVar[str] = "ordering.order_cancelled"
-    order_id: UUID
-    order_no: str
-    person_no: int
     amount_fen: int
     reason: str
 

@@ -1,5 +1,6 @@
 """Orders in the console: list, search, detail, cancel, ship, complete, export, imports."""
 
+import asyncio
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -13,6 +14,7 @@ from siyu.commerce.ordering import queries, rules, service
 from siyu.commerce.ordering.contracts import (
     CancelReason,
     Delivery,
+    OfflineMethod,
     Order,
     OrderKind,
     OrderLine,
@@ -20,12 +22,14 @@ from siyu.commerce.ordering.contracts import (
     OrderRefund,
     OrderSettings,
     OrderStatus,
+    PickupStore,
     Platform,
     Refundable,
 )
 from siyu.commerce.ordering.queries import OrderFilter, OrderRow, Place
 from siyu.commerce.ordering.service import export, history_store
 from siyu.commerce.ordering.service.checkout import open_address
+from siyu.commerce.promotions import service as promotions
 from siyu.commerce.promotions.contracts import TraceEntry
 from siyu.kernel import clock
 from siyu.kernel.audit import audit
@@ -33,8 +37,9 @@ from siyu.kernel.auth import StaffIdentity
 from siyu.kernel.crypto import mask_address, mask_name, mask_phone
 from siyu.kernel.db import ReadTx, reading, transaction
 from siyu.kernel.errors import BadInput
-from siyu.kernel.http import Page, decode_cursor, get, post, put, staff
+from siyu.kernel.http import OnceKey, Page, decode_cursor, get, post, put, staff
 from siyu.kernel.i18n import language_of
+from siyu.kernel.money import MAX_FEN
 from siyu.merchant.shops import service as shops
 from siyu.money.payments import service as payments
 from siyu.money.payments.contracts import ClosingResult
@@ -51,11 +56,36 @@ class ReasonBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     reason: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 
 
-class ShipBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Who carries the goods, and under which number."""
+class OfflineBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How the customer paid at the counter; `amount_fen` is what was taken, and must be what is
+    due.
+    """
 
-    carrier: Annotated[str, msgspec.Meta(pattern=r"^[^\x00-\x1f\x7f]{1,40}$")]
-    tracking_no: Annotated[str, msgspec.Meta(pattern=r"^[0-9A-Za-z-]{4,64}$")]
+    method: OfflineMethod
+    amount_fen: Annotated[int, msgspec.Meta(ge=1, le=MAX_FEN)]
+    note: Annotated[str, msgspec.Meta(max_length=200)] = ""
+
+
+class PaidOfflineView(msgspec.Struct, frozen=True):
+    """An order that was paid at the counter."""
+
+    order_id: UUID
+    status: OrderStatus
+    paid_fen: int
+    payment_id: UUID
+
+
+class NoteBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """For colleagues only."""
+
+    content: Annotated[str, msgspec.Meta(min_length=1, max_length=500, pattern=r"^[^\x00]*$")]
+
+
+class SimulationBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Which campaign, draft or not, over how many days back."""
+
+    campaign_id: UUID
+    days: Annotated[int, msgspec.Meta(ge=1, le=365)] = 90
 
 
 class StaffTimelineView(msgspec.Struct, frozen=True):
@@ -103,17 +133,19 @@ class StaffOrderView(msgspec.Struct, frozen=True, kw_only=True):
     cancel_reason: CancelReason | None
     remark: str
     delivery: Delivery
-    carrier: str | None
-    tracking_no: str | None
     shipped_at: datetime | None
     receipt_due_at: datetime | None
     completed_at: datetime | None
     promoter_id: UUID | None
+    pickup: PickupStore | None
+    coupons: dict[UUID, int]
+    is_offline: bool
     tenders: StaffTendersView
     address: AddressText | None
     lines: list[OrderLine]
     adjustments: list[TraceEntry]
     refunds: list[OrderRefund]
+    notes: list[service.Note]
     timeline: list[StaffTimelineView]
 
 
@@ -123,6 +155,9 @@ def _filter(
     kind: OrderKind | None,
     placed_from: datetime | None,
     placed_to: datetime | None,
+    delivery: Delivery | None = None,
+    is_offline: bool | None = None,
+    is_refunded: bool | None = None,
 ) -> OrderFilter:
     """`q` is an order number, else a phone number, else the beginning of a product's title."""
     if any(moment and moment.tzinfo is None for moment in (placed_from, placed_to)):
@@ -138,6 +173,9 @@ def _filter(
         placed_to=placed_to,
         order_no=order_no,
         phone_key=phone_key,
+        delivery=delivery,
+        is_offline=is_offline,
+        is_refunded=is_refunded,
         title_prefix=title,
     )
 
@@ -151,12 +189,15 @@ async def list_orders(
     placed_from: datetime | None = None,
     placed_to: datetime | None = None,
     kind: OrderKind | None = None,
+    delivery: Delivery | None = None,
+    is_offline: bool | None = None,
+    is_refunded: bool | None = None,
     cursor: str | None = None,
     limit: Limit = 50,
 ) -> Page[OrderRow]:
     """Orders of the shop, newest first."""
     after = decode_cursor(cursor, Place)
-    wanted = _filter(q, status, kind, placed_from, placed_to)
+    wanted = _filter(q, status, kind, placed_from, placed_to, delivery, is_offline, is_refunded)
     async with reading(staff.shop_id) as tx:
         rows = await queries.list_orders(tx, wanted, after, limit + 1)
     return Page.of(rows, limit, key=lambda row: [row.placed_at, row.order_id])
@@ -188,6 +229,7 @@ async def _load(tx: ReadTx, order_id: UUID, request: Request[Any, Any, Any]) -> 
         ),
         lines=lines[order_id],
         refunds=refunds,
+        notes=await service.list_notes(tx, order_id),
         timeline=[
             StaffTimelineView(
                 entry.at,
@@ -247,16 +289,30 @@ async def cancel_order(
         return await _load(write, order_id, request)
 
 
-@post("/orders/{order_id:uuid}/ship", access=staff("orders.write"))
-async def ship_order(
-    order_id: UUID, data: ShipBody, staff: StaffIdentity, request: Request[Any, Any, Any]
-) -> StaffOrderView:
-    """The goods have left; the days to automatic receipt begin."""
-    async with transaction(staff.shop_id) as tx:
-        await service.ship_order(
-            tx, order_id, staff, carrier=data.carrier, tracking_no=data.tracking_no
+@post("/orders/{order_id:uuid}/pay-offline", access=staff("orders.collect"))
+async def pay_offline(
+    order_id: UUID,
+    data: OfflineBody,
+    staff: StaffIdentity,
+    once: OnceKey,
+) -> PaidOfflineView:
+    """The customer paid at the counter: the order is paid, and the till answers for the money."""
+    async with transaction(staff.shop_id, once=once) as tx:
+        order = await service.pay_offline(
+            tx, order_id, staff, data.method, data.amount_fen, data.note
         )
-        return await _load(tx, order_id, request)
+        assert order.payment_id is not None
+        answer = PaidOfflineView(order_id, order.status, order.paid_fen, order.payment_id)
+        return tx.answer(answer)
+
+
+@post("/orders/{order_id:uuid}/notes", access=staff("orders.write"))
+async def add_note(
+    order_id: UUID, data: NoteBody, staff: StaffIdentity, once: OnceKey
+) -> service.Note:
+    """Write a note for colleagues; it is never edited, and customers never see it."""
+    async with transaction(staff.shop_id, once=once) as tx:
+        return tx.answer(await service.add_note(tx, order_id, data.content, staff))
 
 
 @post("/orders/{order_id:uuid}/complete", access=staff("orders.write"))
@@ -290,6 +346,21 @@ async def edit_settings(data: OrderSettings, staff: StaffIdentity) -> OrderSetti
         return await service.edit_settings(tx, staff, data)
 
 
+@post("/price-simulations", access=staff("prices.write"))
+async def simulate_prices(data: SimulationBody, staff: StaffIdentity) -> service.Simulation:
+    """What a campaign would have cost over the shop's own past orders; kept with its version, which
+    may then go live.
+    """
+    async with reading(staff.shop_id) as tx:
+        past = await service.load_past(tx, data.campaign_id, data.days)
+    simulation = await asyncio.to_thread(service.simulate_past, past)
+    async with transaction(staff.shop_id) as write:
+        await promotions.note_simulation(
+            write, staff, simulation.campaign_id, simulation.version, simulation.cost
+        )
+    return simulation
+
+
 _MEDIA_TYPES = {
     "csv": "text/csv",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
@@ -306,9 +377,12 @@ async def export_orders(
     placed_from: datetime | None = None,
     placed_to: datetime | None = None,
     kind: OrderKind | None = None,
+    delivery: Delivery | None = None,
+    is_offline: bool | None = None,
+    is_refunded: bool | None = None,
 ) -> Stream:
     """A table of all matching lines, safe to open in a spreadsheet; noted in the trail."""
-    wanted = _filter(q, status, kind, placed_from, placed_to)
+    wanted = _filter(q, status, kind, placed_from, placed_to, delivery, is_offline, is_refunded)
     async with transaction(staff.shop_id) as tx:
         shop = await shops.get_shop(tx)
         after = {"format": format, "status": status, "kind": kind, "searched": bool(q)}
@@ -353,11 +427,13 @@ routes = [
     show_order,
     reveal_address,
     cancel_order,
-    ship_order,
+    pay_offline,
+    add_note,
     complete_order,
     show_refundable,
     show_settings,
     edit_settings,
+    simulate_prices,
     export_orders,
     list_imports,
     list_refusals,

@@ -7,6 +7,7 @@ import msgspec
 from litestar import Request
 from litestar.params import Parameter
 
+from siyu.commerce.inventory import service as inventory
 from siyu.commerce.ordering import queries, service
 from siyu.commerce.ordering.contracts import (
     MAX_LINES,
@@ -18,9 +19,9 @@ from siyu.commerce.ordering.contracts import (
     OrderStatus,
     Platform,
 )
-from siyu.commerce.ordering.service import cart_store, order_view
+from siyu.commerce.ordering.service import cart_store, hot_lane, order_view, quote_view
 from siyu.commerce.ordering.service.order_view import OrderSummary, OrderView
-from siyu.commerce.promotions.contracts import TraceEntry
+from siyu.commerce.promotions.contracts import MAX_COUPONS
 from siyu.kernel.auth import MemberIdentity
 from siyu.kernel.db import reading, transaction
 from siyu.kernel.http import MEMBER, OnceKey, Page, decode_cursor, delete, get, patch, post
@@ -37,7 +38,6 @@ from siyu.money.payments.contracts import (
     StartedPayment,
 )
 from siyu.people.members import service as members
-from siyu.people.members.contracts import Address
 
 Quantity = Annotated[int, msgspec.Meta(ge=1, le=MAX_QUANTITY)]
 
@@ -69,20 +69,28 @@ class CartSelection(_Body, frozen=True):
     selected: bool
 
 
+CouponIds = Annotated[list[UUID], msgspec.Meta(max_length=MAX_COUPONS)] | None
+
+
 class QuoteBody(_Body, frozen=True):
-    """`source` cart with no lines: whatever is selected in the cart."""
+    """`source` cart with no lines: whatever is selected in the cart. `coupon_ids`: null for the
+    best ones, [] for none. `pickup_store_id`: collected there instead of sent.
+    """
 
     source: Literal["cart", "lines"]
     lines: Lines
     address_id: UUID | None
     use_points: bool = False
     use_balance: bool = False
+    coupon_ids: CouponIds = None
+    pickup_store_id: UUID | None = None
 
 
 class PlaceOrderBody(_Body, frozen=True):
     """`lines` are those of the confirmed quote; with source cart they leave the cart.
 
-    `use_points`, `use_balance`: choices only. The expected amounts are what the customer saw.
+    `use_points`, `use_balance`, `coupon_ids`: choices only, as in the quote. The expected amounts
+    are what the customer saw.
     `promoter_id`: the member whose link brought the customer; a stranger's id earns nothing.
     """
 
@@ -95,6 +103,8 @@ class PlaceOrderBody(_Body, frozen=True):
     expected_payable_fen: Annotated[int, msgspec.Meta(ge=0, le=MAX_FEN)] | None = None
     use_points: bool = False
     use_balance: bool = False
+    coupon_ids: CouponIds = None
+    pickup_store_id: UUID | None = None
     promoter_id: UUID | None = None
 
 
@@ -108,50 +118,6 @@ class PayBody(_Body, frozen=True):
     """jsapi: inside WeChat; native: a code to scan."""
 
     channel: Literal["jsapi", "native"]
-
-
-class QuoteLineView(msgspec.Struct, frozen=True):
-    """A priced line; `total_fen` bears its share of reductions."""
-
-    sku_id: UUID
-    title: str
-    option_values: list[str]
-    image_url: str | None
-    quantity: int
-    list_price_fen: int
-    unit_price_fen: int
-    total_fen: int
-
-
-class PointsView(msgspec.Struct, frozen=True):
-    """What points may do for this basket; `used` when they were chosen and do."""
-
-    points: int
-    discount_fen: int
-    used: bool
-
-
-class BalanceView(msgspec.Struct, frozen=True):
-    """What the balance holds, and what of it pays for this basket."""
-
-    available_fen: int
-    used_fen: int
-
-
-class QuoteView(msgspec.Struct, frozen=True):
-    """The trace sums to `total_fen`; `payable_fen` is what the balance leaves for WeChat."""
-
-    lines: list[QuoteLineView]
-    items_fen: int
-    discount_fen: int
-    shipping_fen: int
-    total_fen: int
-    payable_fen: int
-    points: PointsView
-    balance: BalanceView
-    needs_address: bool
-    address: Address | None
-    trace: list[TraceEntry]
 
 
 class PaymentView(msgspec.Struct, frozen=True):
@@ -192,8 +158,9 @@ async def show_cart(member: MemberIdentity) -> service.CartView:
 async def add_cart_line(data: LineBody, member: MemberIdentity) -> service.CartView:
     """Put a SKU into the cart, or more of it."""
     async with transaction(member.shop_id) as tx:
-        await service.add_to_cart(tx, member.member_id, LineAsked(data.sku_id, data.quantity))
-        return await service.load_cart(tx, member.member_id)
+        return await service.add_to_cart(
+            tx, member.member_id, LineAsked(data.sku_id, data.quantity)
+        )
 
 
 @patch("/cart/lines/{sku_id:uuid}", access=MEMBER)
@@ -226,43 +193,28 @@ async def select_cart(data: CartSelection, member: MemberIdentity) -> service.Ca
 
 
 @post("/checkout/quote", access=MEMBER)
-async def quote_checkout(data: QuoteBody, member: MemberIdentity) -> QuoteView:
+async def quote_checkout(data: QuoteBody, member: MemberIdentity) -> quote_view.QuoteView:
     """What a basket costs now, explained to the fen."""
     lines = _asked(data.lines)
     async with reading(member.shop_id) as tx:
         if data.source == "cart" and not lines:
             cart = await cart_store.list_cart(tx, member.member_id)
             lines = [LineAsked(line.sku_id, line.quantity) for line in cart if line.selected]
-        choice = service.Choice(data.use_points, data.use_balance)
         basket = await service.load_basket(
-            tx, member.member_id, lines, data.address_id, choice, shows_offers=True
+            tx,
+            member.member_id,
+            lines,
+            data.address_id,
+            _choice(data),
+            pickup_store_id=data.pickup_store_id,
+            shows_offers=True,
         )
-    quote = basket.quote
-    return QuoteView(
-        lines=[
-            QuoteLineView(
-                sku_id=sku.sku_id,
-                title=sku.title,
-                option_values=sku.option_values,
-                image_url=sku.image_url,
-                quantity=line.quantity,
-                list_price_fen=line.list_price_fen,
-                unit_price_fen=line.unit_price_fen,
-                total_fen=line.total_fen,
-            )
-            for sku, line in zip(basket.skus, quote.lines, strict=True)
-        ],
-        items_fen=quote.items_fen,
-        discount_fen=quote.discount_fen,
-        shipping_fen=quote.shipping_fen,
-        total_fen=quote.total_fen,
-        payable_fen=basket.payable_fen,
-        points=PointsView(basket.offer.points, basket.offer.discount_fen, basket.points > 0),
-        balance=BalanceView(basket.wallet.total_fen, basket.balance_fen),
-        needs_address=basket.needs_address,
-        address=basket.address,
-        trace=quote.trace,
-    )
+    return quote_view.show(basket)
+
+
+def _choice(data: QuoteBody | PlaceOrderBody) -> service.Choice:
+    coupon_ids = None if data.coupon_ids is None else tuple(data.coupon_ids)
+    return service.Choice(data.use_points, data.use_balance, coupon_ids)
 
 
 @post("/orders", access=MEMBER)
@@ -270,6 +222,26 @@ async def place_order(
     data: PlaceOrderBody, member: MemberIdentity, once: OnceKey, request: Request[Any, Any, Any]
 ) -> OrderView:
     """Order what was confirmed. The total is compared, never taken: 409 with the present one."""
+    if _is_for_hot_lane(data, member):
+        line = data.lines[0]
+        answer: Any = msgspec.Raw(
+            await hot_lane.place(
+                hot_lane.Wish(
+                    member=member,
+                    once=once,
+                    line=LineAsked(line.sku_id, line.quantity),
+                    address_id=data.address_id,
+                    remark=data.remark,
+                    expected_total_fen=data.expected_total_fen,
+                    expected_payable_fen=data.expected_payable_fen,
+                    platform=data.platform,
+                    empties_cart=data.source == "cart",
+                    promoter_id=data.promoter_id,
+                    chinese=_chinese(request),
+                )
+            )
+        )
+        return answer  # type: ignore[no-any-return]
     async with transaction(member.shop_id, once=once) as tx:
         placed = await service.place_order(
             tx,
@@ -280,12 +252,23 @@ async def place_order(
             expected_total_fen=data.expected_total_fen,
             platform=data.platform,
             empties_cart=data.source == "cart",
-            choice=service.Choice(data.use_points, data.use_balance),
+            choice=_choice(data),
             expected_payable_fen=data.expected_payable_fen,
             promoter_id=data.promoter_id,
+            pickup_store_id=data.pickup_store_id,
         )
         parts = (placed.order, placed.lines, placed.address, placed.timeline)
         return tx.answer(order_view.show(*parts, [], chinese=_chinese(request)))
+
+
+def _is_for_hot_lane(data: PlaceOrderBody, member: MemberIdentity) -> bool:
+    """One SKU that is hot, and nothing that only the ordinary way can do."""
+    return (
+        len(data.lines) == 1
+        and data.coupon_ids == []
+        and not (data.use_points or data.use_balance or data.pickup_store_id)
+        and inventory.is_hot(member.shop_id, data.lines[0].sku_id)
+    )
 
 
 # --- orders -----------------------------------------------------------------------------------
@@ -295,13 +278,19 @@ async def place_order(
 async def list_own_orders(
     member: MemberIdentity,
     status: OrderStatus | None = None,
+    q: Annotated[str | None, Parameter(max_length=60, pattern=r"^[^\x00]*$")] = None,
     cursor: str | None = None,
     limit: Annotated[int, Parameter(ge=1, le=100)] = 20,
 ) -> Page[OrderSummary]:
-    """Own orders, newest first."""
+    """Own orders, newest first. `q`: an order number, or a part of a title, or of the receiver's
+    name or phone number.
+    """
     after = decode_cursor(cursor, queries.Place)
     async with reading(member.shop_id) as tx:
-        orders = await queries.list_member_orders(tx, member.member_id, status, after, limit + 1)
+        wanted = await service.own_filter(tx, member.member_id, q) if q and q.strip() else None
+        orders = await service.list_member_orders(
+            tx, member.member_id, status, after, limit + 1, wanted
+        )
         lines = await queries.list_lines(tx, [order.order_id for order in orders])
     return Page.of(
         [order_view.summarise(order, lines[order.order_id]) for order in orders],
@@ -358,6 +347,15 @@ async def confirm_receipt(
         return tx.answer(await order_view.load(tx, order, chinese=_chinese(request)))
 
 
+@post("/orders/{order_id:uuid}/again", access=MEMBER)
+async def buy_again(order_id: UUID, member: MemberIdentity) -> service.BoughtAgain:
+    """Put what is still on sale of an own order into the cart, and say what is not."""
+    async with transaction(member.shop_id) as tx:
+        _own(await queries.get_order(tx, order_id), member)
+        lines = await queries.list_lines(tx, [order_id])
+        return await service.buy_again(tx, member.member_id, lines[order_id])
+
+
 class _Intended(msgspec.Struct, frozen=True):
     """What is kept under the key of a pay request: with it WeChat can be asked again."""
 
@@ -412,6 +410,7 @@ routes = [
     show_own_order,
     cancel_own_order,
     confirm_receipt,
+    buy_again,
     pay_order,
     sync_payment,
 ]

@@ -13,6 +13,23 @@ INVARIANTS = {
         where o.shipping_fen - o.discount_fen <>
           (select coalesce(sum((a ->> 'amount_fen')::bigint), 0)
            from jsonb_array_elements(o.adjustments) a)""",
+    "what was taken off a line is explained on it, rule by rule": """
+        with taken as (
+          select shop_id, order_id, l.sku_id, sum(l.discount_fen)::bigint as fen
+          from ordering.order_lines l join ordering.orders o using (shop_id, order_id)
+          where o.source = 'shop' group by 1, 2, 3),
+        told as (
+          select shop_id, order_id, (a ->> 'sku_id')::uuid as sku_id,
+            -sum((a ->> 'amount_fen')::bigint)::bigint as fen
+          from ordering.orders, jsonb_array_elements(adjustments) a
+          where source = 'shop' and a ->> 'sku_id' is not null group by 1, 2, 3)
+        select * from taken full join told using (shop_id, order_id, sku_id)
+        where coalesce(taken.fen, 0) <> coalesce(told.fen, 0)""",
+    "an order names what each coupon took off": """
+        select shop_id, order_id from ordering.orders o
+        where (select coalesce(sum(value::bigint), 0) from jsonb_each_text(o.coupons)) <>
+          (select coalesce(-sum((a ->> 'amount_fen')::bigint), 0)
+           from jsonb_array_elements(o.adjustments) a where a ->> 'rule' = 'coupon')""",
     "paid means paid in full": """
         select shop_id, order_id from ordering.orders
         where (paid_at is not null and paid_fen <> total_fen)

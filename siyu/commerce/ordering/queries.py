@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
+import asyncpg
 import msgspec
 
 from siyu.commerce.ordering.contracts import (
@@ -16,23 +17,25 @@ from siyu.commerce.ordering.contracts import (
     OrderKind,
     OrderLine,
     OrderStatus,
+    PriceChanged,
     TimelineEntry,
 )
 from siyu.commerce.promotions.contracts import TraceEntry
 from siyu.kernel.db import ReadTx, Tx, filters
 from siyu.kernel.ids import new_id
 
-_ORDER = """o.order_id, o.order_no, o.kind, o.status, o.member_id, o.person_no, o.platform,
+ORDER = """o.order_id, o.order_no, o.kind, o.status, o.member_id, o.person_no, o.platform,
   o.has_virtual, o.items_fen, o.discount_fen, o.shipping_fen, o.total_fen, o.paid_fen, o.placed_at,
   o.pay_before, o.paid_at, o.payment_id, o.remark, o.address_sealed, o.delivery, o.promoter_id,
   coalesce(t.wechat_fen, o.total_fen) as wechat_fen, coalesce(t.principal_fen, 0) as principal_fen,
   coalesce(t.bonus_fen, 0) as bonus_fen, coalesce(t.points, 0) as points,
-  coalesce(t.points_fen, 0) as points_fen, o.refunded_fen, o.refunded_shipping_fen, o.carrier,
-  o.tracking_no, o.shipped_at, o.receipt_due_at, o.completed_at"""
-_FROM = "ordering.orders o left join ordering.tenders t using (shop_id, order_id)"
+  coalesce(t.points_fen, 0) as points_fen, o.refunded_fen, o.refunded_shipping_fen,
+  o.shipped_at, o.receipt_due_at, o.completed_at, o.pickup, o.coupons,
+  o.is_offline"""
+FROM = "ordering.orders o left join ordering.tenders t using (shop_id, order_id)"
 _LINE = """line_no, sku_id, product_id, product_no, title, option_values, image_url, quantity,
   list_price_fen, unit_price_fen, discount_fen, total_fen, points_fen, refunded_quantity,
-  refunded_fen"""
+  refunded_fen, is_gift, sent_quantity"""
 
 
 # --- writing an order -------------------------------------------------------------------------
@@ -44,6 +47,7 @@ class NewOrder(msgspec.Struct, frozen=True, kw_only=True):
     order: Order
     lines: list[OrderLine]
     adjustments: list[TraceEntry]
+    is_first: bool = False
     phone_key: bytes | None
     empties_cart: bool
     actor: str
@@ -54,16 +58,29 @@ _BETWEEN = "\x1f"
 
 
 async def insert_order(tx: Tx, new: NewOrder) -> None:
-    """Order, lines and first timeline entry in one trip; the bought lines leave the cart in it."""
+    """Order, lines and first timeline entry in one trip; the bought lines leave the cart in it.
+
+    Raises PriceChanged when the member has another order at a first order's price.
+    """
+    try:
+        await _insert_order(tx, new)
+    except asyncpg.UniqueViolationError as error:
+        if error.constraint_name == "order_first_once":
+            raise PriceChanged from error
+        raise
+
+
+async def _insert_order(tx: Tx, new: NewOrder) -> None:
     order, lines = new.order, new.lines
     await tx.run(
         """with placed as (
              insert into ordering.orders (shop_id, order_id, order_no, kind, source, status,
                member_id, person_no, platform, has_virtual, items_fen, discount_fen, shipping_fen,
                total_fen, adjustments, remark, address_sealed, phone_key, placed_at, pay_before,
-               delivery, promoter_id)
+               delivery, promoter_id, pickup, coupons, is_first)
              values ($1, $2, $3, 'sale', 'shop', 'pending_payment', $4, $5, $6, $7, $8, $9, $10,
-               $11, $12, $13, $14, $15, $16, $17, $34, $35)),
+               $11, $12, $13, $14, $15, $16, $17, $34, $35, $36, $37,
+               $39)),
            noted as (
              insert into ordering.timeline (shop_id, order_id, entry_id, at, event, actor)
              values ($1, $2, $18, $16, 'placed', $32)),
@@ -72,15 +89,15 @@ async def insert_order(tx: Tx, new: NewOrder) -> None:
              where $19 and shop_id = $1 and member_id = $4 and sku_id = any ($20))
            insert into ordering.order_lines (shop_id, order_id, line_no, sku_id, product_id,
              product_no, title, title_key, option_values, image_url, quantity, list_price_fen,
-             unit_price_fen, discount_fen, total_fen, points_fen)
+             unit_price_fen, discount_fen, total_fen, points_fen, is_gift)
            select $1, $2, l.no, l.sku, l.product, l.product_no, l.title, l.title_key,
              string_to_array(l.options, e'\\x1f'), l.image, l.quantity, l.list, l.unit,
-             l.discount, l.total, l.points
+             l.discount, l.total, l.points, l.gift
            from unnest($20::uuid[], $21::uuid[], $22::int[], $23::text[], $24::text[],
              $25::text[], $26::text[], $27::int[], $28::bigint[], $29::bigint[], $30::bigint[],
-             $31::bigint[], $33::bigint[]) with ordinality
+             $31::bigint[], $33::bigint[], $38::boolean[]) with ordinality
              as l (sku, product, product_no, title, title_key, options, image, quantity, list,
-               unit, discount, total, points, no)""",
+               unit, discount, total, points, gift, no)""",
         tx.shop_id,
         order.order_id,
         order.order_no,
@@ -116,6 +133,10 @@ async def insert_order(tx: Tx, new: NewOrder) -> None:
         [line.points_fen for line in lines],
         order.delivery,
         order.promoter_id,
+        order.pickup,
+        order.coupons,
+        [line.is_gift for line in lines],
+        new.is_first,
     )
 
 
@@ -156,20 +177,30 @@ async def lock_order(tx: Tx, order_id: UUID) -> Order | None:
     """The order, locked until the end of the transaction."""
     return await tx.maybe(
         Order,
-        f"""select {_ORDER} from {_FROM}
+        f"""select {ORDER} from {FROM}
             where o.shop_id = $1 and o.order_id = $2 for no key update of o""",
         tx.shop_id,
         order_id,
     )
 
 
-async def move_paid(tx: Tx, order: Order, payment_id: UUID, at: datetime, actor: str) -> bool:
+async def move_paid(
+    tx: Tx,
+    order: Order,
+    payment_id: UUID,
+    at: datetime,
+    actor: str,
+    *,
+    is_offline: bool = False,
+) -> bool:
     """The order is paid; whether it is the member's first paid one. Notes it in the timeline."""
     event = "paid" if order.status is OrderStatus.PENDING_PAYMENT else "paid_late"
+    if is_offline:
+        event = "paid_offline"
     first: bool = await tx.value(
         """with moved as (
              update ordering.orders set status = 'paid', paid_at = $4, paid_fen = total_fen,
-               payment_id = $3, cancelled_at = null, cancel_reason = null
+               payment_id = $3, cancelled_at = null, cancel_reason = null, is_offline = $9
              where shop_id = $1 and order_id = $2),
            noted as (
              insert into ordering.timeline (shop_id, order_id, entry_id, at, event, actor)
@@ -186,6 +217,7 @@ async def move_paid(tx: Tx, order: Order, payment_id: UUID, at: datetime, actor:
         event,
         order.member_id,
         actor,
+        is_offline,
     )
     return first
 
@@ -248,7 +280,7 @@ async def get_order(tx: ReadTx, order_id: UUID) -> Order | None:
     """One order."""
     return await tx.maybe(
         Order,
-        f"select {_ORDER} from {_FROM} where o.shop_id = $1 and o.order_id = $2",
+        f"select {ORDER} from {FROM} where o.shop_id = $1 and o.order_id = $2",
         tx.shop_id,
         order_id,
     )
@@ -266,7 +298,7 @@ async def get_order_detail(tx: ReadTx, order_id: UUID) -> OrderDetail | None:
     """One order as staff see it."""
     return await tx.maybe(
         OrderDetail,
-        f"""select {_ORDER}, o.source, o.cancel_reason, o.adjustments from {_FROM}
+        f"""select {ORDER}, o.source, o.cancel_reason, o.adjustments from {FROM}
             where o.shop_id = $1 and o.order_id = $2""",
         tx.shop_id,
         order_id,
@@ -284,7 +316,7 @@ async def list_timeline(tx: ReadTx, order_id: UUID) -> list[TimelineEntry]:
     )
 
 
-class LineOfOrder(OrderLine, frozen=True):
+class LineOfOrder(OrderLine, frozen=True, kw_only=True):
     """A line that says whose it is."""
 
     order_id: UUID
@@ -312,30 +344,18 @@ class Place(NamedTuple):
     order_id: UUID
 
 
-def _below(args: list[Any], after: Place | None) -> str:
+def below(args: list[Any], after: Place | None) -> str:
+    """The condition that continues a page after `after`."""
     if after is None:
         return "true"
     args += after
     return f"(o.placed_at, o.order_id) < (${len(args) - 1}, ${len(args)})"
 
 
-async def list_member_orders(
-    tx: ReadTx, member_id: UUID, status: OrderStatus | None, after: Place | None, limit: int
-) -> list[Order]:
-    """A member's orders, newest first."""
-    args: list[Any] = [tx.shop_id, member_id, limit]
-    where = filters(args, ("o.status = ?", status)) + " and " + _below(args, after)
-    return await tx.all(
-        Order,
-        f"""select {_ORDER} from {_FROM}
-            where o.shop_id = $1 and o.member_id = $2 and {where}
-            order by o.placed_at desc, o.order_id desc limit $3""",
-        *args,
-    )
-
-
 class OrderFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """What the console can look for; None does not restrict. Times are half-open [from, to)."""
+    """What the console can look for; None does not restrict. Times are half-open [from, to).
+    is_refunded: some of its money went back, or is on its way.
+    """
 
     status: OrderStatus | None = None
     kind: OrderKind | None = None
@@ -343,6 +363,9 @@ class OrderFilter(msgspec.Struct, frozen=True, kw_only=True):
     placed_to: datetime | None = None
     order_no: str | None = None
     phone_key: bytes | None = None
+    delivery: Delivery | None = None
+    is_offline: bool | None = None
+    is_refunded: bool | None = None
     title_prefix: str | None = None
 
 
@@ -366,13 +389,17 @@ class OrderRow(msgspec.Struct, frozen=True, kw_only=True):
     paid_fen: int
     refunded_fen: int
     delivery: Delivery
+    is_offline: bool
+    note_count: int
     placed_at: datetime
     paid_at: datetime | None
 
 
 _ROW = """select o.order_id, o.order_no, o.kind, o.source, o.status, o.member_id, o.person_no,
   l.title, l.line_count, l.quantity, o.items_fen, o.discount_fen, o.shipping_fen, o.total_fen,
-  o.paid_fen, o.refunded_fen, o.delivery, o.placed_at, o.paid_at
+  o.paid_fen, o.refunded_fen, o.delivery, o.is_offline, o.placed_at, o.paid_at,
+  (select count(*) from ordering.notes n
+   where n.shop_id = o.shop_id and n.order_id = o.order_id) as note_count
 from ordering.orders o cross join lateral (
   select (array_agg(l.title order by l.line_no))[1] as title, count(*) as line_count,
     sum(l.quantity) as quantity
@@ -390,6 +417,9 @@ def _matching(args: list[Any], wanted: OrderFilter) -> str:
         ("o.placed_at < ?", wanted.placed_to),
         ("o.order_no = ?", wanted.order_no),
         ("o.phone_key = ?", wanted.phone_key),
+        ("o.delivery = ?", wanted.delivery),
+        ("o.is_offline = ?", wanted.is_offline),
+        ("(o.refunded_fen > 0) = ?", wanted.is_refunded),
     )
     if title:
         args += [title, title + chr(0x10FFFF)]
@@ -403,7 +433,7 @@ async def list_orders(
 ) -> list[OrderRow]:
     """The console's list, newest first."""
     args: list[Any] = [tx.shop_id, limit]
-    where = f"o.shop_id = $1 and {_matching(args, wanted)} and {_below(args, after)}"
+    where = f"o.shop_id = $1 and {_matching(args, wanted)} and {below(args, after)}"
     return await tx.all(
         OrderRow,
         f"{_ROW} where {where} order by o.placed_at desc, o.order_id desc limit $2",

@@ -1,6 +1,5 @@
 """Decisions of ordering without database, clock or network."""
 
-import base64
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
@@ -20,7 +19,6 @@ from siyu.commerce.ordering.contracts import (
     Platform,
     QuantityTooLarge,
     Refundable,
-    RefundableLine,
     RefundLine,
     RefundStatus,
     RefundTooMuch,
@@ -30,6 +28,8 @@ from siyu.commerce.ordering.contracts import (
 )
 from siyu.kernel.money import split_fen
 
+MOVED = frozenset({Delivery.SHIP, Delivery.PICKUP, Delivery.GIFT})
+"""Deliveries by which things change hands."""
 REFUNDABLE = frozenset({OrderStatus.PAID, OrderStatus.SHIPPED, OrderStatus.COMPLETED})
 PAY_WITHIN = timedelta(minutes=15)
 
@@ -45,7 +45,9 @@ MOVES: dict[OrderStatus, frozenset[OrderStatus]] = {
 
 LABELS: dict[str, tuple[str, str]] = {
     "placed": ("提交订单", "Placed"),
+    "gift_gone": ("赠品已送完", "The gift had run out"),
     "paid": ("支付成功", "Paid"),
+    "paid_offline": ("柜台收款", "Paid at the counter"),
     "paid_late": ("关闭后到账，订单恢复", "Paid after closing, restored"),
     "money_parked": ("关闭后到账，待人工处理", "Paid after closing, waits for staff"),
     "timed_out": ("超时未支付，已取消", "Not paid in time, cancelled"),
@@ -54,6 +56,8 @@ LABELS: dict[str, tuple[str, str]] = {
     "shipped": ("已发货", "Shipped"),
     "completed": ("已完成", "Completed"),
     "received": ("顾客确认收货", "Receipt confirmed by the customer"),
+    "received_at_wechat": ("微信确认收货", "Receipt confirmed in WeChat"),
+    "picked_up": ("已到店提货", "Collected"),
     "received_by_time": ("到期自动确认收货", "Receipt confirmed by time"),
     "delivered": ("虚拟商品已发放", "Virtual goods delivered"),
     "refund_started": ("退款处理中", "Refund under way"),
@@ -108,16 +112,11 @@ def check_platform(platform: Platform, skus: Iterable[SkuForSale]) -> None:
         raise VirtualOnIos(sku_ids=virtual)
 
 
-def needs_address(skus: Iterable[SkuForSale]) -> bool:
-    """Only physical goods are sent."""
-    return any(sku.kind is ProductKind.PHYSICAL for sku in skus)
-
-
-def delivery_of(skus: Iterable[SkuForSale]) -> Delivery:
-    """How a basket reaches its buyer: one thing to be sent decides, then one service."""
+def delivery_of(skus: Iterable[SkuForSale], *, is_collected: bool = False) -> Delivery:
+    """How a basket reaches its buyer: what is sent (or collected) decides, then what is served."""
     kinds = {sku.kind for sku in skus}
     if ProductKind.PHYSICAL in kinds:
-        return Delivery.SHIP
+        return Delivery.PICKUP if is_collected else Delivery.SHIP
     return Delivery.SERVE if ProductKind.SERVICE in kinds else Delivery.INSTANT
 
 
@@ -131,8 +130,9 @@ def may_confirm(status: OrderStatus, delivery: Delivery) -> bool:
 def order_number(random_bytes: bytes) -> str:
     """Ten random bytes as `7Q2M-9FKD-0XWP-3HTV`: no letters that are mistaken for digits."""
     assert len(random_bytes) == 10
-    text = base64.b32encode(random_bytes).decode().translate(_CROCKFORD)
-    return "-".join(text[i : i + 4] for i in range(0, 16, 4))
+    bits = int.from_bytes(random_bytes)
+    a, b, c, d, e, f, g, h = (_PAIRS[bits >> shift & 1023] for shift in range(70, -1, -10))
+    return f"{a}{b}-{c}{d}-{e}{f}-{g}{h}"
 
 
 def read_order_number(text: str) -> str | None:
@@ -148,7 +148,7 @@ def left_to_refund(order: Order, lines: Sequence[OrderLine]) -> Refundable:
     if order.status not in REFUNDABLE or order.payment_id is None:
         return Refundable(order.order_id, order.status, [], 0, 0)
     left = [
-        RefundableLine(
+        RefundLine(
             line.line_no, line.quantity - line.refunded_quantity, line.total_fen - line.refunded_fen
         )
         for line in lines
@@ -175,6 +175,35 @@ def check_refund(left: Refundable, asked: Sequence[RefundLine], shipping_fen: in
             )
     if shipping_fen > left.shipping_fen:
         raise RefundTooMuch(shipping_fen=left.shipping_fen)
+
+
+def check_unsent(bought: Sequence[OrderLine], asked: Sequence[RefundLine]) -> None:
+    """Raise RefundTooMuch for pieces that have left already, of an order of several parcels."""
+    by_no = {line.line_no: line for line in bought}
+    for line in asked:
+        known = by_no.get(line.line_no)
+        if known is None:
+            continue
+        here = known.quantity - known.refunded_quantity - known.sent_quantity
+        if line.quantity > here:
+            raise RefundTooMuch(line_no=line.line_no, quantity=here)
+
+
+def with_gifts(bought: Sequence[OrderLine], asked: Sequence[RefundLine]) -> list[RefundLine]:
+    """What is given back, and the gifts with it once nothing that was bought is left."""
+    pieces = {line.line_no: line.quantity for line in asked}
+    left = {
+        line.line_no: line.quantity - line.refunded_quantity - pieces.get(line.line_no, 0)
+        for line in bought
+    }
+    if not pieces or any(left[line.line_no] for line in bought if not line.is_gift):
+        return list(asked)
+    gifts = [
+        RefundLine(line.line_no, left[line.line_no], 0)
+        for line in bought
+        if line.is_gift and left[line.line_no] and line.line_no not in pieces
+    ]
+    return [*asked, *gifts]
 
 
 def share_refund(amount_fen: int, wechat_left_fen: int, balance_left_fen: int) -> tuple[int, int]:
@@ -227,5 +256,5 @@ def is_overdue(pay_before: datetime | None, now: datetime) -> bool:
 
 
 _DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-_CROCKFORD = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", _DIGITS)
+_PAIRS = [a + b for a in _DIGITS for b in _DIGITS]
 _MISREAD = str.maketrans("OIL", "011")

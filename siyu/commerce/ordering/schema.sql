@@ -51,15 +51,17 @@ create table ordering.orders (
   payment_id uuid,
   cancelled_at timestamptz,
   cancel_reason text check (cancel_reason in ('timed_out', 'by_customer', 'by_staff')),
-  delivery text not null default 'ship' check (delivery in ('ship', 'serve', 'instant')),
+  delivery text not null default 'ship' check (delivery in ('ship', 'serve', 'instant', 'pickup', 'gift')),
   promoter_id uuid check (promoter_id <> member_id),
   refunded_fen bigint not null default 0,
   refunded_shipping_fen bigint not null default 0,
-  carrier text check (length(carrier) between 1 and 40),
-  tracking_no text check (length(tracking_no) between 1 and 64),
   shipped_at timestamptz,
   receipt_due_at timestamptz,
   completed_at timestamptz,
+  pickup jsonb,
+  coupons jsonb not null default '{}',
+  is_offline boolean not null default false,
+  is_first boolean not null default false,
   primary key (shop_id, order_id),
   constraint order_no_taken unique (shop_id, order_no),
   constraint refunded_within_paid check (refunded_fen between 0 and paid_fen),
@@ -71,19 +73,29 @@ create table ordering.orders (
   check ((paid_at is not null) = (status in ('paid', 'shipped', 'completed', 'refunded'))),
   check (pay_before is not null or status <> 'pending_payment'),
   check ((cancelled_at is not null) = (status = 'cancelled')),
-  check ((cancelled_at is null) = (cancel_reason is null))
+  check ((cancelled_at is null) = (cancel_reason is null)),
+  constraint pickup_has_a_place check ((pickup is not null) = (delivery = 'pickup')),
+  constraint offline_is_paid check (not is_offline or paid_at is not null)
 );
 comment on table ordering.orders is 'Orders and, from imported history, returns. Amounts are never negative.';
 comment on column ordering.orders.order_no is 'What people read and say: 80 random bits, never counted up (F080).';
 comment on column ordering.orders.source is '`shop` for our own; else the system an imported order came from.';
 comment on column ordering.orders.external_key is 'Source, customer, time and kind of an imported order: importing twice makes no double.';
-comment on column ordering.orders.adjustments is 'Why the total is not the list price: trace entries {rule, label, amount_fen, sku_id} of the quote.';
+comment on column ordering.orders.adjustments is
+  'Why the total is not the list price: trace entries {rule, label, amount_fen, sku_id, rule_id} of the quote. Each reduction says the line it fell on: its share there.';
 comment on column ordering.orders.address_sealed is 'The address as it was when ordered: JSON of members.AddressText, encrypted.';
 comment on column ordering.orders.phone_key is 'Keyed hash of the receiver''s phone, for search.';
-comment on column ordering.orders.delivery is 'ship: something is sent; serve: a service; instant: virtual goods only.';
+comment on column ordering.orders.delivery is
+  'ship: something is sent; serve: a service; instant: virtual goods only; pickup: collected by the buyer; gift: for somebody who says later where to.';
+comment on column ordering.orders.pickup is 'Where it is collected, as it was when ordered; shape: contracts.PickupStore.';
+comment on column ordering.orders.coupons is 'What each coupon took off, {claim_id: fen}: a part of discount_fen or of what shipping would cost.';
+comment on column ordering.orders.is_offline is 'Paid at the counter: staff, not WeChat, collected what points and balance left.';
 comment on column ordering.orders.promoter_id is 'The member who brought this order, frozen when it is placed.';
 comment on column ordering.orders.refunded_fen is 'What was given back or is being given back, shipping included.';
 comment on column ordering.orders.receipt_due_at is 'When a shipped order counts as received.';
+comment on column ordering.orders.is_first is 'Some of its price is for a member''s first order only: a member has one such order.';
+create unique index order_first_once on ordering.orders (shop_id, member_id)
+  where is_first and status <> 'cancelled';
 create unique index order_external on ordering.orders (shop_id, external_key) where external_key is not null;
 create index order_placed on ordering.orders (shop_id, placed_at desc, order_id desc);
 create index order_status on ordering.orders (shop_id, status, placed_at desc, order_id desc);
@@ -137,16 +149,22 @@ create table ordering.order_lines (
   points_fen bigint not null default 0 check (points_fen between 0 and discount_fen),
   refunded_quantity int not null default 0,
   refunded_fen bigint not null default 0,
+  sent_quantity int not null default 0,
+  is_gift boolean not null default false,
   primary key (shop_id, order_id, line_no),
   foreign key (shop_id, order_id) references ordering.orders (shop_id, order_id),
+  constraint gift_costs_nothing check (not is_gift or total_fen = 0),
   constraint line_adds_up check (total_fen = list_price_fen * quantity - discount_fen),
   constraint refunded_within_quantity check (refunded_quantity between 0 and quantity),
+  constraint sent_within_quantity check (sent_quantity between 0 and quantity),
   constraint refunded_within_line check (refunded_fen between 0 and total_fen)
 );
 comment on table ordering.order_lines is 'What was bought, frozen at that moment.';
 comment on column ordering.order_lines.title_key is
   'Title in lower case, bytewise: a prefix is found by >= and <, which (unlike LIKE) may use an index under row-level security.';
 comment on column ordering.order_lines.discount_fen is 'All that was taken off this line, its share of order-wide reductions included.';
+comment on column ordering.order_lines.is_gift is 'Given on top by a campaign.';
+comment on column ordering.order_lines.sent_quantity is 'Pieces that have left the house.';
 comment on column ordering.order_lines.points_fen is 'That part of the discount which was paid with points.';
 create index line_title on ordering.order_lines (shop_id, title_key);
 select kernel.tenant_table('ordering.order_lines');
@@ -221,6 +239,20 @@ create table ordering.timeline (
 comment on table ordering.timeline is 'What happened to an order, in the order it happened; never edited.';
 select kernel.tenant_table('ordering.timeline');
 revoke update, delete on ordering.timeline from siyu_app;
+
+create table ordering.notes (
+  shop_id int not null,
+  order_id uuid not null,
+  note_id uuid not null,
+  at timestamptz not null,
+  actor text not null,
+  content text not null check (length(content) between 1 and 500),
+  primary key (shop_id, order_id, note_id),
+  foreign key (shop_id, order_id) references ordering.orders (shop_id, order_id)
+);
+comment on table ordering.notes is 'What staff tell each other about an order; the customer never sees it, and it is never edited.';
+select kernel.tenant_table('ordering.notes');
+revoke update, delete on ordering.notes from siyu_app;
 
 create table ordering.buyers (
   shop_id int not null,

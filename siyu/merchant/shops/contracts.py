@@ -2,6 +2,8 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Annotated
+from uuid import UUID
 
 import msgspec
 
@@ -55,6 +57,36 @@ class WeChatChange(msgspec.Struct, frozen=True, kw_only=True):
     app_secret: str | None = None
     private_key: str | None = None
     api_v3_key: str | None = None
+
+
+class StoreText(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A place where orders can be collected; only an open one takes new ones. Latitude and
+    longitude (millionths of a degree, GCJ-02) come together or not at all.
+    """
+
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=60, pattern=r"^[^\x00-\x1f\x7f]*$")]
+    address: Annotated[
+        str, msgspec.Meta(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")
+    ]
+    phone: Annotated[str, msgspec.Meta(pattern=r"^[0-9+() -]{0,30}$")] = ""
+    hours: Annotated[str, msgspec.Meta(max_length=60, pattern=r"^[^\x00-\x1f\x7f]*$")] = ""
+    is_open: bool = True
+    latitude_e6: Annotated[int, msgspec.Meta(ge=-90_000_000, le=90_000_000)] | None = None
+    longitude_e6: Annotated[int, msgspec.Meta(ge=-180_000_000, le=180_000_000)] | None = None
+
+
+class Store(StoreText, frozen=True, kw_only=True):
+    """A stored place."""
+
+    store_id: UUID
+
+
+class StoreNotFound(NotFound):
+    """This shop has no such place."""
+
+    code = "shops.store_not_found"
+    zh = "没有找到该自提点"
+    en = "There is no such pick-up place"
 
 
 class ShopNotFound(NotFound):

@@ -10,9 +10,16 @@ from litestar.params import Parameter
 from siyu.kernel.audit import AuditRow, list_audit
 from siyu.kernel.auth import StaffIdentity
 from siyu.kernel.db import reading, transaction
-from siyu.kernel.http import Page, decode_cursor, get, patch, put, staff
+from siyu.kernel.http import Page, decode_cursor, get, patch, post, put, staff
 from siyu.merchant.shops import service
-from siyu.merchant.shops.contracts import Environment, Shop, WeChatChange, WeChatSettings
+from siyu.merchant.shops.contracts import (
+    Environment,
+    Shop,
+    Store,
+    StoreText,
+    WeChatChange,
+    WeChatSettings,
+)
 
 
 class ShopView(msgspec.Struct, frozen=True):
@@ -105,6 +112,33 @@ async def set_wechat(data: WeChatBody, staff: StaffIdentity) -> WeChatSettings:
         return await service.set_wechat(tx, staff, WeChatChange(**msgspec.structs.asdict(data)))
 
 
+class StoreList(msgspec.Struct, frozen=True):
+    """A shop has few places of collection: they come on one page."""
+
+    items: list[Store]
+
+
+@get("/stores", access=staff("orders.read"))
+async def list_stores(staff: StaffIdentity) -> StoreList:
+    """Places of collection, open ones first."""
+    async with reading(staff.shop_id) as tx:
+        return StoreList(await service.list_stores(tx))
+
+
+@post("/stores", access=staff("shop.write"))
+async def open_store(data: StoreText, staff: StaffIdentity) -> Store:
+    """Open a place of collection."""
+    async with transaction(staff.shop_id) as tx:
+        return await service.save_store(tx, staff, None, data)
+
+
+@put("/stores/{store_id:uuid}", access=staff("shop.write"))
+async def edit_store(store_id: UUID, data: StoreText, staff: StaffIdentity) -> Store:
+    """Change a place of collection, or close it."""
+    async with transaction(staff.shop_id) as tx:
+        return await service.save_store(tx, staff, store_id, data)
+
+
 @get("/audit", access=staff("audit.read"))
 async def show_audit(
     staff: StaffIdentity,
@@ -123,4 +157,13 @@ async def show_audit(
     return Page.of(rows, limit, lambda row: [row.audit_id])
 
 
-routes = [show_shop, edit_shop, show_wechat, set_wechat, show_audit]
+routes = [
+    show_shop,
+    edit_shop,
+    show_wechat,
+    set_wechat,
+    list_stores,
+    open_store,
+    edit_store,
+    show_audit,
+]

@@ -1,11 +1,12 @@
 """All SQL of the shops domain."""
 
 from datetime import datetime
+from uuid import UUID
 
 import msgspec
 
 from siyu.kernel.db import ReadTx, Tx
-from siyu.merchant.shops.contracts import Environment, Shop
+from siyu.merchant.shops.contracts import Environment, Shop, Store
 
 _SHOP = "shop_id, code, name, currency, time_zone, notice, logo_url, created_at"
 
@@ -116,4 +117,48 @@ async def upsert_wechat(tx: Tx, row: WeChatRow) -> None:
         row.public_key_id,
         row.public_key_pem,
         row.updated_at,
+    )
+
+
+_STORE = "store_id, name, address, phone, hours, is_open, latitude_e6, longitude_e6"
+
+
+async def list_stores(tx: ReadTx) -> list[Store]:
+    """The shop's places of collection, open ones first."""
+    return await tx.all(
+        Store,
+        f"select {_STORE} from shops.stores where shop_id = $1 order by not is_open, store_id",
+        tx.shop_id,
+    )
+
+
+async def get_store(tx: ReadTx, store_id: UUID) -> Store | None:
+    """One place of collection."""
+    return await tx.maybe(
+        Store,
+        f"select {_STORE} from shops.stores where shop_id = $1 and store_id = $2",
+        tx.shop_id,
+        store_id,
+    )
+
+
+async def upsert_store(tx: Tx, store: Store) -> None:
+    """Write a place of collection."""
+    await tx.run(
+        """insert into shops.stores
+             (shop_id, store_id, name, address, phone, hours, is_open, latitude_e6, longitude_e6)
+           values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+           on conflict (shop_id, store_id) do update set name = excluded.name,
+             address = excluded.address, phone = excluded.phone, hours = excluded.hours,
+             is_open = excluded.is_open, latitude_e6 = excluded.latitude_e6,
+             longitude_e6 = excluded.longitude_e6""",
+        tx.shop_id,
+        store.store_id,
+        store.name,
+        store.address,
+        store.phone,
+        store.hours,
+        store.is_open,
+        store.latitude_e6,
+        store.longitude_e6,
     )

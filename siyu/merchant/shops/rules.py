@@ -4,10 +4,12 @@ import re
 from zoneinfo import available_timezones
 
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from siyu.merchant.shops.contracts import BadSetting, WeChatChange
+from siyu.wechat.transport import service as transport
+from siyu.wechat.transport.contracts import ChannelUnusable
 
 _SLUG = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
 _FORMS: dict[str, tuple[re.Pattern[str], str]] = {
@@ -60,10 +62,10 @@ def check_wechat(change: WeChatChange) -> None:
 def is_private_key(pem: str) -> bool:
     """Whether it is an unencrypted RSA private key of at least 2048 bits."""
     try:
-        key = load_pem_private_key(pem.encode(), password=None)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
+        transport.private_key(pem)
+    except (ChannelUnusable, UnsupportedAlgorithm):
         return False
-    return isinstance(key, RSAPrivateKey) and key.key_size >= 2048
+    return True
 
 
 def is_public_key(pem: str) -> bool:

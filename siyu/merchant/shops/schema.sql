@@ -40,3 +40,20 @@ comment on column shops.wechat.environment is 'real: WeChat itself; sandbox: the
 comment on column shops.wechat.certificate_serial is 'Serial of the merchant API certificate, upper-case hex.';
 comment on column shops.wechat.public_key_id is 'Id of the WeChat Pay public key (PUB_KEY_ID_…) that signs answers.';
 select kernel.tenant_table('shops.wechat', worker => true);
+
+create table shops.stores (
+  shop_id int not null,
+  store_id uuid not null,
+  name text not null check (length(name) between 1 and 60),
+  address text not null check (length(address) between 1 and 200),
+  phone text not null check (length(phone) <= 30),
+  hours text not null check (length(hours) <= 60),
+  is_open boolean not null,
+  latitude_e6 int check (latitude_e6 between -90000000 and 90000000),
+  longitude_e6 int check (longitude_e6 between -180000000 and 180000000),
+  primary key (shop_id, store_id),
+  check ((latitude_e6 is null) = (longitude_e6 is null))
+);
+comment on table shops.stores is 'Places where orders can be collected; a closed one keeps its orders and takes no new ones.';
+comment on column shops.stores.latitude_e6 is 'Millionths of a degree (GCJ-02).';
+select kernel.tenant_table('shops.stores');

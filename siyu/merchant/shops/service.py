@@ -1,18 +1,25 @@
 """Verbs of the shops domain."""
 
 from collections.abc import Mapping
+from uuid import UUID
+
+import msgspec
 
 from siyu.kernel import clock, config
 from siyu.kernel.audit import Actor, audit
 from siyu.kernel.auth import ShopIdentity
 from siyu.kernel.crypto import vault
 from siyu.kernel.db import ReadTx, Tx, reading, system_transaction
-from siyu.kernel.ids import ShopId
+from siyu.kernel.ids import ShopId, new_id
 from siyu.merchant.shops import queries, rules
 from siyu.merchant.shops.contracts import (
+    BadSetting,
     CodeTaken,
     Environment,
     Shop,
+    Store,
+    StoreNotFound,
+    StoreText,
     WeChatChange,
     WeChatNotSet,
     WeChatSettings,
@@ -237,3 +244,33 @@ async def pay_keys(shop_id: ShopId) -> tuple[PayCredentials, str | None]:
         credentials, appid = await pay_credentials(tx), (await get_wechat(tx)).appid
     _pay_keys[shop_id] = (clock.monotonic() + RESOLVE_SECONDS, credentials, appid)
     return credentials, appid
+
+
+async def list_stores(tx: ReadTx) -> list[Store]:
+    """The shop's places of collection, open ones first."""
+    return await queries.list_stores(tx)
+
+
+async def load_store(tx: ReadTx, store_id: UUID) -> Store | None:
+    """A place of collection of this shop, open or not."""
+    return await queries.get_store(tx, store_id)
+
+
+async def save_store(tx: Tx, actor: Actor, store_id: UUID | None, given: StoreText) -> Store:
+    """Open a place of collection (None), or change one. Raises StoreNotFound, BadSetting."""
+    before = await queries.get_store(tx, store_id) if store_id else None
+    if store_id and before is None:
+        raise StoreNotFound
+    if (given.latitude_e6 is None) != (given.longitude_e6 is None):
+        raise BadSetting(setting="latitude_e6, longitude_e6", reason="one without the other")
+    store = Store(store_id=store_id or new_id(), **msgspec.structs.asdict(given))
+    await queries.upsert_store(tx, store)
+    audit(
+        tx,
+        actor,
+        "shops.store_saved",
+        ("store", store.store_id),
+        before={"name": before.name, "is_open": before.is_open} if before else None,
+        after={"name": store.name, "is_open": store.is_open},
+    )
+    return store

@@ -12,9 +12,10 @@ from siyu.merchant.staff.contracts import BadLoginName, BadName, Role, WeakPassw
 
 _MANAGER = frozenset({
     "shop.read", "shop.write", "products.read", "products.write", "stock.read", "stock.write",
-    "orders.read", "orders.write", "orders.export", "members.read", "members.write",
-    "members.reveal", "insight.read", "audit.read", "jobs.manage", "after_sale.read",
-    "after_sale.write", "money.read", "money.write",
+    "orders.read", "orders.write", "orders.collect", "orders.export", "members.read",
+    "members.write", "members.reveal", "insight.read", "audit.read", "jobs.manage",
+    "after_sale.read", "after_sale.write", "reviews.read", "reviews.write", "money.read",
+    "money.write", "coupons.read", "coupons.write", "prices.read", "prices.write",
 })  # fmt: skip
 
 PERMISSIONS: dict[Role, frozenset[str]] = {
@@ -22,19 +23,23 @@ PERMISSIONS: dict[Role, frozenset[str]] = {
     Role.MANAGER: _MANAGER,
     Role.CLERK: frozenset({
         "shop.read", "products.read", "stock.read", "stock.write", "orders.read", "orders.write",
-        "members.read", "after_sale.read", "after_sale.write",
+        "orders.collect", "members.read", "after_sale.read", "after_sale.write", "reviews.read",
+        "reviews.write", "coupons.read", "prices.read",
     }),
     Role.FINANCE: frozenset({
         "shop.read", "orders.read", "orders.export", "members.read", "after_sale.read",
         "after_sale.write", "money.read", "money.write", "insight.read", "audit.read",
+        "coupons.read", "prices.read",
     }),
-    Role.ANALYST: frozenset({"shop.read", "products.read", "stock.read", "insight.read"}),
+    Role.ANALYST: frozenset({
+        "shop.read", "products.read", "stock.read", "reviews.read", "insight.read",
+    }),
 }  # fmt: skip
 """All that is granted. What does not stand here is refused; no list is read as "everything"."""
 
 MONEY_PERMISSIONS = frozenset({
-    "shop.write", "orders.write", "orders.export", "staff.manage", "after_sale.write",
-    "money.write",
+    "shop.write", "orders.write", "orders.collect", "orders.export", "staff.manage",
+    "after_sale.write", "money.write", "coupons.write", "prices.write",
 })  # fmt: skip
 """Whoever holds one of these is advised to use a second factor (F086)."""
 

@@ -81,6 +81,11 @@ KINDS: Final[dict[str, KindWords]] = {
         "顾客通过微信支付付款 {total}，记为销售收入。",
         "The customer paid {total} through WeChat Pay; it counts as sales.",
     ),
+    "payment_offline": KindWords(
+        "柜台收款", "Payment at the counter",
+        "店员在柜台收款 {total}，记为销售收入。",
+        "Staff collected {total} at the counter; it counts as sales.",
+    ),
     "payment_parked": KindWords(
         "挂账", "Payment parked",
         "收到 {total}，与订单不符，先挂账等待处理。",

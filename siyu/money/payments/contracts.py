@@ -20,6 +20,7 @@ class Channel(StrEnum):
     JSAPI = "jsapi"  # inside WeChat: mini-program or official account page
     NATIVE = "native"  # a QR code shown by us, scanned by the payer
     INTERNAL = "internal"  # nothing to pay: settled without WeChat
+    OFFLINE = "offline"  # collected at the counter: staff wrote it down
 
 
 class Purpose(StrEnum):
@@ -101,6 +102,7 @@ class RefundState(StrEnum):
     show it as owed (`refund_due`)."""
 
     WAITING = "waiting"  # for parts given to others to come back; WeChat was not asked
+    COUNTER = "counter"  # paid at the counter: staff hand the money out and write it down
     CREATED = "created"  # number stored; WeChat is to be asked, or its answer is unknown
     PROCESSING = "processing"  # WeChat has accepted it
     SUCCEEDED = "succeeded"  # the payer has the money
@@ -186,7 +188,8 @@ class PaidAttempt(msgspec.Struct, frozen=True, kw_only=True):
     """The one attempt that paid an order: what may be refunded or split.
 
     `refunded_fen` counts refunds that are intended as well as done; `provider_number` is WeChat's
-    transaction_id, None for an order of 0 fen.
+    transaction_id, None for an order of 0 fen and for one paid at the counter. `payer` is the
+    payer's id in `app`, known when the money came inside WeChat.
     """
 
     payment_id: PaymentId
@@ -198,6 +201,8 @@ class PaidAttempt(msgspec.Struct, frozen=True, kw_only=True):
     app: str
     provider_number: str | None
     paid_at: datetime
+    channel: Channel
+    payer: str | None
 
 
 class RefundRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -298,6 +303,14 @@ class PaymentOver(Conflict):
     code = "payments.over"
     zh = "这次支付已结束，请重新发起支付"
     en = "This payment has ended, please start again"
+
+
+class AlreadyPaid(Conflict):
+    """The money for this has arrived another way."""
+
+    code = "payments.already_paid"
+    zh = "这笔订单已经支付，请勿重复收款"
+    en = "This has been paid already; do not collect it again"
 
 
 class ProviderRefused(Conflict):

@@ -212,6 +212,16 @@ async def settle_refund_outside(
         return tx.answer(await _refund_view(tx, refund_id))
 
 
+@post("/refunds/{refund_id:uuid}/hand-out", access=staff("orders.collect"))
+async def hand_out_refund(
+    refund_id: UUID, data: ReasonBody, staff: StaffIdentity, once: OnceKey
+) -> RefundView:
+    """What was paid at the counter was given back there."""
+    async with transaction(staff.shop_id, once=once) as tx:
+        await service.hand_out_refund(tx, refund_id, data.reason, staff)
+        return tx.answer(await _refund_view(tx, refund_id))
+
+
 @post("/refunds/{refund_id:uuid}/give-up", access=staff("money.write"))
 async def give_up_refund(
     refund_id: UUID, data: ReasonBody, staff: StaffIdentity, once: OnceKey
@@ -287,6 +297,7 @@ routes = [
     retry_refund,
     apply_abnormal_refund,
     settle_refund_outside,
+    hand_out_refund,
     give_up_refund,
     list_suspense,
     resolve_suspense,

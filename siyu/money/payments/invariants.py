@@ -14,10 +14,10 @@ INVARIANTS = {
            or (a.payment_id is null and not exists (
              select 1 from payments.attempts p
              where p.shop_id = s.shop_id and p.payment_id = s.payment_id and p.state = 'paid'))""",
-    "money that came has WeChat's number, but for orders of 0 fen": """
+    "money that came through WeChat, and no other, has its number": """
         select shop_id, payment_id from payments.attempts
         where state in ('paid', 'parked')
-          and (provider_number is null) <> (channel = 'internal')""",
+          and (provider_number is null) <> (channel in ('internal', 'offline'))""",
     "one payment of WeChat is booked once": """
         select shop_id, provider_number from (
           select shop_id, provider_number from payments.attempts where state = 'paid'
@@ -41,7 +41,7 @@ INVARIANTS = {
                  and r.state is distinct from 'settled')
            or (s.state = 'parked' and r.state is not null)
            or (s.resolution <> 'refunded' and r.state is not null)""",
-    "every payment through WeChat stands in the ledger": """
+    "every payment of more than nothing stands in the ledger": """
         select shop_id, payment_id from payments.attempts a
         where state = 'paid' and channel <> 'internal' and not exists (
             select from ledger.entries e

@@ -104,7 +104,7 @@ _PARKED_ROW = """select parked_id, payment_id, order_id, state, reason, ticket, 
    order by r.refund_id desc limit 1) as refund_id
 from payments.suspense s"""
 _PAID = """select payment_id, order_id, amount_fen, refunded_fen, is_shared, merchant, app,
-  provider_number, paid_at
+  provider_number, paid_at, channel, payer
 from payments.attempts where shop_id = $1 and order_id = $2 and state = 'paid'"""
 
 
@@ -147,7 +147,12 @@ async def lock_attempts(tx: Tx, order_id: UUID) -> list[Attempt]:
     )
 
 
-async def insert_attempt(tx: Tx, attempt: Attempt, next_query_at: datetime | None) -> None:
+async def insert_attempt(
+    tx: Tx,
+    attempt: Attempt,
+    next_query_at: datetime | None,
+    detail: dict[str, Any] | None = None,
+) -> None:
     """Store a new attempt and the first line of its timeline."""
     await tx.run(
         """with made as (
@@ -158,7 +163,7 @@ async def insert_attempt(tx: Tx, attempt: Attempt, next_query_at: datetime | Non
                $19, $20)
              returning shop_id, payment_id, created_at, state)
            insert into payments.timeline (shop_id, payment_id, entry_id, at, event, detail)
-           select shop_id, payment_id, $17, created_at, state, '{}' from made""",
+           select shop_id, payment_id, $17, created_at, state, $21 from made""",
         tx.shop_id,
         attempt.payment_id,
         attempt.order_id,
@@ -179,6 +184,7 @@ async def insert_attempt(tx: Tx, attempt: Attempt, next_query_at: datetime | Non
         attempt.purpose,
         attempt.owner,
         attempt.is_shared,
+        detail or {},
     )
 
 

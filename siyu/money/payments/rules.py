@@ -115,7 +115,10 @@ def is_refused_on_ios(payable: Payable) -> bool:
 
 REFUND_MOVES: Final[dict[RefundState, frozenset[RefundState]]] = {
     RefundState.WAITING: frozenset(
-        {RefundState.CREATED, RefundState.SUCCEEDED, RefundState.CLOSED}
+        {RefundState.CREATED, RefundState.COUNTER, RefundState.SUCCEEDED, RefundState.CLOSED}
+    ),
+    RefundState.COUNTER: frozenset(
+        {RefundState.SUCCEEDED, RefundState.SETTLED, RefundState.CLOSED}
     ),
     RefundState.CREATED: frozenset(
         {
@@ -155,6 +158,9 @@ REFUND_MOVES: Final[dict[RefundState, frozenset[RefundState]]] = {
 }
 REFUND_ENDED: Final = frozenset({RefundState.SUCCEEDED, RefundState.SETTLED, RefundState.CLOSED})
 REFUND_STOPPED: Final = frozenset({RefundState.ABNORMAL, RefundState.FAILED})
+# Nothing is on its way: the payer may be given the money otherwise, or nothing at all.
+REFUND_STANDS: Final = REFUND_STOPPED | {RefundState.COUNTER}
+REFUND_UNPAID: Final = frozenset({RefundState.FAILED, RefundState.COUNTER})
 
 MOST_REFUNDS: Final = 50
 REFUND_WITHIN: Final = timedelta(days=365)
@@ -199,7 +205,7 @@ def judge_refund(
         if to_merchant:
             return RefundVerdict.HAND_OVER
         return RefundVerdict.TWICE if state in REFUND_ENDED else RefundVerdict.SUCCEED
-    if state in REFUND_ENDED or state is RefundState.WAITING:
+    if state in REFUND_ENDED or state in (RefundState.WAITING, RefundState.COUNTER):
         return RefundVerdict.NOTHING
     if status is RefundStatus.PROCESSING:
         going = state is RefundState.PROCESSING

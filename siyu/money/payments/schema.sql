@@ -5,7 +5,7 @@ create table payments.attempts (
   payment_id uuid not null,
   order_id uuid not null,
   person_no bigint not null,
-  channel text not null check (channel in ('jsapi', 'native', 'internal')),
+  channel text not null check (channel in ('jsapi', 'native', 'internal', 'offline')),
   state text not null check (state in ('created', 'paying', 'paid', 'closed', 'parked')),
   amount_fen bigint not null check (amount_fen between 0 and 10000000000),
   number text not null check (length(number) between 6 and 32),
@@ -41,7 +41,7 @@ comment on table payments.attempts is
   'Each try to collect an order''s money. The row is committed before WeChat hears of its number.';
 comment on column payments.attempts.number is
   'Our number at the provider. All questions and repeats use it; it is never given out twice.';
-comment on column payments.attempts.merchant is 'The merchant account the attempt was made with; '' '' for internal ones.';
+comment on column payments.attempts.merchant is 'The merchant account the attempt was made with; empty for internal and offline ones.';
 comment on column payments.attempts.app is 'The app the attempt was made with.';
 comment on column payments.attempts.payer is 'The payer''s id in that app; a repeat must name the same.';
 comment on column payments.attempts.provider_number is 'WeChat''s number of the payment.';
@@ -133,8 +133,8 @@ create table payments.refunds (
   parked_id uuid,
   purpose text not null check (purpose in ('order', 'top_up')),
   origin text not null check (origin in ('after_sale', 'cancel', 'suspense', 'top_up')),
-  state text not null check (state in ('waiting', 'created', 'processing', 'succeeded', 'abnormal',
-    'failed', 'settled', 'closed')),
+  state text not null check (state in ('waiting', 'counter', 'created', 'processing', 'succeeded',
+    'abnormal', 'failed', 'settled', 'closed')),
   amount_fen bigint not null,
   total_fen bigint not null check (total_fen between 1 and 10000000000),
   reason text not null check (length(reason) between 1 and 80),
@@ -167,7 +167,7 @@ comment on table payments.refunds is
 comment on column payments.refunds.parked_id is 'The parked money it sends back, all of it.';
 comment on column payments.refunds.total_fen is 'What the payment was at WeChat.';
 comment on column payments.refunds.number is 'Our number at the provider.';
-comment on column payments.refunds.merchant is 'The merchant account the money lies with.';
+comment on column payments.refunds.merchant is 'The merchant account the money lies with; empty for cash.';
 comment on column payments.refunds.provider_payment is 'WeChat''s number of the payment.';
 comment on column payments.refunds.provider_number is 'WeChat''s number of the refund.';
 comment on column payments.refunds.problem is 'What was said against it last: WeChat''s code.';

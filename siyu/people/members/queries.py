@@ -39,11 +39,11 @@ class AddressRow(msgspec.Struct, frozen=True):
 
 
 class CheckoutRow(msgspec.Struct, frozen=True):
-    """A member beside one of their addresses."""
+    """A member beside one of their addresses; all null when there is no such member."""
 
-    member_id: UUID
-    person_no: int
-    level: Level
+    member_id: UUID | None
+    person_no: int | None
+    level: Level | None
     address_id: UUID | None
     province: str | None
     city: str | None
@@ -316,21 +316,22 @@ async def get_address(tx: ReadTx, member_id: UUID, address_id: UUID) -> AddressR
     )
 
 
-async def get_for_checkout(
-    tx: ReadTx, member_id: UUID, address_id: UUID | None
-) -> CheckoutRow | None:
-    """A member and one of their own addresses, in one trip."""
-    return await tx.maybe(
+async def list_for_checkout(
+    tx: ReadTx, buyers: Sequence[tuple[UUID, UUID | None]]
+) -> list[CheckoutRow]:
+    """Members, each with one of their own addresses, in the order of (member, address) asked."""
+    return await tx.all(
         CheckoutRow,
         """select m.member_id, m.person_no, m.level, a.address_id, a.province, a.city, a.sealed,
              a.is_default
-           from members.members m
-           left join members.addresses a on a.shop_id = m.shop_id and a.member_id = m.member_id
-             and a.address_id = $3
-           where m.shop_id = $1 and m.member_id = $2""",
+           from unnest($2::uuid[], $3::uuid[]) with ordinality as b (member_id, address_id, no)
+           left join members.members m on m.shop_id = $1 and m.member_id = b.member_id
+           left join members.addresses a on a.shop_id = $1 and a.member_id = b.member_id
+             and a.address_id = b.address_id
+           order by b.no""",
         tx.shop_id,
-        member_id,
-        address_id,
+        [member_id for member_id, _ in buyers],
+        [address_id for _, address_id in buyers],
     )
 
 

@@ -10,6 +10,7 @@ from siyu.kernel import clock
 from siyu.kernel.audit import Actor, audit
 from siyu.kernel.crypto import mask_phone, vault
 from siyu.kernel.db import ReadTx, Tx
+from siyu.kernel.errors import SiyuError
 from siyu.kernel.events import emit
 from siyu.kernel.ids import new_id
 from siyu.people.members import queries, rules
@@ -233,6 +234,13 @@ async def give_phone(tx: Tx, member_id: UUID, phone: str) -> Member:
     return shown_member(row)
 
 
+async def get_phone_key(tx: ReadTx, member_id: UUID) -> bytes | None:
+    """The keyed hash of a member's phone number, the same for all who have this number; None: no
+    number was given. Raises MemberNotFound."""
+    row = _found(await queries.get_member(tx, member_id))
+    return None if row.phone_sealed is None else vault().lookup(vault().open(row.phone_sealed))
+
+
 async def set_level(tx: Tx, actor: Actor, member_id: UUID, level: Level) -> Member:
     """Put a member on a level; a line in the trail says who did."""
     before = _found(await queries.lock_member(tx, member_id))
@@ -304,13 +312,27 @@ async def get_address(tx: ReadTx, member_id: UUID, address_id: UUID) -> Address:
 
 async def load_for_checkout(tx: ReadTx, member_id: UUID, address_id: UUID | None) -> CheckoutMember:
     """Level and address of a buyer in one trip. Raises MemberNotFound, AddressNotFound (F081)."""
-    row = await queries.get_for_checkout(tx, member_id, address_id)
-    if row is None:
-        raise MemberNotFound
+    (found,) = await load_many_for_checkout(tx, [(member_id, address_id)])
+    if isinstance(found, SiyuError):
+        raise found
+    return found
+
+
+async def load_many_for_checkout(
+    tx: ReadTx, buyers: Sequence[tuple[UUID, UUID | None]]
+) -> list[CheckoutMember | SiyuError]:
+    """The same for many (member, address) at once: for each the buyer, or why there is none."""
+    rows = await queries.list_for_checkout(tx, buyers)
+    return [_buyer(row, address) for row, (_, address) in zip(rows, buyers, strict=True)]
+
+
+def _buyer(row: queries.CheckoutRow, address_id: UUID | None) -> CheckoutMember | SiyuError:
+    if row.member_id is None or row.person_no is None or row.level is None:
+        return MemberNotFound()
     address = None
     if address_id is not None:
         if row.address_id is None:
-            raise AddressNotFound
+            return AddressNotFound()
         address = _opened(msgspec.convert(row, queries.AddressRow, from_attributes=True))
     return CheckoutMember(row.member_id, row.person_no, row.level, address)
 

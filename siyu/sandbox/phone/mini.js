@@ -45,7 +45,7 @@ function load(path = '') {
   current.origin = url.origin;
   if (path) url.hash = `/${path.replace(/^\//, '')}`;
   const splash = h('div', { class: 'splash' }, h('img', { src: current.app.icon_url, alt: '' }), h('b', { text: current.app.name }), h('i'));
-  current.frame = h('iframe', { title: current.app.name, allow: 'clipboard-write', src: url.href });
+  current.frame = h('iframe', { title: current.app.name, allow: 'clipboard-write; microphone', src: url.href });
   current.frame.addEventListener('load', () => { splash.classList.add('gone'); setTimeout(() => splash.remove(), 300); });
   current.layer.prepend(current.frame, splash);
   fetch(url, { mode: 'no-cors', cache: 'no-store' }).catch(() => {

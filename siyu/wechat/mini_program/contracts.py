@@ -1,5 +1,8 @@
 """Nouns of the mini-program API; field names are WeChat's own."""
 
+from datetime import datetime
+from enum import IntEnum, StrEnum
+
 import msgspec
 
 from siyu.kernel.errors import BadInput, Forbidden, SiyuError
@@ -40,6 +43,92 @@ class PhoneNumber(msgspec.Struct, frozen=True, kw_only=True):
         return "PhoneNumber(…)"
 
 
+class Logistics(IntEnum):
+    """How goods reach their buyer (logistics_type)."""
+
+    EXPRESS = 1
+    LOCAL = 2
+    VIRTUAL = 3
+    PICKUP = 4
+
+
+class ShippedParcel(msgspec.Struct, frozen=True, kw_only=True):
+    """An entry of shipping_list. Express needs number and company; SF a masked contact, too."""
+
+    item_desc: str
+    tracking_no: str = ""
+    express_company: str = ""
+    receiver_contact: str = ""
+
+
+class ShippingNotice(msgspec.Struct, frozen=True, kw_only=True):
+    """What WeChat is told of an order: one entry, or (`is_split`, express only) up to 15.
+
+    `upload_time` must rise from one notice of an order to the next.
+    """
+
+    transaction_id: str
+    payer: str
+    logistics: Logistics
+    is_split: bool
+    is_all_delivered: bool
+    parcels: list[ShippedParcel]
+    upload_time: datetime
+
+
+class OrderState(IntEnum):
+    """order_state: where an order stands at WeChat."""
+
+    TO_SHIP = 1
+    SHIPPED = 2
+    RECEIVED = 3
+    FINISHED = 4
+    REFUNDED = 5
+    SETTLING = 6
+
+
+class TradeParcel(msgspec.Struct, frozen=True, kw_only=True):
+    """A parcel WeChat knows of."""
+
+    tracking_no: str = ""
+    express_company: str = ""
+
+
+class TradeShipping(msgspec.Struct, frozen=True, kw_only=True):
+    """What WeChat knows of the shipping of an order."""
+
+    delivery_mode: int = 0
+    logistics_type: int = 0
+    finish_shipping: bool = False
+    finish_shipping_count: int = 0
+    shipping_list: list[TradeParcel] = []
+
+
+class ManagedTrade(msgspec.Struct, frozen=True, kw_only=True):
+    """An order as WeChat manages it; `paid_amount` in fen, moments in seconds since 1970."""
+
+    transaction_id: str
+    merchant_trade_no: str = ""
+    order_state: OrderState
+    paid_amount: int = 0
+    pay_time: int = 0
+    in_complaint: bool = False
+    shipping: TradeShipping | None = None
+
+
+class ShippingProblem(StrEnum):
+    """What a failed call about shipping means."""
+
+    UNKNOWN_ORDER = "unknown_order"  # WeChat does not know the payment, or not yet
+    SHIPPED_ALREADY = "shipped_already"  # all has been told before
+    USED_UP = "used_up"  # it was changed once already
+    WRONG_STATE = "wrong_state"  # refunded, received or settled meanwhile
+    UNCHANGED = "unchanged"  # WeChat has exactly this
+    LATER = "later"  # nothing happened: try again later
+    UNCLEAR = "unclear"  # it may have happened: ask
+    REFUSED = "refused"  # for good: a person must see to it
+
+
 class CodeRefused(BadInput):
     """The log-in or phone code is unknown, used, too old, or of another app."""
 
@@ -76,11 +165,19 @@ class MiniProgramUnavailable(SiyuError):
 __all__ = [
     "CodeRefused",
     "LoginSession",
+    "Logistics",
+    "ManagedTrade",
     "MiniProgramCredentials",
     "MiniProgramUnavailable",
+    "OrderState",
     "PhoneNumber",
     "Retry",
     "SceneInvalid",
+    "ShippedParcel",
+    "ShippingNotice",
+    "ShippingProblem",
+    "TradeParcel",
+    "TradeShipping",
     "UserBlocked",
     "WeChatError",
 ]

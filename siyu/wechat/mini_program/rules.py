@@ -11,7 +11,15 @@ import msgspec
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from siyu.kernel.errors import SiyuError
-from siyu.wechat.mini_program.contracts import CodeRefused, MiniProgramUnavailable, UserBlocked
+from siyu.wechat.mini_program.contracts import (
+    CodeRefused,
+    Logistics,
+    MiniProgramUnavailable,
+    ShippedParcel,
+    ShippingNotice,
+    ShippingProblem,
+    UserBlocked,
+)
 from siyu.wechat.transport import service as transport
 from siyu.wechat.transport.contracts import Answer, Retry, SealBroken, WeChatError
 
@@ -91,6 +99,58 @@ def refusal(error: WeChatError) -> SiyuError:
     if error.code == "40226":
         return UserBlocked()
     return MiniProgramUnavailable(wechat_code=error.code, request_id=error.request_id)
+
+
+_SHIPPING: Final = {
+    "10060001": ShippingProblem.UNKNOWN_ORDER,
+    "10060002": ShippingProblem.SHIPPED_ALREADY,
+    "10060003": ShippingProblem.USED_UP,
+    "10060004": ShippingProblem.WRONG_STATE,
+    "10060023": ShippingProblem.UNCHANGED,
+    "10060012": ShippingProblem.LATER,
+    "10060019": ShippingProblem.LATER,
+    "45009": ShippingProblem.LATER,  # the day's quota: there is another day
+}
+_MAX_DESC, _MAX_PARCELS = 120, 15
+
+
+def shipping_problem(error: WeChatError) -> ShippingProblem:
+    """What a failed call about shipping means; a token that stays refused may be mended."""
+    if error.code in _SHIPPING:
+        return _SHIPPING[error.code]
+    if error.retry is Retry.RETRY or is_stale_token(error):
+        return ShippingProblem.LATER
+    return ShippingProblem.UNCLEAR if error.retry is Retry.UNKNOWN else ShippingProblem.REFUSED
+
+
+def notice_body(notice: ShippingNotice) -> dict[str, Any]:
+    """The body of upload_shipping_info. Of more than 15 parcels the last are told."""
+    assert notice.parcels and (notice.is_split or len(notice.parcels) == 1)
+    assert not notice.is_split or notice.logistics is Logistics.EXPRESS
+    body: dict[str, Any] = {
+        "order_key": {"order_number_type": 2, "transaction_id": notice.transaction_id},
+        "logistics_type": int(notice.logistics),
+        "delivery_mode": 2 if notice.is_split else 1,
+        "shipping_list": [_entry(one, notice) for one in notice.parcels[-_MAX_PARCELS:]],
+        "upload_time": notice.upload_time.isoformat(timespec="milliseconds"),
+        "payer": {"openid": notice.payer},
+    }
+    if notice.is_split:
+        body["is_all_delivered"] = notice.is_all_delivered
+    return body
+
+
+def _entry(parcel: ShippedParcel, notice: ShippingNotice) -> dict[str, Any]:
+    short = len(parcel.item_desc) <= _MAX_DESC
+    entry: dict[str, Any] = {
+        "item_desc": parcel.item_desc if short else parcel.item_desc[: _MAX_DESC - 1] + "…"
+    }
+    if notice.logistics is Logistics.EXPRESS:
+        entry["tracking_no"] = parcel.tracking_no
+        entry["express_company"] = parcel.express_company
+        if parcel.receiver_contact:
+            entry["contact"] = {"receiver_contact": parcel.receiver_contact}
+    return entry
 
 
 def open_user_data(session_key: str, iv: str, encrypted: str, appid: str) -> dict[str, Any]:

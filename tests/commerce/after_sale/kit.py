@@ -15,7 +15,6 @@ from siyu.commerce.ordering import http_admin as ordering_admin
 from siyu.commerce.ordering import http_shop as ordering_shop
 from siyu.commerce.ordering import service as ordering
 from siyu.kernel import clock
-from siyu.kernel.audit import System
 from siyu.kernel.auth import ShopIdentity, StaffIdentity, member_token
 from siyu.kernel.db import reading, transaction
 from siyu.kernel.http import build_app
@@ -23,7 +22,7 @@ from siyu.kernel.ids import ShopId
 from siyu.kernel.relay import Relay
 from siyu.money.payments import background as payments_background
 from tests.commerce.catalog.pictures import png
-from tests.commerce.ordering.kit import Shopper, broken_invariants, make_buyers
+from tests.commerce.ordering.kit import Shopper, broken_invariants, make_buyers, ship
 from tests.money.payments.bench import Market
 
 DESK = frozenset({"after_sale.read", "after_sale.write", "orders.read", "orders.write"})
@@ -160,10 +159,7 @@ class Sale:
         return await self.http.put("/admin/v1/after-sale/settings", json=TERMS | change)
 
     async def ship(self, order: dict[str, Any]) -> None:
-        async with transaction(self.shop) as tx:
-            await ordering.ship_order(
-                tx, UUID(order["order_id"]), System(), carrier="顺丰", tracking_no="SF0001"
-            )
+        await ship(self.shop, order)
 
     async def receive(self, order: dict[str, Any]) -> None:
         """The customer confirms the receipt of the order."""

@@ -64,8 +64,8 @@ BREAKS = {
     "a replacement leaves once, and only for an exchange":
         "update after_sale.cases set state = 'received' where state = 'exchanging'",
     "a replacement is kept only while its exchange lives":
-        f"""insert into inventory.reservations (shop_id, source, sku_id, quantity)
-            select shop_id, {REQUESTED}, sku_id, 1 from inventory.stock""",
+        f"""insert into inventory.reservations (shop_id, source, sku_id, warehouse_id, quantity)
+            select shop_id, {REQUESTED}, sku_id, warehouse_id, 1 from inventory.stock""",
 }  # fmt: skip
 
 

@@ -54,5 +54,8 @@ async def test_lists_of_five_thousand_products(goods: httpx.AsyncClient, shop: S
                 cursor = answer.json().get("next_cursor")
         return statistics.quantiles(took, n=20)[-1]
 
-    # The best of five: what others do on this machine is not ours to measure.
-    assert min([await round_of_all() for _ in range(5)]) < 300
+    # One good round of five: what others do on this machine is not ours to measure.
+    rounds: list[float] = []
+    while not rounds or (min(rounds) >= 300 and len(rounds) < 5):
+        rounds.append(await round_of_all())
+    assert min(rounds) < 300, rounds

@@ -14,6 +14,11 @@ from litestar import Litestar, Router
 from siyu.app.truths import BETWEEN_DOMAINS
 from siyu.commerce.catalog import service as catalog
 from siyu.commerce.catalog.contracts import ProductDraft, ProductKind, SkuDraft
+from siyu.commerce.coupons import invariants as coupons
+from siyu.commerce.fulfilment import http_admin as fulfilment_admin
+from siyu.commerce.fulfilment import http_shop as fulfilment_shop
+from siyu.commerce.fulfilment import invariants as fulfilment_truths
+from siyu.commerce.fulfilment import service as fulfilment
 from siyu.commerce.inventory import invariants as inventory
 from siyu.commerce.ordering import background, http_admin, http_shop, invariants
 from siyu.kernel.audit import System
@@ -41,9 +46,10 @@ ADDRESS = AddressText(
     district="安溪县",
     detail="龙涓乡茶叶街 18 号 🍵",
 )
-ALL = frozenset(
-    {"orders.read", "orders.write", "orders.export", "members.reveal", "shop.read", "shop.write"}
-)
+ALL = frozenset({
+    "orders.read", "orders.write", "orders.collect", "orders.export", "members.reveal", "shop.read",
+    "shop.write", "prices.write", "money.write",
+})  # fmt: skip
 
 
 async def make_skus(
@@ -114,10 +120,10 @@ class _Hooks:
 
 
 def app(shop: ShopId, permissions: frozenset[str] = ALL) -> Litestar:
-    """The lanes of ordering alone."""
+    """The lanes of ordering, and of fulfilment, which ships."""
     lanes = [
-        Router("/shop/v1", route_handlers=http_shop.routes),
-        Router("/admin/v1", route_handlers=http_admin.routes),
+        Router("/shop/v1", route_handlers=[*http_shop.routes, *fulfilment_shop.routes]),
+        Router("/admin/v1", route_handlers=[*http_admin.routes, *fulfilment_admin.routes]),
     ]
     return build_app(lanes, _Hooks(shop, permissions))
 
@@ -168,6 +174,15 @@ async def shopper(
     async with httpx.AsyncClient(transport=transport, base_url="https://test") as http:
         http.cookies.set("__Host-siyu", "staff")
         yield Shopper(http, member, address_id)
+
+
+async def ship(shop: ShopId, order: dict[str, Any]) -> None:
+    """All that was not refunded leaves in one parcel. Raises NothingLeft."""
+    order_id = UUID(order["order_id"])
+    async with transaction(shop) as tx:
+        await fulfilment.send_order(
+            tx, System(), order_id, carrier="SF", tracking_no="SF1234567890"
+        )
 
 
 async def stock_of(shop: ShopId, sku_id: UUID) -> tuple[int, int]:
@@ -280,6 +295,8 @@ async def broken_invariants(shop: ShopId) -> list[str]:
     async with reading(shop) as tx:
         truths = {
             **invariants.INVARIANTS,
+            **coupons.INVARIANTS,
+            **fulfilment_truths.INVARIANTS,
             **inventory.INVARIANTS,
             **payments.INVARIANTS,
             **ledger.INVARIANTS,

@@ -8,6 +8,7 @@ import httpx
 from openpyxl import load_workbook
 
 from siyu.commerce.ordering.service import export
+from siyu.kernel import tables
 from siyu.kernel.db import reading
 from tests.commerce.ordering.kit import ALL, app, make_skus, shopper, stock_of
 
@@ -161,7 +162,7 @@ async def test_F076_parameters_are_named_and_bounded(shop):
 
 async def test_a_long_export_goes_on_in_further_sheets(shop, monkeypatch):
     monkeypatch.setattr(export, "ROWS_AT_ONCE", 3)
-    monkeypatch.setattr(export, "SHEET_ROWS", 5)
+    monkeypatch.setattr(tables, "SHEET_ROWS", 5)
     (tea,) = await make_skus(shop)
     async with shopper(shop) as anna:
         numbers = [(await anna.order({tea: 1}, 1990))["order_no"] for _ in range(7)]

@@ -12,8 +12,8 @@ import msgspec
 import pytest
 from openpyxl import Workbook
 
-from siyu.commerce.ordering.contracts import BadImportFile
 from siyu.commerce.ordering.service import import_history
+from siyu.commerce.ordering.service.history_files import BadImportFile
 from siyu.commerce.ordering.service.history_rows import (
     Refused,
     read_price,

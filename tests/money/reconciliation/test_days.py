@@ -36,19 +36,17 @@ from siyu.money.reconciliation.contracts import (
     TicketState,
     TicketUnknown,
 )
-from siyu.sandbox.app import SandboxSettings, create_sandbox
 from tests.money.payments.bench import Market, configure, market
-from tests.wechat.conftest import start_server
+from tests.wechat.conftest import lonely_sandbox
 
 __all__ = ["market"]
 
 
 @pytest.fixture
-def wechat_url(tmp_path: Path) -> Iterator[str]:
+def wechat_url(sandbox_template: Path, tmp_path: Path) -> Iterator[str]:
     """A sandbox of its own: a bill shows all of a merchant account."""
-    server = start_server(create_sandbox(SandboxSettings(data_dir=tmp_path / "sandbox")))
-    yield server.url
-    server.stop()
+    with lonely_sandbox(sandbox_template, tmp_path) as server:
+        yield server.url
 
 
 @pytest.fixture

@@ -24,7 +24,13 @@ from siyu.commerce.after_sale.service.terms import load_terms
 from siyu.commerce.catalog import service as catalog
 from siyu.commerce.catalog.contracts import ProductKind, SkuForSale
 from siyu.commerce.ordering import service as ordering
-from siyu.commerce.ordering.contracts import Order, OrderLine, OrderNotFound, OrderStatus
+from siyu.commerce.ordering.contracts import (
+    Delivery,
+    Order,
+    OrderLine,
+    OrderNotFound,
+    OrderStatus,
+)
 from siyu.kernel import clock
 from siyu.kernel.audit import Actor
 from siyu.kernel.auth import MemberIdentity, StaffIdentity
@@ -35,8 +41,12 @@ from siyu.merchant.shops import service as shops
 
 
 async def load_offer(tx: ReadTx, member: MemberIdentity, order_id: UUID) -> Offer:
-    """What a member can ask for about an own order now. Raises OrderNotFound."""
+    """What a member can ask for about an own order now; of a gift nothing, for somebody else has
+    the goods, and what nobody accepts comes back by itself. Raises OrderNotFound.
+    """
     order = _own(await ordering.get_order(tx, order_id), member)
+    if order.delivery is Delivery.GIFT:
+        return Offer(kinds=[], reasons=[], lines=[], shipping_fen=0)
     lines = (await ordering.list_lines(tx, [order_id]))[order_id]
     ground, _ = await _load_ground(tx, order, lines)
     return rules.offer(ground)
@@ -51,6 +61,8 @@ async def open_case(tx: Tx, member: MemberIdentity, order_id: UUID, asked: CaseA
     order = _own(await ordering.get_order(tx, order_id), member)
     if asked.reason not in rules.CUSTOMER_REASONS:
         raise NotEligible(why="reason")
+    if order.delivery is Delivery.GIFT:
+        raise NotEligible(why="gift")
     return await _open(tx, order, asked, CaseSide.CUSTOMER, member)
 
 

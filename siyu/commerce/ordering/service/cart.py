@@ -1,5 +1,7 @@
 """The cart: what a member means to buy, at today's prices."""
 
+from collections.abc import Sequence
+from typing import Literal
 from uuid import UUID
 
 import msgspec
@@ -7,7 +9,14 @@ import msgspec
 from siyu.commerce.catalog import service as catalog
 from siyu.commerce.catalog.contracts import SkuForSale
 from siyu.commerce.inventory import service as inventory
-from siyu.commerce.ordering.contracts import MAX_LINES, CartFull, LineAsked, SkuNotFound
+from siyu.commerce.ordering.contracts import (
+    MAX_LINES,
+    MAX_QUANTITY,
+    CartFull,
+    LineAsked,
+    OrderLine,
+    SkuNotFound,
+)
 from siyu.commerce.ordering.service import cart_store
 from siyu.kernel import clock
 from siyu.kernel.db import ReadTx, Tx
@@ -36,9 +45,30 @@ class CartView(msgspec.Struct, frozen=True):
     selected_count: int
 
 
+class LeftOut(msgspec.Struct, frozen=True):
+    """What of an order could not be put into the cart: `quantity` pieces, and why: off_shelf,
+    sold_out (of that many pieces), cart_full."""
+
+    title: str
+    option_values: list[str]
+    quantity: int
+    reason: Literal["off_shelf", "sold_out", "cart_full"]
+
+
+class BoughtAgain(msgspec.Struct, frozen=True):
+    """The cart after an order was put into it; `sku_ids` are those of the order that are in it."""
+
+    cart: CartView
+    sku_ids: list[UUID]
+    left_out: list[LeftOut]
+
+
 async def load_cart(tx: ReadTx, member_id: UUID) -> CartView:
     """A member's cart, newest line first."""
-    kept = await cart_store.list_cart(tx, member_id)
+    return await _show(tx, await cart_store.list_cart(tx, member_id))
+
+
+async def _show(tx: ReadTx, kept: Sequence[cart_store.CartLine]) -> CartView:
     sku_ids = [line.sku_id for line in kept]
     skus = {sku.sku_id: sku for sku in await catalog.load_for_sale(tx, sku_ids)} if kept else {}
     available = await inventory.get_available(tx, sku_ids) if kept else {}
@@ -71,15 +101,55 @@ def _shown(line: cart_store.CartLine, sku: SkuForSale, available: int) -> CartLi
     )
 
 
-async def add_to_cart(tx: Tx, member_id: UUID, line: LineAsked) -> None:
-    """Put a SKU in, or more of it (at most 999 pieces). Raises SkuNotFound, CartFull."""
-    skus = await catalog.load_for_sale(tx, [line.sku_id])
-    if not skus or not skus[0].on_shelf:
-        raise SkuNotFound(sku_ids=[str(line.sku_id)])
+async def add_to_cart(tx: Tx, member_id: UUID, line: LineAsked) -> CartView:
+    """Put a SKU in, or more of it (at most 999 pieces); the cart with it, in four round trips.
+
+    Raises SkuNotFound, CartFull.
+    """
     now = clock.now()
     await cart_store.lock_cart(tx, member_id, now)
-    if await cart_store.insert_cart_line(tx, member_id, line, now) is None:
+    kept = await cart_store.insert_cart_line(tx, member_id, line, now)
+    if not any(one.sku_id == line.sku_id for one in kept):
         raise CartFull(limit=MAX_LINES)
+    cart = await _show(tx, kept)
+    if not any(one.sku_id == line.sku_id and one.state != "off_shelf" for one in cart.lines):
+        raise SkuNotFound(sku_ids=[str(line.sku_id)])
+    return cart
+
+
+async def buy_again(tx: Tx, member_id: UUID, lines: Sequence[OrderLine]) -> BoughtAgain:
+    """Put what is still on sale of an order into the cart, at today's prices: as many pieces as
+    were bought, or as are left. A SKU that is there already is kept at the larger number.
+    """
+    wanted = inventory.sum_demand(
+        (line.sku_id, line.quantity) for line in lines if not line.is_gift
+    )
+    by_sku = {line.sku_id: line for line in lines}
+    skus = {sku.sku_id: sku for sku in await catalog.load_for_sale(tx, list(wanted))}
+    available = await inventory.get_available(tx, list(wanted))
+    now = clock.now()
+    await cart_store.lock_cart(tx, member_id, now)
+    there = {line.sku_id for line in await cart_store.list_cart(tx, member_id)}
+    room = MAX_LINES - len(there)
+    put: list[LineAsked] = []
+    left_out: list[LeftOut] = []
+    for sku_id, quantity in wanted.items():
+        line, sku = by_sku[sku_id], skus.get(sku_id)
+        reason: Literal["off_shelf", "sold_out", "cart_full"] | None = None
+        fitting = min(quantity, available[sku_id], MAX_QUANTITY)
+        if sku is None or not sku.on_shelf:
+            reason, fitting = "off_shelf", 0
+        elif fitting and sku_id not in there and room == 0:
+            reason, fitting = "cart_full", 0
+        elif fitting < quantity:
+            reason = "sold_out"
+        if reason:
+            left_out.append(LeftOut(line.title, line.option_values, quantity - fitting, reason))
+        if fitting:
+            room -= sku_id not in there
+            put.append(LineAsked(sku_id, fitting))
+    await cart_store.raise_cart_lines(tx, member_id, put, now)
+    return BoughtAgain(await load_cart(tx, member_id), [line.sku_id for line in put], left_out)
 
 
 async def change_cart_line(

@@ -1,5 +1,6 @@
 """The cart's SQL."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -29,9 +30,15 @@ async def list_cart(tx: ReadTx, member_id: UUID) -> list[CartLine]:
 
 
 async def lock_cart(tx: Tx, member_id: UUID, at: datetime) -> None:
-    """Let one change of a cart wait for the other; makes the cart's row at first use."""
+    """Let one change of a cart wait for the other; makes the cart's row at first use.
+
+    The commit of such a change does not wait for the disk: should the server lose its power, the
+    last second of carts is gone, and nothing of any order.
+    """
     await tx.run(
-        """insert into ordering.carts (shop_id, member_id, changed_at) values ($1, $2, $3)
+        """with hurried as (select set_config('synchronous_commit', 'off', true))
+           insert into ordering.carts (shop_id, member_id, changed_at)
+           select $1, $2, $3 from hurried
            on conflict (shop_id, member_id) do update set changed_at = excluded.changed_at""",
         tx.shop_id,
         member_id,
@@ -39,23 +46,52 @@ async def lock_cart(tx: Tx, member_id: UUID, at: datetime) -> None:
     )
 
 
-async def insert_cart_line(tx: Tx, member_id: UUID, line: LineAsked, at: datetime) -> int | None:
-    """Put a line in or add to it (at most 999 pieces); None when 100 other lines are there."""
-    quantity: int | None = await tx.value(
-        """insert into ordering.cart_lines as l (shop_id, member_id, sku_id, quantity, added_at)
-           select $1, $2, $3, $4, $5
-           where (select count(*) from ordering.cart_lines
-                  where shop_id = $1 and member_id = $2 and sku_id <> $3) < 100
-           on conflict (shop_id, member_id, sku_id)
-           do update set quantity = least(l.quantity + excluded.quantity, 999), selected = true
-           returning quantity""",
+async def insert_cart_line(
+    tx: Tx, member_id: UUID, line: LineAsked, at: datetime
+) -> list[CartLine]:
+    """Put a line in or add to it (at most 999 pieces), unless 100 other lines are there; the cart
+    afterwards, newest line first.
+    """
+    return await tx.all(
+        CartLine,
+        """with others as (
+             select sku_id, quantity, selected, added_at from ordering.cart_lines
+             where shop_id = $1 and member_id = $2 and sku_id <> $3),
+           put as (
+             insert into ordering.cart_lines as l (shop_id, member_id, sku_id, quantity, added_at)
+             select $1, $2, $3, $4, $5 where (select count(*) from others) < 100
+             on conflict (shop_id, member_id, sku_id)
+             do update set quantity = least(l.quantity + excluded.quantity, 999), selected = true
+             returning sku_id, quantity, selected, added_at)
+           select sku_id, quantity, selected
+           from (select * from put union all select * from others) kept
+           order by added_at desc, sku_id""",
         tx.shop_id,
         member_id,
         line.sku_id,
         line.quantity,
         at,
     )
-    return quantity
+
+
+async def raise_cart_lines(
+    tx: Tx, member_id: UUID, lines: Sequence[LineAsked], at: datetime
+) -> None:
+    """Put lines in, selected; of what is there already the larger number stays. The caller has
+    seen to it that there is room.
+    """
+    await tx.run(
+        """insert into ordering.cart_lines as l (shop_id, member_id, sku_id, quantity, added_at)
+           select $1, $2, a.sku_id, a.quantity, $5
+           from unnest($3::uuid[], $4::int[]) as a (sku_id, quantity)
+           on conflict (shop_id, member_id, sku_id)
+           do update set quantity = greatest(l.quantity, excluded.quantity), selected = true""",
+        tx.shop_id,
+        member_id,
+        [line.sku_id for line in lines],
+        [line.quantity for line in lines],
+        at,
+    )
 
 
 async def set_cart_line(

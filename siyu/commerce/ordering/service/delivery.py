@@ -1,5 +1,6 @@
 """From paid to received: ship, confirm, complete."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -29,6 +30,7 @@ RECEIVED, RECEIVED_BY_TIME, COMPLETED, DELIVERED = (
     "completed",
     "delivered",
 )
+RECEIVED_AT_WECHAT, PICKED_UP = "received_at_wechat", "picked_up"
 """How an order came to its end: keys of `rules.LABELS`."""
 
 
@@ -40,20 +42,22 @@ async def lock_order(tx: Tx, order_id: UUID) -> Order:
     return order
 
 
-async def ship_order(
-    tx: Tx, order_id: UUID, actor: Actor, *, carrier: str, tracking_no: str
-) -> Order:
-    """Note that the goods have left; from now the days to automatic receipt are counted.
+async def note_sent(tx: Tx, order_id: UUID, pieces: Mapping[int, int]) -> None:
+    """Pieces (line_no -> quantity) of an order that is locked have left. Raises NothingToShip for
+    more than were bought.
+    """
+    if await delivery_store.move_sent(tx, order_id, pieces) != len(pieces):
+        raise NothingToShip
 
-    What was refunded meanwhile stays here; the rest is sent. Raises OrderNotFound, MoveRefused,
-    NothingToShip.
+
+async def ship_order(tx: Tx, order_id: UUID, actor: Actor) -> Order:
+    """Note that all that was not refunded has left; from now the days to automatic receipt are
+    counted. Raises OrderNotFound, MoveRefused, and NothingToShip when nothing was sent.
     """
     order = await lock_order(tx, order_id)
     rules.check_move(order.status, OrderStatus.SHIPPED)
     lines = (await queries.list_lines(tx, [order_id]))[order_id]
-    is_left = any(line.refunded_quantity < line.quantity for line in lines)
-    is_paid_back = 0 < order.paid_fen == order.refunded_fen
-    if order.delivery is not Delivery.SHIP or not is_left or is_paid_back:
+    if not any(line.sent_quantity for line in lines):
         raise NothingToShip
     settings = await delivery_store.get_settings(tx)
     now = clock.now()
@@ -61,14 +65,11 @@ async def ship_order(
     await delivery_store.move_shipped(
         tx,
         order_id,
-        carrier=carrier,
-        tracking_no=tracking_no,
         at=now,
         receipt_due_at=due_at,
         actor=actor.actor_name,
     )
-    after = {"carrier": carrier, "tracking_no": tracking_no}
-    audit(tx, actor, "ordering.order_shipped", ("order", order_id), after=after)
+    audit(tx, actor, "ordering.order_shipped", ("order", order_id))
     shipped = OrderShipped(
         order_id=order_id,
         order_no=order.order_no,
@@ -78,12 +79,7 @@ async def ship_order(
     )
     emit(tx, shipped)
     return msgspec.structs.replace(
-        order,
-        status=OrderStatus.SHIPPED,
-        carrier=carrier,
-        tracking_no=tracking_no,
-        shipped_at=now,
-        receipt_due_at=due_at,
+        order, status=OrderStatus.SHIPPED, shipped_at=now, receipt_due_at=due_at
     )
 
 
@@ -105,6 +101,24 @@ async def receive_by_time(tx: Tx, order_id: UUID, actor: Actor) -> Order:
     if order.status is not OrderStatus.SHIPPED or not is_due:
         raise MoveRefused(status=order.status)
     return await complete(tx, order, RECEIVED_BY_TIME, actor)
+
+
+async def receive_at_wechat(tx: Tx, order_id: UUID, actor: Actor) -> None:
+    """WeChat says that the buyer has it, or that its own days are over; nothing happens unless the
+    order is shipped. Raises OrderNotFound.
+    """
+    order = await lock_order(tx, order_id)
+    if order.status is OrderStatus.SHIPPED:
+        await complete(tx, order, RECEIVED_AT_WECHAT, actor)
+
+
+async def hand_over(tx: Tx, order_id: UUID, actor: Actor) -> Order:
+    """The buyer has collected it. Raises OrderNotFound, MoveRefused."""
+    order = await lock_order(tx, order_id)
+    if order.delivery is not Delivery.PICKUP or order.status is not OrderStatus.PAID:
+        raise MoveRefused(status=order.status)
+    audit(tx, actor, "ordering.order_handed_over", ("order", order_id))
+    return await complete(tx, order, PICKED_UP, actor)
 
 
 async def complete_order(tx: Tx, order_id: UUID, actor: Actor) -> Order:

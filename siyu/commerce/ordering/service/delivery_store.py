@@ -1,5 +1,6 @@
 """The SQL of sending and receiving, and of what a shop decides about them."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
@@ -13,8 +14,6 @@ async def move_shipped(
     tx: Tx,
     order_id: UUID,
     *,
-    carrier: str,
-    tracking_no: str,
     at: datetime,
     receipt_due_at: datetime,
     actor: str,
@@ -22,19 +21,30 @@ async def move_shipped(
     """The order has left; notes it in the timeline."""
     await tx.run(
         """with moved as (
-             update ordering.orders set status = 'shipped', carrier = $3, tracking_no = $4,
-               shipped_at = $5, receipt_due_at = $6
+             update ordering.orders set status = 'shipped', shipped_at = $3, receipt_due_at = $4
              where shop_id = $1 and order_id = $2)
            insert into ordering.timeline (shop_id, order_id, entry_id, at, event, actor)
-           values ($1, $2, $7, $5, 'shipped', $8)""",
+           values ($1, $2, $5, $3, 'shipped', $6)""",
         tx.shop_id,
         order_id,
-        carrier,
-        tracking_no,
         at,
         receipt_due_at,
         new_id(),
         actor,
+    )
+
+
+async def move_sent(tx: Tx, order_id: UUID, pieces: Mapping[int, int]) -> int:
+    """Count pieces (line_no -> quantity) as sent; how many lines had that many left."""
+    return await tx.run(
+        """update ordering.order_lines l set sent_quantity = l.sent_quantity + s.quantity
+           from unnest($3::int[], $4::int[]) as s (line_no, quantity)
+           where l.shop_id = $1 and l.order_id = $2 and l.line_no = s.line_no
+             and l.sent_quantity + s.quantity <= l.quantity""",
+        tx.shop_id,
+        order_id,
+        list(pieces),
+        list(pieces.values()),
     )
 
 

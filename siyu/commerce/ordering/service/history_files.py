@@ -2,18 +2,23 @@
 
 import contextlib
 import csv
-import gzip
-import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 from zipfile import BadZipFile
 
 import msgspec
-from openpyxl import load_workbook
 
-from siyu.commerce.ordering.contracts import BadImportFile
+from siyu.kernel.errors import BadInput
+from siyu.kernel.tables import open_rows
+
+
+class BadImportFile(BadInput):
+    """The file cannot be read at all, or lacks columns; `reason` says which."""
+
+    code = "ordering.bad_import_file"
+    zh = "文件无法导入：{reason}"
+    en = "The file cannot be imported: {reason}"
 
 
 class ImportPreset(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -87,16 +92,8 @@ def open_table(path: Path, preset: ImportPreset) -> Iterator[Table]:
     """Open a table and find its columns; raises BadImportFile with the reason."""
     with contextlib.ExitStack() as stack:
         try:
-            raw = stack.enter_context(path.open("rb"))
-            magic = raw.read(4)
-            raw.seek(0)
-            plain: Any = raw
-            if magic[:2] == b"\x1f\x8b":
-                plain = stack.enter_context(gzip.GzipFile(fileobj=raw))
-                magic = plain.read(4)
-                plain.seek(0)
-            rows = _xlsx_rows(plain, stack) if magic == b"PK\x03\x04" else _csv_rows(plain)
-            _, header = next(rows, (0, []))
+            opened = stack.enter_context(open_rows(path))
+            _, header = next(opened.rows, (0, []))
         except (OSError, EOFError, BadZipFile, KeyError, ValueError, csv.Error) as error:
             raise BadImportFile(file=path.name, reason=str(error) or "empty") from None
         columns = _find_columns(header, preset)
@@ -107,7 +104,7 @@ def open_table(path: Path, preset: ImportPreset) -> Iterator[Table]:
         if not is_lines and ("quantity" in columns or not has_names):
             missing = ", ".join(field for field in _NEEDED if field not in columns)
             raise BadImportFile(file=path.name, reason=f"no column for: {missing}")
-        yield Table(path, columns, _checked(path, rows), is_lines, raw.tell)
+        yield Table(path, columns, _checked(path, opened.rows), is_lines, opened.position)
 
 
 def _find_columns(header: Sequence[str], preset: ImportPreset) -> dict[str, int]:
@@ -136,46 +133,6 @@ def _checked(
                 yield line_no, row
     except (OSError, EOFError, ValueError, csv.Error) as error:
         raise BadImportFile(file=path.name, reason=str(error)) from None
-
-
-def _csv_rows(file: IO[bytes]) -> Iterator[tuple[int, Sequence[str]]]:
-    sample = file.read(256 * 1024)
-    file.seek(0)
-    text = io.TextIOWrapper(file, encoding=_encoding(sample), newline="")
-    head = sample.partition(b"\n")[0]
-    delimiter = max(",;\t|", key=lambda mark: head.count(mark.encode()))
-    reader = csv.reader(text, delimiter=delimiter)
-    for row in reader:
-        yield reader.line_num, row
-
-
-def _encoding(sample: bytes) -> str:
-    """UTF-8, or what Chinese Windows writes."""
-    try:
-        # A character may be cut at the end of the sample, but not before it.
-        sample.decode("utf-8") if len(sample) < 256 * 1024 else sample[:-4].decode("utf-8")
-    except UnicodeDecodeError as error:
-        if error.start < len(sample) - 8:
-            return "gb18030"
-    return "utf-8-sig"
-
-
-def _xlsx_rows(file: IO[bytes], stack: contextlib.ExitStack) -> Iterator[tuple[int, Sequence[str]]]:
-    book = load_workbook(file, read_only=True, data_only=True)
-    stack.callback(book.close)
-    for line_no, row in enumerate(book.worksheets[0].iter_rows(values_only=True), start=1):
-        yield line_no, [_cell_text(value) for value in row]
-
-
-def _cell_text(value: Any) -> str:
-    """A cell as it would stand in a CSV; repr of a number is its shortest exact form."""
-    if value is None:
-        return ""
-    if isinstance(value, float):
-        return str(int(value)) if value.is_integer() else repr(value)
-    if isinstance(value, datetime):
-        return value.isoformat(" ")
-    return str(value)
 
 
 def name_columns(preset: ImportPreset, columns: Mapping[str, str]) -> ImportPreset:

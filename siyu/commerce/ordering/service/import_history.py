@@ -20,25 +20,30 @@ from siyu.commerce.catalog import service as catalog
 from siyu.commerce.catalog.contracts import ImportedProduct
 from siyu.commerce.ordering import queries, rules
 from siyu.commerce.ordering.contracts import (
-    BadImportFile,
     OrderImported,
     OrderKind,
 )
 from siyu.commerce.ordering.service import history_store
-from siyu.commerce.ordering.service.export import inert
 from siyu.commerce.ordering.service.history_files import (
     PRESETS,
+    BadImportFile,
     ImportPreset,
     Table,
     name_columns,
     open_table,
 )
 from siyu.commerce.ordering.service.history_rows import History, Refusal, StagedLine
-from siyu.commerce.ordering.service.history_store import ImportReport, StagedItem, StagedOrder
+from siyu.commerce.ordering.service.history_store import (
+    ImportReport,
+    RefusalRow,
+    StagedItem,
+    StagedOrder,
+)
 from siyu.kernel import clock, config
 from siyu.kernel.db import ReadTx, Tx, reading, transaction
 from siyu.kernel.events import emit
 from siyu.kernel.ids import new_id
+from siyu.kernel.tables import inert
 from siyu.merchant.shops import service as shops
 from siyu.people.members import service as members
 from siyu.people.members.contracts import ImportRow
@@ -89,6 +94,23 @@ async def import_files(
                     raise _DryRun
     assert report is not None
     return report
+
+
+async def import_table(
+    tx: Tx, file: Path, columns: Mapping[str, str], zone: ZoneInfo, *, dry_run: bool, notice: Notice
+) -> tuple[ImportReport, list[RefusalRow]]:
+    """Import one table of lines, that was judged before; all its refused lines with the report.
+
+    columns: field -> column name, on top of the standard ones, and `source`.
+    A dry run is the caller's to take back. Raises BadImportFile.
+    """
+    mapping = name_columns(PRESETS["standard"], columns)
+    with open_table(file, mapping) as table:
+        report = await import_history(
+            tx, [table], mapping, "standard", zone, dry_run=dry_run, notice=notice
+        )
+    refused = await history_store.list_refusals(tx, report.import_id, 0, report.refused)
+    return report, refused
 
 
 async def load_preset(tx: ReadTx, name: str) -> ImportPreset:

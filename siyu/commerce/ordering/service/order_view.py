@@ -14,6 +14,7 @@ from siyu.commerce.ordering.contracts import (
     OrderLine,
     OrderRefund,
     OrderStatus,
+    PickupStore,
     RefundStatus,
     TimelineEntry,
 )
@@ -37,6 +38,7 @@ class OrderLineView(msgspec.Struct, frozen=True):
     total_fen: int
     refunded_quantity: int
     refunded_fen: int
+    is_gift: bool
 
 
 class TimelineView(msgspec.Struct, frozen=True):
@@ -49,7 +51,7 @@ class TimelineView(msgspec.Struct, frozen=True):
 
 class TendersView(msgspec.Struct, frozen=True):
     """What an order is paid with: `wechat_fen + balance_fen` is its total; `points` took
-    `points_fen` off before.
+    `points_fen` off before. An offline order's `wechat_fen` were paid at the counter.
     """
 
     wechat_fen: int
@@ -59,10 +61,8 @@ class TendersView(msgspec.Struct, frozen=True):
 
 
 class ShipmentView(msgspec.Struct, frozen=True):
-    """Where the goods are; `receipt_due_at`: when they count as received."""
+    """All has left (its parcels are fulfilment's); `receipt_due_at`: when it counts as received."""
 
-    carrier: str
-    tracking_no: str
     shipped_at: datetime
     receipt_due_at: datetime
 
@@ -98,6 +98,8 @@ class OrderSummary(msgspec.Struct, frozen=True, kw_only=True):
     paid_at: datetime | None
     remark: str
     tenders: TendersView
+    is_offline: bool
+    pickup: PickupStore | None
     can_confirm: bool
     lines: list[OrderLineView]
 
@@ -169,5 +171,5 @@ async def load(tx: ReadTx, order: Order, *, chinese: bool) -> OrderView:
 def _shipment(order: Order) -> ShipmentView | None:
     if order.shipped_at is None:
         return None
-    assert order.carrier and order.tracking_no and order.receipt_due_at
-    return ShipmentView(order.carrier, order.tracking_no, order.shipped_at, order.receipt_due_at)
+    assert order.receipt_due_at
+    return ShipmentView(order.shipped_at, order.receipt_due_at)

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import msgspec
 
+from siyu.commerce.coupons import service as coupons
 from siyu.commerce.inventory import service as inventory
 from siyu.commerce.ordering import queries, rules
 from siyu.commerce.ordering.contracts import (
@@ -68,9 +69,9 @@ async def refund(
     """Give money, points and goods of an order back; how it is shared over the tenders.
 
     refund_id: the caller's own number; told again it changes nothing and gives the same answer.
-    lines: pieces and fen of each; pieces of 0 when only money goes back, fen of 0 when only goods
-    do. restock: the pieces are (or stayed) in the house. unshipped_only: refuse once the goods have
-    left. Raises OrderNotFound, MoveRefused, NothingToRefund, RefundTooMuch (F028), and what
+    lines: pieces and fen of each, 0 of one when only the other goes back; gifts go with the last of
+    what was bought. restock: the pieces are (or stayed) in the house. unshipped_only: not once they
+    have left. Raises OrderNotFound, MoveRefused, NothingToRefund, RefundTooMuch (F028), and what
     `payments.intend_refund` does (F029).
     """
     order = await lock_order(tx, order_id)
@@ -81,6 +82,8 @@ async def refund(
     if not is_open or (unshipped_only and order.status is not OrderStatus.PAID):
         raise MoveRefused(status=order.status)
     bought = (await queries.list_lines(tx, [order_id]))[order_id]
+    if unshipped_only:
+        rules.check_unsent(bought, lines)
     rules.check_refund(rules.left_to_refund(order, bought), lines, shipping_fen)
     started = OrderRefund(
         refund_id=refund_id,
@@ -96,7 +99,7 @@ async def refund(
         actor=actor.actor_name,
         started_at=clock.now(),
         finished_at=None,
-        lines=list(lines),
+        lines=rules.with_gifts(bought, lines),
     )
     started = await _share(tx, order, bought, started)
     await refund_store.insert_refund(tx, started)
@@ -117,7 +120,7 @@ async def refund(
         )
     else:
         await _finish(tx, order, started, INSIDE)
-    if restock and (goods := _goods(bought, lines)):
+    if restock and (goods := _goods(bought, started.lines)):
         # Last, for it locks the rows that everybody wants.
         await inventory.take_back(tx, refund_id, goods, actor)
     return RefundSplit(started.wechat_fen, started.balance_fen, started.points)
@@ -219,6 +222,8 @@ async def _finish(tx: Tx, order: Order, done: OrderRefund, actor: str) -> None:
     is_full = rules.is_all_back(after, bought, others)
     if is_full:
         await refund_store.move_refunded(tx, order_id)
+        if order.coupons:
+            await coupons.give_back(tx, order_id, done.refund_id)
     event = "refunded" if is_full else "refunded_in_part"
     await queries.insert_timeline(tx, order_id, event, now, actor)
     by_no = {line.line_no: line for line in bought}

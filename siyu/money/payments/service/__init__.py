@@ -1,8 +1,9 @@
 """Verbs of payments.
 
-Inside the caller's transaction: `intend`, `has_open`, `park`, `resolve`, `record_trade`; for
-refunds `lock_paid`, `intend_refund`, `release_refund`, `retry_refund`, `intend_abnormal`,
-`settle_outside`, `give_up_refund`, `record_refund`; and what begins with `get_` and `list_`.
+Inside the caller's transaction: `intend`, `collect_offline`, `has_open`, `park`, `resolve`,
+`record_trade`; for refunds `lock_paid`, `intend_refund`, `release_refund`, `retry_refund`,
+`intend_abnormal`, `settle_outside`, `hand_out_refund`, `give_up_refund`, `record_refund`; and what
+begins with `get_` and `list_`.
 Outside any transaction, for they speak with WeChat and open short ones: `call`, `sync`,
 `close_order`, `follow_up`, `record_notification`, `pursue_refund`, `ask_refund`, `apply_abnormal`.
 """
@@ -36,6 +37,7 @@ from siyu.money.payments.service.refund_store import (
 )
 from siyu.money.payments.service.refunding import (
     give_up_refund,
+    hand_out_refund,
     intend_abnormal,
     intend_refund,
     lock_paid,
@@ -43,7 +45,7 @@ from siyu.money.payments.service.refunding import (
     retry_refund,
     settle_outside,
 )
-from siyu.money.payments.service.starting import call, intend
+from siyu.money.payments.service.starting import call, collect_offline, intend
 from siyu.money.payments.service.suspense import park, resolve
 
 __all__ = [
@@ -53,6 +55,7 @@ __all__ = [
     "ask_refund",
     "call",
     "close_order",
+    "collect_offline",
     "find_orders",
     "find_outside",
     "follow_up",
@@ -60,6 +63,7 @@ __all__ = [
     "get_parked_row",
     "get_refund_row",
     "give_up_refund",
+    "hand_out_refund",
     "has_open",
     "intend",
     "intend_abnormal",

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from siyu.kernel import clock
 from siyu.kernel.config import settings
-from siyu.kernel.db import Tx, transaction
+from siyu.kernel.db import Tx, reading, transaction
 from siyu.kernel.errors import SiyuError
 from siyu.kernel.ids import ShopId
 from siyu.merchant.shops import service as shops
@@ -76,6 +76,10 @@ async def ask_refund(shop_id: ShopId, refund_id: UUID) -> RefundState:
     A refund WeChat cannot be asked about (never heard of, or of a former account) stays as it is.
     Raises RefundUnknown, ProviderUnavailable.
     """
+    async with reading(shop_id) as tx:
+        found = await refund_store.get_refund(tx, refund_id)
+        if found is not None and not found.merchant:
+            return found.state  # cash
     refund, credentials = await _begin(shop_id, refund_id)
     if refund.merchant != credentials.mchid:
         return refund.state

@@ -18,6 +18,7 @@ from siyu.money.ledger.contracts import Book, Entry, Leg
 from siyu.money.payments import queries, rules
 from siyu.money.payments.contracts import (
     AttemptState,
+    Channel,
     NothingPaid,
     PaidAttempt,
     ParkedResolved,
@@ -77,10 +78,11 @@ async def intend_refund(
         assert (known.order_id, known.amount_fen) == (order_id, amount_fen), "another refund"
         return
     attempt = next((one for one in attempts if one.state is AttemptState.PAID), None)
-    if attempt is None or attempt.provider_number is None:
+    if attempt is None or attempt.channel is Channel.INTERNAL:
         raise NothingPaid
     assert attempt.paid_at is not None
     now = clock.now()
+    is_offline = attempt.channel is Channel.OFFLINE
     rules.check_refund(
         amount_fen,
         attempt.amount_fen,
@@ -97,13 +99,13 @@ async def intend_refund(
         parked_id=None,
         purpose=attempt.purpose,
         origin=origin,
-        state=RefundState.WAITING if waits else RefundState.CREATED,
+        state=RefundState.WAITING if waits else _first_state(attempt),
         amount_fen=amount_fen,
         total_fen=attempt.amount_fen,
         reason=reason[:_REASON_CHARACTERS],
         number=refund_id.hex,
         merchant=attempt.merchant,
-        provider_payment=attempt.provider_number,
+        provider_payment=attempt.provider_number or "",
         provider_number=None,
         problem=None,
         to_merchant=False,
@@ -111,7 +113,7 @@ async def intend_refund(
         restarts=0,
         created_at=now,
         moved_at=now,
-        next_call_at=None if waits else now,
+        next_call_at=None if waits or is_offline else now,
     )
     await refund_store.insert_refund(tx, refund, (actor or System()).actor_name)
     await _owe(tx, refund, rules.earned(attempt.purpose, attempt.owner, amount_fen), "refund_due")
@@ -154,10 +156,13 @@ async def release_refund(tx: Tx, refund_id: UUID) -> None:
 
     Raises RefundUnknown.
     """
-    refund, _ = await lock(tx, refund_id)
+    refund, attempt = await lock(tx, refund_id)
     if refund.state is RefundState.WAITING:
+        assert attempt is not None, "parked money waits for nobody"
+        state = _first_state(attempt)
+        next_call_at = clock.now() if state is RefundState.CREATED else None
         await refund_store.move_refund(
-            tx, refund, RefundState.CREATED, System().actor_name, next_call_at=clock.now()
+            tx, refund, state, System().actor_name, next_call_at=next_call_at
         )
 
 
@@ -205,10 +210,12 @@ async def intend_abnormal(tx: Tx, refund_id: UUID, to_merchant: bool, actor: Act
 async def settle_outside(tx: Tx, refund_id: UUID, reason: str, actor: Actor) -> None:
     """The payer was given the money outside of WeChat. reason: how and why, for the audit.
 
-    Raises RefundUnknown, RefundMoveRefused: only for a refund that stopped.
+    Raises RefundUnknown, RefundMoveRefused: only for a refund that stopped, or of what was paid at
+    the counter.
     """
     refund, attempt = await lock(tx, refund_id)
-    _must_stand_still(refund)
+    if refund.state not in rules.REFUND_STANDS:
+        raise RefundMoveRefused(state=refund.state, problem=refund.problem)
     legs = [Leg(Book.REFUND_DUE, refund.amount_fen), Leg(Book.PETTY, -refund.amount_fen)]
     await post(tx, refund, "refund_outside", legs, note=reason)
     await refund_store.move_refund(
@@ -224,14 +231,14 @@ async def settle_outside(tx: Tx, refund_id: UUID, reason: str, actor: Actor) -> 
 
 
 async def give_up_refund(tx: Tx, refund_id: UUID, reason: str, actor: Actor) -> None:
-    """Close a refund that WeChat refuses, for good: the books no longer owe it, and its amount may
-    be refunded anew. Parked money is parked again.
+    """Close a refund that WeChat refuses, or that staff never handed out, for good: the books no
+    longer owe it, and its amount may be refunded anew. Parked money is parked again.
 
-    Raises RefundUnknown, RefundMoveRefused: only for a failed one, for the money of an abnormal
-    one has already left our balance.
+    Raises RefundUnknown, RefundMoveRefused: not for an abnormal one, whose money has already left
+    our balance.
     """
     refund, attempt = await lock(tx, refund_id)
-    if refund.state is not RefundState.FAILED:
+    if refund.state not in rules.REFUND_UNPAID:
         raise RefundMoveRefused(state=refund.state, problem=refund.problem)
     owed = await ledger.find_entry(tx, f"refund_due:{refund_id}")
     assert owed is not None, "a refund is booked when it is intended"
@@ -386,6 +393,21 @@ async def _owe(tx: Tx, refund: Refund, source: Leg, kind: str) -> None:
             note=refund.reason,
         ),
     )
+
+
+def _first_state(attempt: Attempt) -> RefundState:
+    """Where a refund begins: with the provider, or with those who stand at the counter."""
+    is_offline = attempt.channel is Channel.OFFLINE
+    return RefundState.COUNTER if is_offline else RefundState.CREATED
+
+
+async def hand_out_refund(tx: Tx, refund_id: UUID, note: str, actor: Actor) -> None:
+    """Staff gave back at the counter what was paid there. Raises RefundUnknown, RefundMoveRefused:
+    only for such a refund."""
+    refund, _ = await lock(tx, refund_id)
+    if refund.state is not RefundState.COUNTER:
+        raise RefundMoveRefused(state=refund.state, problem=refund.problem)
+    await settle_outside(tx, refund_id, note, actor)
 
 
 def _must_stand_still(refund: Refund) -> None:

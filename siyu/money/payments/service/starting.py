@@ -1,6 +1,7 @@
 """The first two steps: store the attempt with its number, then ask WeChat under that number."""
 
 from siyu.kernel import clock
+from siyu.kernel.audit import Actor
 from siyu.kernel.config import settings
 from siyu.kernel.db import Tx, reading, transaction
 from siyu.kernel.events import emit
@@ -8,8 +9,11 @@ from siyu.kernel.ids import ShopId, new_id
 from siyu.kernel.money import MAX_FEN
 from siyu.merchant.shops import service as shops
 from siyu.merchant.shops.contracts import WeChatNotSet
+from siyu.money.ledger import service as ledger
+from siyu.money.ledger.contracts import Book, Entry, Leg
 from siyu.money.payments import queries, rules
 from siyu.money.payments.contracts import (
+    AlreadyPaid,
     AttemptState,
     Channel,
     Payable,
@@ -20,6 +24,7 @@ from siyu.money.payments.contracts import (
     PaymentUnknown,
     ProviderRefused,
     ProviderUnavailable,
+    Purpose,
     StartedPayment,
     VirtualOnIos,
 )
@@ -183,7 +188,7 @@ def _new_attempt(
         paid_at=now if state is AttemptState.PAID else None,
         purpose=payable.purpose,
         owner=payable.owner,
-        is_shared=payable.is_shared and channel is not Channel.INTERNAL,
+        is_shared=payable.is_shared and channel in (Channel.JSAPI, Channel.NATIVE),
         refunded_fen=0,
         refund_count=0,
     )
@@ -196,6 +201,39 @@ def _is_same(attempt: Attempt, wanted: Attempt) -> bool:
         "is_shared", "purpose", "owner",
     )  # fmt: skip
     return all(getattr(attempt, name) == getattr(wanted, name) for name in names)
+
+
+async def collect_offline(tx: Tx, payable: Payable, actor: Actor, note: str) -> PaymentId:
+    """Write down that staff collected an order's money at the counter (amount_fen ≥ 1), in cash or
+    by a till of their own; the payment counts from now on, and `petty` holds the money.
+
+    The caller holds the order's row lock and knows that it still waits for money. What the payer
+    may have begun at WeChat is closed by the worker; should it be paid all the same, that money
+    goes back as paid twice (F017). Raises AlreadyPaid.
+    """
+    assert 0 < payable.amount_fen <= MAX_FEN and payable.purpose is Purpose.ORDER
+    attempts = await queries.lock_attempts(tx, payable.order_id)
+    if any(attempt.state is AttemptState.PAID for attempt in attempts):
+        raise AlreadyPaid
+    made = _new_attempt(payable, Channel.OFFLINE, "", "", state=AttemptState.PAID)
+    assert made.paid_at is not None
+    await queries.insert_attempt(tx, made, None, {"by": actor.actor_name, "note": note})
+    await ledger.post(
+        tx,
+        Entry(
+            key=f"payment:{made.payment_id}",
+            kind="payment_offline",
+            legs=[Leg(Book.PETTY, made.amount_fen), Leg(Book.SALES, -made.amount_fen)],
+            order_id=made.order_id,
+            ref=made.payment_id,
+            at=made.paid_at,
+            note=note,
+        ),
+    )
+    if any(attempt.state in rules.OPEN for attempt in attempts):
+        await queries.move_query_to_now(tx, made.order_id)
+    emit(tx, made.succeeded(made.paid_at))
+    return made.payment_id
 
 
 def _started(

@@ -252,6 +252,358 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/v1/bulk": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListBulkTasks
+         * @description Tasks of the kinds that this person may see, newest first.
+         */
+        get: operations["list_bulk_tasks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/bulk/exports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * StartExport
+         * @description Have a table written.
+         */
+        post: operations["start_export"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/bulk/template": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * FetchTemplate
+         * @description A table with the columns of products_in, stock_in or orders_in, and a line as an example.
+         */
+        get: operations["fetch_template"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/bulk/uploads": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * UploadTable
+         * @description Take a CSV or XLSX of products_in, stock_in or orders_in; nothing is changed yet.
+         */
+        post: operations["upload_table"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/bulk/{task_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ShowBulkTask
+         * @description One task and how far it is.
+         */
+        get: operations["show_bulk_task"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/bulk/{task_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * CancelBulkTask
+         * @description Stop it; what was taken in stays.
+         */
+        post: operations["cancel_bulk_task"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/bulk/{task_id}/errors": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * FetchErrors
+         * @description All refused lines as CSV.
+         */
+        get: operations["fetch_errors"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/bulk/{task_id}/file": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * FetchResult
+         * @description The table that was written.
+         */
+        get: operations["fetch_result"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/bulk/{task_id}/pictures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * UploadPictures
+         * @description A ZIP of the pictures that the table names.
+         */
+        post: operations["upload_pictures"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/bulk/{task_id}/refusals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListRefusedLines
+         * @description Every line that was not taken, in the order of the file.
+         */
+        get: operations["list_refused_lines"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/bulk/{task_id}/start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * StartBulkTask
+         * @description Let the worker take it in, or only try to.
+         */
+        post: operations["start_bulk_task"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/campaigns": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListCampaigns
+         * @description Campaigns, newest first.
+         */
+        get: operations["list_campaigns"];
+        put?: never;
+        /**
+         * CreateCampaign
+         * @description Write a campaign; it is a draft until it is started.
+         */
+        post: operations["create_campaign"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/campaigns/{campaign_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * GetCampaign
+         * @description A campaign, with what it would have cost if that was simulated.
+         */
+        get: operations["get_campaign"];
+        /**
+         * EditCampaign
+         * @description Replace a campaign that does not run; 409 when somebody else was first.
+         */
+        put: operations["edit_campaign"];
+        post?: never;
+        /**
+         * RemoveCampaign
+         * @description Delete a draft.
+         */
+        delete: operations["remove_campaign"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/campaigns/{campaign_id}/end": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * EndCampaign
+         * @description End a campaign for good.
+         */
+        post: operations["end_campaign"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/campaigns/{campaign_id}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * PauseCampaign
+         * @description Take a campaign's effect away; it may be edited and started again.
+         */
+        post: operations["pause_campaign"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/campaigns/{campaign_id}/start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * StartCampaign
+         * @description Let a campaign run whose cost was simulated, or say why it runs without.
+         */
+        post: operations["start_campaign"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/carriers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListCarriers
+         * @description Carriers to choose from.
+         */
+        get: operations["list_carriers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/v1/categories": {
         parameters: {
             query?: never;
@@ -344,6 +696,215 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/v1/consignments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListConsignments
+         * @description What is to be sent or collected, the oldest first; what has ended, the newest first. `q` is
+         *     an order number.
+         */
+        get: operations["list_consignments"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/consignments/counts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * CountConsignments
+         * @description How much is to be done.
+         */
+        get: operations["count_consignments"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/consignments/{consignment_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ShowConsignment
+         * @description One consignment, its parcels, and what may be sent together with it.
+         */
+        get: operations["show_consignment"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/coupon-claims/{claim_id}/moves": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListCouponMoves
+         * @description Every step of a coupon.
+         */
+        get: operations["list_coupon_moves"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/coupons": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListCouponBatches
+         * @description The batches, newest first.
+         */
+        get: operations["list_coupon_batches"];
+        put?: never;
+        /**
+         * CreateCouponBatch
+         * @description Make a batch, as a draft.
+         */
+        post: operations["create_coupon_batch"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/coupons/{batch_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ShowCouponBatch
+         * @description A batch with its figures.
+         */
+        get: operations["show_coupon_batch"];
+        /**
+         * EditCouponBatch
+         * @description Change a batch: all of a draft; of one that has run its name, note and limits.
+         */
+        put: operations["edit_coupon_batch"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/coupons/{batch_id}/claims": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListCouponClaims
+         * @description Who has coupons of a batch, the newest first.
+         */
+        get: operations["list_coupon_claims"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/coupons/{batch_id}/hand-out": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * HandOutCoupons
+         * @description Give a coupon to each of these members.
+         */
+        post: operations["hand_out_coupons"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/coupons/{batch_id}/state": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * MoveCouponBatch
+         * @description Start, pause or end a batch; coupons already given stay good.
+         */
+        post: operations["move_coupon_batch"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/coupons/{batch_id}/void": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * VoidCoupons
+         * @description Take coupons away that are in no order.
+         */
+        post: operations["void_coupons"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/v1/dashboard": {
         parameters: {
             query?: never;
@@ -421,6 +982,242 @@ export interface paths {
         get: operations["show_doctor"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/fulfilment-settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ShowPickupSettings
+         * @description What the shop decided about its pick-ups.
+         */
+        get: operations["show_pickup_settings"];
+        /**
+         * EditPickupSettings
+         * @description Decide anew; what waits already keeps its day.
+         */
+        put: operations["edit_pickup_settings"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/gifts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListGifts
+         * @description Gifts, newest first.
+         */
+        get: operations["list_gifts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/gifts/conversion": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ShowConversion
+         * @description Placed -> paid -> seen -> accepted or refunded, of gifts placed in the last days.
+         */
+        get: operations["show_conversion"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/gifts/exclusions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListExclusions
+         * @description Categories and whether gifts may come of them.
+         */
+        get: operations["list_exclusions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/gifts/exclusions/{category_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * DecideExclusion
+         * @description Exclude a category, let it in, or leave it to its name.
+         */
+        put: operations["decide_exclusion"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/gifts/kits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListKits
+         * @description The festival kits.
+         */
+        get: operations["list_kits"];
+        /**
+         * SetKits
+         * @description Write the festival kits; an empty list brings back the standard ones.
+         */
+        put: operations["set_kits"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/gifts/products": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListMarked
+         * @description Products with the mark "supports gifting".
+         */
+        get: operations["list_marked"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/gifts/products/{product_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * MarkProduct
+         * @description Let a product be given.
+         */
+        put: operations["mark_product"];
+        post?: never;
+        /**
+         * UnmarkProduct
+         * @description Let a product be given no more.
+         */
+        delete: operations["unmark_product"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/gifts/settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ShowGiftSettings
+         * @description What the shop decided about gifts.
+         */
+        get: operations["show_gift_settings"];
+        /**
+         * EditGiftSettings
+         * @description Decide anew; paid gifts stay as they are.
+         */
+        put: operations["edit_gift_settings"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/gifts/{gift_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ShowGift
+         * @description A gift with its shares and refunds.
+         */
+        get: operations["show_gift"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/gifts/{gift_id}/ask-again": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * AskRefundAgain
+         * @description Ask for the gift's outstanding refunds at once, instead of after the pause.
+         */
+        post: operations["ask_refund_again"];
         delete?: never;
         options?: never;
         head?: never;
@@ -772,6 +1569,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/v1/money-waiting": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListMoney
+         * @description Money that WeChat holds, the oldest payment first.
+         */
+        get: operations["list_money"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/money-waiting/figures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ShowMoneyFigures
+         * @description How much WeChat holds, since when, and how much of it waits for the shop.
+         */
+        get: operations["show_money_figures"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/money-waiting/{payment_id}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * RetryUpload
+         * @description Tell WeChat once more, at once.
+         */
+        post: operations["retry_upload"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/v1/order-settings": {
         parameters: {
             query?: never;
@@ -916,6 +1773,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/v1/orders/{order_id}/notes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * AddNote
+         * @description Write a note for colleagues; it is never edited, and customers never see it.
+         */
+        post: operations["add_note"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/orders/{order_id}/parcels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ShowOrderParcels
+         * @description All that is sent of an order.
+         */
+        get: operations["show_order_parcels"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/orders/{order_id}/pay-offline": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * PayOffline
+         * @description The customer paid at the counter: the order is paid, and the till answers for the money.
+         */
+        post: operations["pay_offline"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/v1/orders/{order_id}/refundable": {
         parameters: {
             query?: never;
@@ -967,9 +1884,134 @@ export interface paths {
         put?: never;
         /**
          * ShipOrder
-         * @description The goods have left; the days to automatic receipt begin.
+         * @description All that is left of an order leaves in one parcel.
          */
         post: operations["ship_order"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/packing-list": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * PrintPackingList
+         * @description What is to be packed, with addresses in clear: noted in the trail. `ids`: consignments,
+         *     separated by commas.
+         */
+        get: operations["print_packing_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/parcels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListParcels
+         * @description Parcels that have left, newest first; `q` is a tracking number.
+         */
+        get: operations["list_parcels"];
+        put?: never;
+        /**
+         * SendParcel
+         * @description A parcel leaves: a part of an order, or of several for the same person and address.
+         */
+        post: operations["send_parcel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/parcels/table": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * SendTable
+         * @description Send what a table says, row by row; the same table may be given again.
+         */
+        post: operations["send_table"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/parcels/tracking": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * NoteTrackingTable
+         * @description A table of what a carrier knows: number, moment, status, text.
+         */
+        post: operations["note_tracking_table"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/parcels/{parcel_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * CorrectParcel
+         * @description The number was wrong; WeChat takes one correction of an order.
+         */
+        put: operations["correct_parcel"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/parcels/{parcel_id}/tracking": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * NoteTracking
+         * @description Note where a parcel is.
+         */
+        post: operations["note_tracking"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1140,6 +2182,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/v1/pickups/find": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * FindPickup
+         * @description The goods of a pick-up code; wrong codes are counted.
+         */
+        post: operations["find_pickup"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/pickups/hand-over": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * HandOver
+         * @description The buyer has shown the code and takes the goods.
+         */
+        post: operations["hand_over"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/v1/points/settings": {
         parameters: {
             query?: never;
@@ -1158,6 +2240,71 @@ export interface paths {
          */
         put: operations["set_points_settings"];
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/price-previews": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * PreviewPrices
+         * @description Price a sample basket with a campaign as it stands in the editor; nothing is written.
+         */
+        post: operations["preview_prices"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/price-settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * GetPriceSettings
+         * @description Floor and default shipping template.
+         */
+        get: operations["get_price_settings"];
+        /**
+         * SetPriceSettings
+         * @description Set floor and default shipping template.
+         */
+        put: operations["set_price_settings"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/price-simulations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * SimulatePrices
+         * @description What a campaign would have cost over the shop's own past orders; kept with its version, which
+         *     may then go live.
+         */
+        post: operations["simulate_prices"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1496,6 +2643,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/v1/refunds/{refund_id}/hand-out": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * HandOutRefund
+         * @description What was paid at the counter was given back there.
+         */
+        post: operations["hand_out_refund"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/v1/refunds/{refund_id}/retry": {
         parameters: {
             query?: never;
@@ -1550,6 +2717,210 @@ export interface paths {
          * @description Ask WeChat now how a refund stands.
          */
         post: operations["sync_refund"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/review-settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ShowReviewSettings
+         * @description Who lets reviews through, the list of words, and the days.
+         */
+        get: operations["show_review_settings"];
+        /**
+         * ChangeReviewSettings
+         * @description Decide anew; what waits or is shown stays so until somebody decides.
+         */
+        put: operations["change_review_settings"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/reviews": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListReviews
+         * @description Reviews, newest first: those with a part in a state, without an answer, lent by authors.
+         */
+        get: operations["list_reviews"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/reviews/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ExportReviews
+         * @description All reviews as CSV, safe to open in a spreadsheet (F069); noted in the trail.
+         */
+        get: operations["export_reviews"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/reviews/pictures/{picture_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ShowPicture
+         * @description A picture of a review as WebP; `size` 1200 or 200. One in no review yet is nobody's.
+         */
+        get: operations["show_picture"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/reviews/{review_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ShowReview
+         * @description One review.
+         */
+        get: operations["show_review"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/reviews/{review_id}/answer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * AnswerReview
+         * @description Answer in the shop's name, or answer anew.
+         */
+        post: operations["answer_review"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/reviews/{review_id}/approve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * ApproveReview
+         * @description Let a part through as it was read; 409 when it was changed since.
+         */
+        post: operations["approve_review"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/reviews/{review_id}/hide": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * HideReview
+         * @description Hide a part and say why; its author goes on seeing it, with the reason.
+         */
+        post: operations["hide_review"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/reviews/{review_id}/reusable": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * OfferReview
+         * @description Offer a review as content, where its author lets us; or no longer.
+         */
+        post: operations["offer_review"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/reviews/{review_id}/story": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ShowReviewStory
+         * @description All that happened to a review; earlier words included.
+         */
+        get: operations["show_review_story"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1611,6 +2982,78 @@ export interface paths {
          * @description End one of the account's own sessions.
          */
         delete: operations["end_session"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/shipping-templates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListTemplates
+         * @description All shipping templates.
+         */
+        get: operations["list_templates"];
+        put?: never;
+        /**
+         * CreateTemplate
+         * @description Add a shipping template; the first one is the shop's default. Returns all.
+         */
+        post: operations["create_template"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/shipping-templates/{template_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * EditTemplate
+         * @description Replace a shipping template; 409 when somebody else was first. Returns all.
+         */
+        put: operations["edit_template"];
+        post?: never;
+        /**
+         * RemoveTemplate
+         * @description Delete a template that is not the default; its products go by the default.
+         */
+        delete: operations["remove_template"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/shipping-templates/{template_id}/products": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListTemplateProducts
+         * @description The products that go by a template, newest first.
+         */
+        get: operations["list_template_products"];
+        /**
+         * AssignProducts
+         * @description Let exactly these products go by a template.
+         */
+        put: operations["assign_products"];
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -1944,6 +3387,50 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/v1/stock/lanes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListHotLanes
+         * @description What the hot lanes of all processes did within a day.
+         */
+        get: operations["list_hot_lanes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/stock/{sku_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ShowStock
+         * @description One SKU, place by place.
+         */
+        get: operations["show_stock"];
+        /**
+         * SetStockItem
+         * @description Decide about safety stock, hot lane and limit; 409 when somebody else was first.
+         */
+        put: operations["set_stock_item"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/v1/stock/{sku_id}/adjust": {
         parameters: {
             query?: never;
@@ -1978,6 +3465,26 @@ export interface paths {
         get: operations["list_stock_movements"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/stock/{sku_id}/transfer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * TransferStock
+         * @description Move free pieces to another warehouse; what is promised from here stays here.
+         */
+        post: operations["transfer_stock"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2085,6 +3592,50 @@ export interface paths {
          * @description Change the rules, from now on; value that was given keeps its day.
          */
         put: operations["set_stored_value_settings"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/stores": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListStores
+         * @description Places of collection, open ones first.
+         */
+        get: operations["list_stores"];
+        put?: never;
+        /**
+         * OpenStore
+         * @description Open a place of collection.
+         */
+        post: operations["open_store"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/stores/{store_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * EditStore
+         * @description Change a place of collection, or close it.
+         */
+        put: operations["edit_store"];
         post?: never;
         delete?: never;
         options?: never;
@@ -2392,6 +3943,54 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/v1/warehouses": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListWarehouses
+         * @description Where goods are.
+         */
+        get: operations["list_warehouses"];
+        put?: never;
+        /**
+         * CreateWarehouse
+         * @description Open a warehouse.
+         */
+        post: operations["create_warehouse"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/warehouses/{warehouse_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * EditWarehouse
+         * @description Change a warehouse; the one that becomes the default relieves the other.
+         */
+        put: operations["edit_warehouse"];
+        post?: never;
+        /**
+         * RemoveWarehouse
+         * @description Take away a warehouse that never held goods.
+         */
+        delete: operations["remove_warehouse"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -2461,6 +4060,7 @@ export interface components {
             delta: number;
             expected_version: number;
             reason: string;
+            warehouse_id?: string | null;
         };
         /** Adjustment */
         Adjustment: {
@@ -2500,12 +4100,33 @@ export interface components {
          * @enum {string}
          */
         Alarm: "over_ratio" | "freeze_ends" | "freeze_over" | "refused";
+        /** AnswerBody */
+        AnswerBody: {
+            text: string;
+        };
+        /** ApproveBody */
+        ApproveBody: {
+            part: components["schemas"]["ReviewPart"];
+            /** Format: date-time */
+            seen_at: string;
+        };
+        /** AskedAgain */
+        AskedAgain: {
+            refunds: number;
+        };
         /**
          * AttemptState
          * @description Life of one attempt; the allowed moves are `rules.MOVES`.
          * @enum {string}
          */
         AttemptState: "created" | "paying" | "paid" | "closed" | "parked";
+        /**
+         * Audience
+         * @description Whom a campaign is for.
+         * @default everyone
+         * @enum {string}
+         */
+        Audience: "everyone" | "members" | "first_order" | "birthday";
         /** AuditRow */
         AuditRow: {
             audit_id: string;
@@ -2541,18 +4162,239 @@ export interface components {
         BannersBody: {
             items: components["schemas"]["BannerDraft"][];
         };
+        /** BatchBody */
+        BatchBody: {
+            name: string;
+            /** @default  */
+            note: string;
+            gives: components["schemas"]["FixedOff"] | components["schemas"]["PercentOff"] | components["schemas"]["Exchange"];
+            /** @default 0 */
+            from_fen: number;
+            scope?: components["schemas"]["commerce_promotions_contracts_Scope"];
+            /** @default coupon */
+            group: string;
+            /** @default false */
+            full_price_only: boolean;
+            issue: components["schemas"]["Issue"];
+            code?: string | null;
+            /** Format: date-time */
+            starts_at: string;
+            /** Format: date-time */
+            ends_at: string;
+            valid_days?: number | null;
+            /** @default false */
+            needs_phone: boolean;
+            /** @default 0 */
+            return_days: number | null;
+            total_count?: number | null;
+            /** @default 1 */
+            per_member: number;
+            per_device?: number | null;
+            budget_fen?: number | null;
+        };
+        /** BatchDetail */
+        BatchDetail: {
+            /** Format: uuid */
+            batch_id: string;
+            name: string;
+            note: string;
+            state: components["schemas"]["BatchState"];
+            gives: components["schemas"]["FixedOff"] | components["schemas"]["PercentOff"] | components["schemas"]["Exchange"];
+            from_fen: number;
+            scope: components["schemas"]["commerce_promotions_contracts_Scope"];
+            group: string;
+            full_price_only: boolean;
+            issue: components["schemas"]["Issue"];
+            code: string | null;
+            /** Format: date-time */
+            starts_at: string;
+            /** Format: date-time */
+            ends_at: string;
+            valid_days: number | null;
+            needs_phone: boolean;
+            return_days: number | null;
+            total_count: number | null;
+            per_member: number;
+            per_device: number | null;
+            budget_fen: number | null;
+            claimed_count: number;
+            committed_fen: number;
+            version: number;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            updated_at: string;
+            figures: components["schemas"]["Figures"];
+        };
+        /**
+         * BatchState
+         * @description Where a batch stands. Coupons already given stay good whatever becomes of their batch.
+         * @enum {string}
+         */
+        BatchState: "draft" | "running" | "paused" | "ended";
+        /** BatchView */
+        BatchView: {
+            /** Format: uuid */
+            batch_id: string;
+            name: string;
+            note: string;
+            state: components["schemas"]["BatchState"];
+            gives: components["schemas"]["FixedOff"] | components["schemas"]["PercentOff"] | components["schemas"]["Exchange"];
+            from_fen: number;
+            scope: components["schemas"]["commerce_promotions_contracts_Scope"];
+            group: string;
+            full_price_only: boolean;
+            issue: components["schemas"]["Issue"];
+            code: string | null;
+            /** Format: date-time */
+            starts_at: string;
+            /** Format: date-time */
+            ends_at: string;
+            valid_days: number | null;
+            needs_phone: boolean;
+            return_days: number | null;
+            total_count: number | null;
+            per_member: number;
+            per_device: number | null;
+            budget_fen: number | null;
+            claimed_count: number;
+            committed_fen: number;
+            version: number;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            updated_at: string;
+        };
         /**
          * Bill
          * @description Which of WeChat's books.
          * @enum {string}
          */
         Bill: "trade" | "fund";
+        /** BoardCounts */
+        BoardCounts: {
+            to_ship: number;
+            pickups: number;
+            overdue_pickups: number;
+        };
         /**
          * Book
          * @description The chart of accounts; `rules.BOOKS` says each one's side, owner and words.
          * @enum {string}
          */
         Book: "wechat" | "wechat_frozen" | "receivable" | "petty" | "principal" | "bonus" | "commission" | "refund_due" | "payout_due" | "tax_due" | "suspense" | "unmatched" | "sales" | "breakage" | "fees" | "commission_cost" | "bonus_cost" | "losses" | "opening" | "points" | "points_issued";
+        /** BulkField */
+        BulkField: {
+            name: string;
+            title: string;
+            is_needed: boolean;
+        };
+        /** Campaign */
+        Campaign: {
+            /** Format: uuid */
+            campaign_id: string;
+            title: string;
+            /** Format: date-time */
+            starts_at: string;
+            ends_at: string | null;
+            priority: number;
+            stacking: string;
+            audience: components["schemas"]["Audience"];
+            takes_coupons: boolean;
+            ignores_floor: boolean;
+            terms: components["schemas"]["TimedPrice"] | components["schemas"]["Threshold"];
+            state: components["schemas"]["CampaignState"];
+            phase: components["schemas"]["Phase"];
+            version: number;
+            simulated_version: number | null;
+            simulated_at: string | null;
+            simulation: components["schemas"]["CostReport"] | null;
+            waiver: string | null;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            updated_at: string;
+        };
+        /** CampaignCost */
+        CampaignCost: {
+            /** Format: uuid */
+            campaign_id: string;
+            label: string;
+            orders: number;
+            given_fen: number;
+            share_bps: number | null;
+            gifts: {
+                [key: string]: number;
+            };
+        };
+        /** CampaignDetail */
+        CampaignDetail: {
+            /** Format: uuid */
+            campaign_id: string;
+            title: string;
+            /** Format: date-time */
+            starts_at: string;
+            ends_at: string | null;
+            priority: number;
+            stacking: string;
+            audience: components["schemas"]["Audience"];
+            takes_coupons: boolean;
+            ignores_floor: boolean;
+            terms: components["schemas"]["TimedPrice"] | components["schemas"]["Threshold"];
+            state: components["schemas"]["CampaignState"];
+            phase: components["schemas"]["Phase"];
+            version: number;
+            simulated_version: number | null;
+            simulated_at: string | null;
+            simulation: components["schemas"]["CostReport"] | null;
+            waiver: string | null;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            updated_at: string;
+            names: {
+                [key: string]: string;
+            };
+        };
+        /** CampaignDraft */
+        CampaignDraft: {
+            title: string;
+            /** Format: date-time */
+            starts_at: string;
+            ends_at?: string | null;
+            /** @default 0 */
+            priority: number;
+            stacking: string;
+            audience?: components["schemas"]["Audience"];
+            /** @default true */
+            takes_coupons: boolean;
+            /** @default false */
+            ignores_floor: boolean;
+            terms: components["schemas"]["TimedPrice"] | components["schemas"]["Threshold"];
+        };
+        /** CampaignEdit */
+        CampaignEdit: {
+            title: string;
+            /** Format: date-time */
+            starts_at: string;
+            ends_at?: string | null;
+            /** @default 0 */
+            priority: number;
+            stacking: string;
+            audience?: components["schemas"]["Audience"];
+            /** @default true */
+            takes_coupons: boolean;
+            /** @default false */
+            ignores_floor: boolean;
+            terms: components["schemas"]["TimedPrice"] | components["schemas"]["Threshold"];
+            version: number;
+        };
+        /**
+         * CampaignState
+         * @description draft → running ⇄ paused → ended; only what runs, and within its window, has an effect.
+         * @enum {string}
+         */
+        CampaignState: "draft" | "running" | "paused" | "ended";
         /**
          * CancelReason
          * @description Why an order ended unpaid.
@@ -2582,6 +4424,16 @@ export interface components {
             series: components["schemas"]["PointView"][];
             health: components["schemas"]["HealthView"] | null;
             definition: string;
+        };
+        /** Carrier */
+        Carrier: {
+            code: string;
+            zh: string;
+            en: string;
+        };
+        /** CarrierList */
+        CarrierList: {
+            items: components["schemas"]["Carrier"][];
         };
         /** CaseLine */
         CaseLine: {
@@ -2625,6 +4477,12 @@ export interface components {
         CategoryRows: {
             items: components["schemas"]["CategoryRow"][];
         };
+        /**
+         * ChargeBy
+         * @description What the shipping fee grows with.
+         * @enum {string}
+         */
+        ChargeBy: "weight" | "piece" | "flat";
         /** Check */
         Check: {
             domain: string;
@@ -2632,6 +4490,37 @@ export interface components {
             /** @enum {string} */
             state: "ok" | "broken";
             violations: number;
+        };
+        /** ChosenBody */
+        ChosenBody: {
+            /** Format: uuid */
+            consignment_id: string;
+            lines?: components["schemas"]["PieceAsked"][] | null;
+        };
+        /**
+         * ClaimState
+         * @description Where a member's coupon stands.
+         * @enum {string}
+         */
+        ClaimState: "claimed" | "held" | "used" | "expired" | "void";
+        /** ClaimView */
+        ClaimView: {
+            /** Format: uuid */
+            claim_id: string;
+            /** Format: uuid */
+            member_id: string;
+            nickname: string;
+            phone_masked: string | null;
+            state: components["schemas"]["ClaimState"];
+            /** Format: date-time */
+            valid_from: string;
+            /** Format: date-time */
+            valid_until: string;
+            order_id: string | null;
+            off_fen: number | null;
+            /** Format: date-time */
+            claimed_at: string;
+            used_at: string | null;
         };
         /** Colleague */
         Colleague: {
@@ -2649,12 +4538,88 @@ export interface components {
         ConsentCounts: {
             items: components["schemas"]["CountRow"][];
         };
+        /**
+         * ConsignmentKind
+         * @description How a consignment reaches its receiver.
+         * @default ship
+         * @enum {string}
+         */
+        ConsignmentKind: "ship" | "pickup";
+        /** ConsignmentLine */
+        ConsignmentLine: {
+            line_no: number;
+            title: string;
+            option_values: string[];
+            image_url: string | null;
+            quantity: number;
+            sent: number;
+            cancelled: number;
+        };
+        /**
+         * ConsignmentState
+         * @description Where a consignment stands.
+         * @default open
+         * @enum {string}
+         */
+        ConsignmentState: "open" | "done" | "cancelled";
+        /** ConsignmentView */
+        ConsignmentView: {
+            consignment: components["schemas"]["StaffConsignment"];
+            parcels: components["schemas"]["ParcelView"][];
+            together: components["schemas"]["StaffConsignment"][];
+        };
+        /** Conversion */
+        Conversion: {
+            key: string;
+            placed: number;
+            paid: number;
+            seen: number;
+            shares: number;
+            accepted: number;
+            waiting: number;
+            refunded: number;
+            swapped: number;
+            new_customers: number;
+            paid_fen: number;
+            refunded_fen: number;
+        };
+        /** ConversionView */
+        ConversionView: {
+            total: components["schemas"]["Conversion"];
+            by_kit: components["schemas"]["Conversion"][];
+            by_scene: components["schemas"]["Conversion"][];
+            by_product: components["schemas"]["Conversion"][];
+            product_titles: {
+                [key: string]: string;
+            };
+        };
+        /** CostReport */
+        CostReport: {
+            orders: number;
+            list_fen: number;
+            before_fen: number;
+            after_fen: number;
+            shipping_before_fen: number;
+            shipping_after_fen: number;
+            lines: number;
+            lines_at_floor: number;
+            lines_below_floor: number;
+            campaigns: components["schemas"]["CampaignCost"][];
+        };
         /** CountRow */
         CountRow: {
             purpose: components["schemas"]["people_consents_contracts_Purpose"];
             text_version: string;
             granted_count: number;
             refused_count: number;
+        };
+        /** Cut */
+        Cut: {
+            target: components["schemas"]["Target"];
+            /** Format: uuid */
+            target_id: string;
+            price_fen?: number | null;
+            pay_bps?: number | null;
         };
         /** DashboardView */
         DashboardView: {
@@ -2723,7 +4688,7 @@ export interface components {
          * @description How an order reaches its buyer, frozen when it is placed.
          * @enum {string}
          */
-        Delivery: "ship" | "serve" | "instant";
+        Delivery: "ship" | "serve" | "instant" | "pickup" | "gift";
         /** Desk */
         Desk: {
             items: components["schemas"]["DeskRow"][];
@@ -2764,6 +4729,43 @@ export interface components {
          * @enum {string}
          */
         Difference: "missing_here" | "missing_there" | "amount" | "ledger" | "fee" | "unknown_business" | "broken_chain";
+        /** EditBatchBody */
+        EditBatchBody: {
+            name: string;
+            /** @default  */
+            note: string;
+            gives: components["schemas"]["FixedOff"] | components["schemas"]["PercentOff"] | components["schemas"]["Exchange"];
+            /** @default 0 */
+            from_fen: number;
+            scope?: components["schemas"]["commerce_promotions_contracts_Scope"];
+            /** @default coupon */
+            group: string;
+            /** @default false */
+            full_price_only: boolean;
+            issue: components["schemas"]["Issue"];
+            code?: string | null;
+            /** Format: date-time */
+            starts_at: string;
+            /** Format: date-time */
+            ends_at: string;
+            valid_days?: number | null;
+            /** @default false */
+            needs_phone: boolean;
+            /** @default 0 */
+            return_days: number | null;
+            total_count?: number | null;
+            /** @default 1 */
+            per_member: number;
+            per_device?: number | null;
+            budget_fen?: number | null;
+            expected_version: number;
+        };
+        /**
+         * EndedBy
+         * @description Why a share was not accepted.
+         * @enum {string}
+         */
+        EndedBy: "time" | "giver" | "staff";
         /** EntryView */
         EntryView: {
             /** Format: uuid */
@@ -2797,6 +4799,65 @@ export interface components {
                 };
             };
         };
+        /** EventView */
+        EventView: {
+            /** Format: date-time */
+            at: string;
+            event: components["schemas"]["ParcelStep"];
+            text: string;
+        };
+        /** Exchange */
+        Exchange: {
+            /** @default 1 */
+            pieces: number;
+            /** @default 0 */
+            pay_fen: number;
+            /** @constant */
+            type: "exchange";
+        };
+        /** ExclusionBody */
+        ExclusionBody: {
+            is_excluded: boolean | null;
+            /** @default  */
+            reason: string;
+        };
+        /** ExclusionList */
+        ExclusionList: {
+            items: components["schemas"]["ExclusionRow"][];
+        };
+        /** ExclusionRow */
+        ExclusionRow: {
+            /** Format: uuid */
+            category_id: string;
+            parent_id: string | null;
+            name: string;
+            is_excluded: boolean;
+            is_decided: boolean;
+            by_name: boolean;
+            reason: string;
+        };
+        /** ExportBody */
+        ExportBody: {
+            kind: components["schemas"]["TaskKind"];
+            format: components["schemas"]["TableFormat"];
+        };
+        /** Figures */
+        Figures: {
+            claimed: number;
+            held: number;
+            used: number;
+            expired: number;
+            void: number;
+            given_fen: number;
+            orders: number;
+            turnover_fen: number;
+        };
+        /** FixedOff */
+        FixedOff: {
+            off_fen: number;
+            /** @constant */
+            type: "fixed";
+        };
         /** FunnelStepView */
         FunnelStepView: {
             /** @enum {string} */
@@ -2811,6 +4872,137 @@ export interface components {
         FunnelView: {
             steps: components["schemas"]["FunnelStepView"][];
         };
+        /** Gift */
+        Gift: {
+            /** Format: uuid */
+            sku_id: string;
+            /** @default 1 */
+            quantity: number;
+        };
+        /** GiftDetail */
+        GiftDetail: {
+            /** Format: uuid */
+            gift_id: string;
+            /** Format: uuid */
+            order_id: string;
+            order_no: string;
+            kind: components["schemas"]["GiftKind"];
+            standing: components["schemas"]["Standing"];
+            giver_name: string;
+            title: string;
+            option_values: string[];
+            image_url: string | null;
+            unit_fen: number;
+            total_fen: number;
+            share_count: number;
+            blessing: string;
+            theme: components["schemas"]["Theme"];
+            kit: string | null;
+            scene: string | null;
+            has_voice: boolean;
+            /** Format: date-time */
+            placed_at: string;
+            paid_at: string | null;
+            accept_before: string | null;
+            shares: components["schemas"]["GiftShareRow"][];
+            refunds: components["schemas"]["GiftRefund"][];
+        };
+        /**
+         * GiftKind
+         * @description To one friend, or to the first of a group who come.
+         * @enum {string}
+         */
+        GiftKind: "friend" | "group";
+        /** GiftLine */
+        GiftLine: {
+            gift: components["schemas"]["GiftRow"];
+            giver_name: string;
+        };
+        /** GiftRefund */
+        GiftRefund: {
+            /** Format: uuid */
+            refund_id: string;
+            /** Format: uuid */
+            gift_id: string;
+            state: components["schemas"]["GiftRefundState"];
+            quantity: number;
+            amount_fen: number;
+            ended_by: components["schemas"]["EndedBy"];
+            due_at: string | null;
+            trouble: string | null;
+        };
+        /**
+         * GiftRefundState
+         * @description How far the money of shares that ended has come.
+         * @enum {string}
+         */
+        GiftRefundState: "due" | "asked" | "done";
+        /** GiftRow */
+        GiftRow: {
+            /** Format: uuid */
+            gift_id: string;
+            /** Format: uuid */
+            order_id: string;
+            order_no: string;
+            /** Format: uuid */
+            giver_id: string;
+            kind: string;
+            standing: components["schemas"]["Standing"];
+            /** Format: uuid */
+            product_id: string;
+            title: string;
+            option_values: string[];
+            image_url: string | null;
+            unit_fen: number;
+            total_fen: number;
+            share_count: number;
+            kit: string | null;
+            scene: string | null;
+            /** Format: date-time */
+            placed_at: string;
+            paid_at: string | null;
+            accept_before: string | null;
+            visitors: number;
+            waiting: number;
+            accepted: number;
+            refund_pending: number;
+            refunded: number;
+            trouble: string | null;
+        };
+        /** GiftSettings */
+        GiftSettings: {
+            /** @default true */
+            is_enabled: boolean;
+            /** @default 1000000 */
+            cap_fen: number;
+            /** @default 20 */
+            max_shares: number;
+            /** @default true */
+            allows_cancel: boolean;
+        };
+        /** GiftShareRow */
+        GiftShareRow: {
+            share_no: number;
+            state: components["schemas"]["ShareState"];
+            receiver_name: string | null;
+            is_new_customer: boolean;
+            accepted_at: string | null;
+            ended_at: string | null;
+            ended_by: components["schemas"]["EndedBy"] | null;
+            sent_title: string | null;
+            consignment_id: string | null;
+        };
+        /** HandOutBody */
+        HandOutBody: {
+            member_ids: string[];
+            /** @default  */
+            note: string;
+        };
+        /** HandedOut */
+        HandedOut: {
+            given: string[];
+            had: string[];
+        };
         /** HealthView */
         HealthView: {
             threshold: number;
@@ -2819,6 +5011,62 @@ export interface components {
             /** @enum {string} */
             state: "good" | "bad" | "unknown";
             action: string | null;
+        };
+        /** HeatList */
+        HeatList: {
+            /** Format: date-time */
+            as_of: string;
+            items: components["schemas"]["HeatView"][];
+        };
+        /** HeatView */
+        HeatView: {
+            /** Format: uuid */
+            sku_id: string;
+            /** Format: date-time */
+            opened_at: string;
+            queue: number;
+            orders: number;
+            refused: number;
+            batches: number;
+            largest: number;
+            /** Format: date-time */
+            worked_at: string;
+            works: boolean;
+        };
+        /** HeldFigures */
+        HeldFigures: {
+            held_fen: number;
+            held_count: number;
+            oldest_paid_at: string | null;
+            ours_fen: number;
+            ours_count: number;
+            tickets: number;
+        };
+        /** HeldMoney */
+        HeldMoney: {
+            /** Format: uuid */
+            payment_id: string;
+            /** Format: uuid */
+            order_id: string;
+            order_no: string;
+            purpose: string;
+            state: components["schemas"]["UploadState"];
+            amount_fen: number;
+            /** Format: date-time */
+            paid_at: string;
+            /** Format: date-time */
+            state_since: string;
+            tries: number;
+            problem: string | null;
+            problem_text: string;
+            next_call_at: string | null;
+        };
+        /** HideBody */
+        HideBody: {
+            part: components["schemas"]["ReviewPart"];
+            /** Format: date-time */
+            seen_at: string;
+            reason: string;
         };
         /** ImportRow */
         ImportRow: {
@@ -2840,14 +5088,18 @@ export interface components {
             /** @default  */
             text: string;
         };
-        /** Item */
-        Item: {
-            key: string;
-            title: string;
-            /** @enum {string} */
-            state: "ok" | "warn" | "fail" | "skip";
-            found: string;
-            next_step: string | null;
+        /**
+         * Issue
+         * @description How members come by the coupons of a batch.
+         * @enum {string}
+         */
+        Issue: "centre" | "code" | "newcomer" | "first_order" | "birthday" | "staff";
+        /** ItemBody */
+        ItemBody: {
+            safety: number;
+            lane: components["schemas"]["Lane"];
+            limit_per_buyer: number | null;
+            expected_version: number;
         };
         /**
          * Kind
@@ -2855,6 +5107,29 @@ export interface components {
          * @enum {string}
          */
         Kind: "refund_only" | "return_refund" | "exchange";
+        /** Kit */
+        Kit: {
+            kit: string;
+            name: string;
+            theme: components["schemas"]["Theme"];
+            card_title: string;
+            blessings: string[];
+            guide: string;
+            tags: string[];
+            starts_on: string | null;
+            ends_on: string | null;
+            is_enabled: boolean;
+        };
+        /** KitList */
+        KitList: {
+            items: components["schemas"]["Kit"][];
+        };
+        /**
+         * Lane
+         * @description How orders for a SKU are worked off when many come at once.
+         * @enum {string}
+         */
+        Lane: "auto" | "on" | "off";
         /** LegView */
         LegView: {
             book: components["schemas"]["Book"];
@@ -2906,6 +5181,27 @@ export interface components {
          * @enum {string}
          */
         LineKind: "payment" | "refund" | "fee" | "split" | "split_return" | "transfer" | "withdrawal" | "deposit" | "other";
+        /** MarkedList */
+        MarkedList: {
+            items: components["schemas"]["MarkedRow"][];
+        };
+        /** MarkedRow */
+        MarkedRow: {
+            /** Format: uuid */
+            product_id: string;
+            product_no: number;
+            title: string;
+            image_url: string | null;
+            price_fen: number;
+            why_not: string | null;
+        };
+        /**
+         * Measure
+         * @description What must be reached: fen of the lines in scope, or their pieces.
+         * @default amount
+         * @enum {string}
+         */
+        Measure: "amount" | "pieces";
         /** MemberDetail */
         MemberDetail: {
             /** Format: uuid */
@@ -2961,12 +5257,34 @@ export interface components {
             /** Format: date-time */
             changed_at: string;
         };
+        /** Move */
+        Move: {
+            move_no: number;
+            kind: components["schemas"]["MoveKind"];
+            order_id: string | null;
+            off_fen: number | null;
+            note: string;
+            /** Format: date-time */
+            at: string;
+        };
+        /**
+         * MoveKind
+         * @description The steps a coupon's history is told in.
+         * @enum {string}
+         */
+        MoveKind: "claimed" | "held" | "released" | "used" | "given_back" | "expired" | "voided";
+        /** MoveList */
+        MoveList: {
+            items: components["schemas"]["Move"][];
+        };
         /** MovementRow */
         MovementRow: {
             /** Format: uuid */
             movement_id: string;
+            /** Format: uuid */
+            warehouse_id: string;
             /** @enum {string} */
-            kind: "received" | "adjusted" | "sold" | "returned";
+            kind: "received" | "adjusted" | "sold" | "returned" | "transferred";
             delta: number;
             source: string | null;
             actor_name: string;
@@ -2982,6 +5300,36 @@ export interface components {
             currency: string;
             /** @default Asia/Shanghai */
             time_zone: string;
+        };
+        /** NewWarehouseBody */
+        NewWarehouseBody: {
+            name: string;
+            priority: number;
+        };
+        /** NewsReport */
+        NewsReport: {
+            noted: number;
+        };
+        /** Note */
+        Note: {
+            /** Format: uuid */
+            note_id: string;
+            /** Format: date-time */
+            at: string;
+            actor: string;
+            content: string;
+        };
+        /** NoteBody */
+        NoteBody: {
+            content: string;
+        };
+        /** OfflineBody */
+        OfflineBody: {
+            /** @enum {string} */
+            method: "cash" | "card" | "transfer" | "other";
+            amount_fen: number;
+            /** @default  */
+            note: string;
         };
         /**
          * OrderKind
@@ -3008,6 +5356,17 @@ export interface components {
             points_fen: number;
             refunded_quantity: number;
             refunded_fen: number;
+            /** @default false */
+            is_gift: boolean;
+            /** @default 0 */
+            sent_quantity: number;
+        };
+        /** OrderParcels */
+        OrderParcels: {
+            consignments: components["schemas"]["StaffConsignment"][];
+            parcels: components["schemas"]["ParcelView"][];
+            money: components["schemas"]["UploadState"] | null;
+            problem: string | null;
         };
         /** OrderRefund */
         OrderRefund: {
@@ -3050,6 +5409,8 @@ export interface components {
             paid_fen: number;
             refunded_fen: number;
             delivery: components["schemas"]["Delivery"];
+            is_offline: boolean;
+            note_count: number;
             /** Format: date-time */
             placed_at: string;
             paid_at: string | null;
@@ -3065,6 +5426,16 @@ export interface components {
          * @enum {string}
          */
         OrderStatus: "pending_payment" | "paid" | "shipped" | "completed" | "cancelled" | "refunded";
+        /** Page[RefusedLine] */
+        "Page_siyu.commerce.bulk.contracts.RefusedLine_": {
+            items: components["schemas"]["RefusedLine"][];
+            next_cursor: string | null;
+        };
+        /** Page[TaskView] */
+        "Page_siyu.commerce.bulk.http_admin.TaskView_": {
+            items: components["schemas"]["TaskView"][];
+            next_cursor: string | null;
+        };
         /** Page[ProductRow] */
         "Page_siyu.commerce.catalog.http_admin.ProductRow_": {
             items: components["schemas"]["ProductRow"][];
@@ -3073,6 +5444,31 @@ export interface components {
         /** Page[StockRow] */
         "Page_siyu.commerce.catalog.http_admin.StockRow_": {
             items: components["schemas"]["StockRow"][];
+            next_cursor: string | null;
+        };
+        /** Page[BatchView] */
+        "Page_siyu.commerce.coupons.http_admin.BatchView_": {
+            items: components["schemas"]["BatchView"][];
+            next_cursor: string | null;
+        };
+        /** Page[ClaimView] */
+        "Page_siyu.commerce.coupons.http_admin.ClaimView_": {
+            items: components["schemas"]["ClaimView"][];
+            next_cursor: string | null;
+        };
+        /** Page[HeldMoney] */
+        "Page_siyu.commerce.fulfilment.contracts.HeldMoney_": {
+            items: components["schemas"]["HeldMoney"][];
+            next_cursor: string | null;
+        };
+        /** Page[ParcelView] */
+        "Page_siyu.commerce.fulfilment.service.showing.ParcelView_": {
+            items: components["schemas"]["ParcelView"][];
+            next_cursor: string | null;
+        };
+        /** Page[StaffConsignment] */
+        "Page_siyu.commerce.fulfilment.service.showing.StaffConsignment_": {
+            items: components["schemas"]["StaffConsignment"][];
             next_cursor: string | null;
         };
         /** Page[MovementRow] */
@@ -3093,6 +5489,16 @@ export interface components {
         /** Page[RefusalRow] */
         "Page_siyu.commerce.ordering.service.history_store.RefusalRow_": {
             items: components["schemas"]["RefusalRow"][];
+            next_cursor: string | null;
+        };
+        /** Page[Campaign] */
+        "Page_siyu.commerce.promotions.queries.Campaign_": {
+            items: components["schemas"]["Campaign"][];
+            next_cursor: string | null;
+        };
+        /** Page[GiftLine] */
+        "Page_siyu.growth.gifting.http_admin.GiftLine_": {
+            items: components["schemas"]["GiftLine"][];
             next_cursor: string | null;
         };
         /** Page[AuditRow] */
@@ -3190,10 +5596,58 @@ export interface components {
             items: components["schemas"]["MemberSummary"][];
             next_cursor: string | null;
         };
+        /** PaidOfflineView */
+        PaidOfflineView: {
+            /** Format: uuid */
+            order_id: string;
+            status: components["schemas"]["OrderStatus"];
+            paid_fen: number;
+            /** Format: uuid */
+            payment_id: string;
+        };
         /** Parcel */
         Parcel: {
             carrier: string;
             tracking_no: string;
+        };
+        /** ParcelBody */
+        ParcelBody: {
+            carrier: string;
+            tracking_no: string;
+            consignments: components["schemas"]["ChosenBody"][];
+        };
+        /** ParcelLine */
+        ParcelLine: {
+            /** Format: uuid */
+            parcel_id: string;
+            /** Format: uuid */
+            consignment_id: string;
+            /** Format: uuid */
+            order_id: string;
+            line_no: number;
+            title: string;
+            option_values: string[];
+            image_url: string | null;
+            quantity: number;
+        };
+        /**
+         * ParcelStep
+         * @description What can happen to a parcel: ours, then what a carrier says (TrackingStatus).
+         * @enum {string}
+         */
+        ParcelStep: "sent" | "corrected" | "collected" | "in_transit" | "out_for_delivery" | "delivered" | "exception";
+        /** ParcelView */
+        ParcelView: {
+            /** Format: uuid */
+            parcel_id: string;
+            carrier: string;
+            carrier_code: string | null;
+            tracking_no: string;
+            /** Format: date-time */
+            sent_at: string;
+            delivered_at: string | null;
+            lines: components["schemas"]["ParcelLine"][];
+            events: components["schemas"]["EventView"][];
         };
         /**
          * ParkReason
@@ -3235,7 +5689,7 @@ export interface components {
             /** Format: uuid */
             rule_id: string;
             title: string;
-            scope: components["schemas"]["Scope"];
+            scope: components["schemas"]["money_profit_sharing_contracts_Scope"];
             level: number | null;
             /** Format: uuid */
             owner_id: string;
@@ -3303,12 +5757,69 @@ export interface components {
          * @enum {string}
          */
         PayoutState: "requested" | "created" | "accepted" | "waiting" | "sending" | "cancelling" | "paid" | "failed" | "cancelled" | "rejected";
+        /** PercentOff */
+        PercentOff: {
+            pay_bps: number;
+            cap_fen?: number | null;
+            /** @constant */
+            type: "percent";
+        };
+        /**
+         * Phase
+         * @description What a merchant sees of state and window.
+         * @enum {string}
+         */
+        Phase: "draft" | "scheduled" | "running" | "paused" | "over";
+        /** PickupCodeBody */
+        PickupCodeBody: {
+            code: string;
+        };
+        /**
+         * PickupExpiry
+         * @description What becomes of goods nobody collects.
+         * @default keep
+         * @enum {string}
+         */
+        PickupExpiry: "keep" | "refund";
+        /** PickupSettings */
+        PickupSettings: {
+            /** @default 7 */
+            pickup_days: number;
+            /** @default 1 */
+            remind_days: number;
+            on_expiry?: components["schemas"]["PickupExpiry"];
+        };
+        /** PickupStore */
+        PickupStore: {
+            /** Format: uuid */
+            store_id: string;
+            name: string;
+            address: string;
+            phone: string;
+            hours: string;
+        };
+        /** PickupView */
+        PickupView: {
+            consignment: components["schemas"]["StaffConsignment"];
+        };
         /** Picture */
         Picture: {
             /** Format: uuid */
             picture_id: string;
             width: number;
             height: number;
+        };
+        /** PieceAsked */
+        PieceAsked: {
+            line_no: number;
+            quantity: number;
+        };
+        /** Place */
+        Place: {
+            /** Format: uuid */
+            warehouse_id: string;
+            on_hand: number;
+            reserved: number;
         };
         /** PlanDetail */
         PlanDetail: {
@@ -3410,6 +5921,56 @@ export interface components {
             grace_days: number;
             negative_allowed: boolean;
         };
+        /** Preview */
+        Preview: {
+            lines: components["schemas"]["PreviewedLine"][];
+            items_fen: number;
+            discount_fen: number;
+            shipping_fen: number;
+            total_fen: number;
+            trace: components["schemas"]["TraceEntry"][];
+            gifts: components["schemas"]["promotions_http_shop_GiftView"][];
+            undelivered: string[];
+        };
+        /** PreviewBody */
+        PreviewBody: {
+            lines: components["schemas"]["PreviewLine"][];
+            campaign?: components["schemas"]["CampaignDraft"] | null;
+            campaign_id?: string | null;
+            /** @default false */
+            is_member: boolean;
+            /** @default false */
+            is_first_order: boolean;
+            /** @default false */
+            is_birthday: boolean;
+            region?: components["schemas"]["Region"] | null;
+        };
+        /** PreviewLine */
+        PreviewLine: {
+            /** Format: uuid */
+            sku_id: string;
+            /** @default 1 */
+            quantity: number;
+        };
+        /** PreviewedLine */
+        PreviewedLine: {
+            /** Format: uuid */
+            sku_id: string;
+            quantity: number;
+            list_price_fen: number;
+            unit_price_fen: number;
+            discount_fen: number;
+            total_fen: number;
+            points_fen: number;
+            shares?: components["schemas"]["Share"][];
+            title: string;
+            option_values: string[];
+        };
+        /** PriceSettings */
+        PriceSettings: {
+            floor_bps: number;
+            default_template_id: string | null;
+        };
         /** ProductDraft */
         ProductDraft: {
             title: string;
@@ -3501,6 +6062,10 @@ export interface components {
          * @enum {string}
          */
         ProductStatus: "draft" | "on_shelf" | "off_shelf";
+        /** ProductsBody */
+        ProductsBody: {
+            product_ids: string[];
+        };
         /** Promoter */
         Promoter: {
             /** Format: uuid */
@@ -3636,7 +6201,7 @@ export interface components {
          *         show it as owed (`refund_due`).
          * @enum {string}
          */
-        RefundState: "waiting" | "created" | "processing" | "succeeded" | "abnormal" | "failed" | "settled" | "closed";
+        RefundState: "waiting" | "counter" | "created" | "processing" | "succeeded" | "abnormal" | "failed" | "settled" | "closed";
         /**
          * RefundStatus
          * @description Where a refund of an order stands.
@@ -3648,14 +6213,8 @@ export interface components {
             /** Format: uuid */
             order_id: string;
             status: components["schemas"]["OrderStatus"];
-            lines: components["schemas"]["RefundableLine"][];
+            lines: components["schemas"]["RefundLine"][];
             shipping_fen: number;
-            amount_fen: number;
-        };
-        /** RefundableLine */
-        RefundableLine: {
-            line_no: number;
-            quantity: number;
             amount_fen: number;
         };
         /** RefusalRow */
@@ -3665,6 +6224,19 @@ export interface components {
             line_no: number;
             reason: string;
             content: string;
+        };
+        /** RefusedLine */
+        RefusedLine: {
+            line_no: number;
+            column: string;
+            reason: string;
+            content: string;
+        };
+        /** Region */
+        Region: {
+            province: string;
+            /** @default  */
+            city: string;
         };
         /** RejectBody */
         RejectBody: {
@@ -3680,7 +6252,7 @@ export interface components {
         Report: {
             /** Format: date-time */
             checked_at: string;
-            items: components["schemas"]["Item"][];
+            items: components["schemas"]["app_doctor_Item"][];
         };
         /** RequestRow */
         RequestRow: {
@@ -3714,6 +6286,10 @@ export interface components {
             district: string;
             detail: string;
         };
+        /** ReusableBody */
+        ReusableBody: {
+            on: boolean;
+        };
         /** RevealBody */
         RevealBody: {
             /** @enum {string} */
@@ -3726,17 +6302,116 @@ export interface components {
             addresses: components["schemas"]["Address"][] | null;
         };
         /**
+         * ReviewChecking
+         * @description Who lets words through: staff for all, or staff only where a listed word stands in them.
+         * @default all
+         * @enum {string}
+         */
+        ReviewChecking: "all" | "words";
+        /** ReviewDesk */
+        ReviewDesk: {
+            items: components["schemas"]["ReviewRow"][];
+            next_cursor: string | null;
+            counts: {
+                [key: string]: number;
+            };
+        };
+        /** ReviewEntry */
+        ReviewEntry: {
+            /** Format: date-time */
+            at: string;
+            part: components["schemas"]["ReviewPart"] | null;
+            event: string;
+            actor: string;
+            text: string;
+        };
+        /**
+         * ReviewPart
+         * @description A review has a first part and, perhaps, one later addition (追评).
+         * @enum {string}
+         */
+        ReviewPart: "first" | "more";
+        /** ReviewPicture */
+        ReviewPicture: {
+            /** Format: uuid */
+            picture_id: string;
+            width: number;
+            height: number;
+        };
+        /** ReviewRow */
+        ReviewRow: {
+            /** Format: uuid */
+            review_id: string;
+            /** Format: uuid */
+            order_id: string;
+            /** Format: uuid */
+            member_id: string;
+            person_no: number | null;
+            author: string;
+            is_anonymous: boolean;
+            /** Format: uuid */
+            product_id: string;
+            product_no: number;
+            title: string;
+            option_values: string[];
+            image_url: string | null;
+            stars: number;
+            service_stars: number | null;
+            logistics_stars: number | null;
+            is_shown: boolean;
+            helpful_count: number;
+            /** Format: date-time */
+            submitted_at: string;
+            first: components["schemas"]["StaffPart"];
+            more: components["schemas"]["StaffPart"] | null;
+            answer: string | null;
+            answered_at: string | null;
+            answered_by: string | null;
+            allows_reuse: boolean;
+            reusable_at: string | null;
+        };
+        /** ReviewSettings */
+        ReviewSettings: {
+            checking?: components["schemas"]["ReviewChecking"];
+            /** @default 90 */
+            review_days: number;
+            /** @default 180 */
+            addition_days: number;
+            /** @default 72 */
+            edit_hours: number;
+            words?: string[];
+        };
+        /**
+         * ReviewState
+         * @description Where a part stands; only `approved` is shown to others.
+         * @enum {string}
+         */
+        ReviewState: "waiting" | "approved" | "hidden" | "erased";
+        /** ReviewStory */
+        ReviewStory: {
+            items: components["schemas"]["ReviewEntry"][];
+        };
+        /**
          * Role
          * @description What somebody is in a shop; `rules.PERMISSIONS` says what that allows.
          * @enum {string}
          */
         Role: "owner" | "manager" | "clerk" | "finance" | "analyst";
+        /** RowReport */
+        RowReport: {
+            row_no: number;
+            order_no: string;
+            tracking_no: string;
+            is_sent: boolean;
+            problem: string | null;
+            text: string;
+        };
         /** Rule */
         Rule: {
             /** Format: uuid */
             rule_id: string;
             title: string;
-            scope: components["schemas"]["Scope"];
+            scope: components["schemas"]["money_profit_sharing_contracts_Scope"];
             share_bps: number;
             way: components["schemas"]["Way"];
             trigger: components["schemas"]["Trigger"];
@@ -3751,7 +6426,7 @@ export interface components {
         /** RuleDraft */
         RuleDraft: {
             title: string;
-            scope: components["schemas"]["Scope"];
+            scope: components["schemas"]["money_profit_sharing_contracts_Scope"];
             share_bps: number;
             way: components["schemas"]["Way"];
             trigger: components["schemas"]["Trigger"];
@@ -3760,12 +6435,6 @@ export interface components {
             level?: number | null;
             receiver_id?: string | null;
         };
-        /**
-         * Scope
-         * @description Which orders a rule shares, and which of their money it counts.
-         * @enum {string}
-         */
-        Scope: "product" | "promoter" | "leader";
         /** Sentence */
         Sentence: {
             /** Format: uuid */
@@ -3819,6 +6488,18 @@ export interface components {
             reward: string;
             remark: string;
         };
+        /** Share */
+        Share: {
+            rule: string;
+            rule_id: string | null;
+            off_fen: number;
+        };
+        /**
+         * ShareState
+         * @description What became of one piece; the allowed moves are `rules.MOVES`.
+         * @enum {string}
+         */
+        ShareState: "waiting" | "accepted" | "expired" | "refund_pending" | "refunded";
         /** ShelfBody */
         ShelfBody: {
             on: boolean;
@@ -3827,6 +6508,29 @@ export interface components {
         ShipBody: {
             carrier: string;
             tracking_no: string;
+        };
+        /** ShippingArea */
+        ShippingArea: {
+            regions: components["schemas"]["Region"][];
+            rate: components["schemas"]["ShippingRate"] | null;
+        };
+        /** ShippingPlan */
+        ShippingPlan: {
+            charge_by: components["schemas"]["ChargeBy"];
+            otherwise: components["schemas"]["ShippingRate"] | null;
+            areas?: components["schemas"]["ShippingArea"][];
+        };
+        /** ShippingRate */
+        ShippingRate: {
+            first_fen: number;
+            /** @default 1 */
+            first_units: number;
+            /** @default 0 */
+            next_fen: number;
+            /** @default 1 */
+            next_units: number;
+            free_from_fen?: number | null;
+            free_from_pieces?: number | null;
         };
         /** ShopChange */
         ShopChange: {
@@ -3859,6 +6563,23 @@ export interface components {
             shops: components["schemas"]["Workplace"][];
             totp_advised: boolean;
         };
+        /** Simulation */
+        Simulation: {
+            /** Format: uuid */
+            campaign_id: string;
+            version: number;
+            days: number;
+            order_count: number;
+            sample_count: number;
+            cost: components["schemas"]["CostReport"];
+        };
+        /** SimulationBody */
+        SimulationBody: {
+            /** Format: uuid */
+            campaign_id: string;
+            /** @default 90 */
+            days: number;
+        };
         /** SkuDraft */
         SkuDraft: {
             sku_id?: string | null;
@@ -3867,6 +6588,9 @@ export interface components {
             price_fen: number;
             market_price_fen?: number | null;
             member_price_fen?: number | null;
+            /** @default 0 */
+            weight_g: number;
+            floor_fen?: number | null;
             image_url?: string | null;
             /** @default 0 */
             stock: number;
@@ -3880,6 +6604,8 @@ export interface components {
             price_fen: number;
             market_price_fen: number | null;
             member_price_fen: number | null;
+            weight_g: number;
+            floor_fen: number | null;
             image_url: string | null;
             on_hand: number;
             reserved: number;
@@ -3946,6 +6672,26 @@ export interface components {
             /** @default false */
             remove_totp: boolean;
         };
+        /** StaffConsignment */
+        StaffConsignment: {
+            /** Format: uuid */
+            consignment_id: string;
+            /** Format: uuid */
+            order_id: string;
+            order_no: string;
+            kind: components["schemas"]["ConsignmentKind"];
+            state: components["schemas"]["ConsignmentState"];
+            is_gift: boolean;
+            receiver: string;
+            phone: string;
+            address: string;
+            store_name: string | null;
+            /** Format: date-time */
+            created_at: string;
+            due_at: string | null;
+            ended_at: string | null;
+            lines: components["schemas"]["ConsignmentLine"][];
+        };
         /** StaffEntryView */
         StaffEntryView: {
             /** Format: date-time */
@@ -3986,18 +6732,36 @@ export interface components {
             cancel_reason: components["schemas"]["CancelReason"] | null;
             remark: string;
             delivery: components["schemas"]["Delivery"];
-            carrier: string | null;
-            tracking_no: string | null;
             shipped_at: string | null;
             receipt_due_at: string | null;
             completed_at: string | null;
             promoter_id: string | null;
+            pickup: components["schemas"]["PickupStore"] | null;
+            coupons: {
+                [key: string]: number;
+            };
+            is_offline: boolean;
             tenders: components["schemas"]["StaffTendersView"];
             address: components["schemas"]["AddressText"] | null;
             lines: components["schemas"]["OrderLine"][];
             adjustments: components["schemas"]["TraceEntry"][];
             refunds: components["schemas"]["OrderRefund"][];
+            notes: components["schemas"]["Note"][];
             timeline: components["schemas"]["StaffTimelineView"][];
+        };
+        /** StaffPart */
+        StaffPart: {
+            state: components["schemas"]["ReviewState"];
+            text: string;
+            hits: string[];
+            reason: string | null;
+            /** Format: date-time */
+            said_at: string;
+            /** Format: date-time */
+            seen_at: string;
+            decided_at: string | null;
+            decided_by: string | null;
+            pictures: components["schemas"]["ReviewPicture"][];
         };
         /** StaffSayBody */
         StaffSayBody: {
@@ -4022,11 +6786,49 @@ export interface components {
             actor: string;
         };
         /**
+         * Standing
+         * @description Where a gift stands as an order; what became of each piece its shares say.
+         * @enum {string}
+         */
+        Standing: "unpaid" | "closed" | "paid";
+        /** StartBody */
+        StartBody: {
+            version: number;
+            waiver?: string | null;
+        };
+        /** StartTaskBody */
+        StartTaskBody: {
+            mapping: {
+                [key: string]: number;
+            };
+            is_dry_run: boolean;
+            /** @default import */
+            source: string;
+        };
+        /**
          * State
          * @description Where a case stands; how it moves on is `rules.STEPS`.
          * @enum {string}
          */
         State: "requested" | "approved" | "returning" | "received" | "refunding" | "refunded" | "exchanging" | "completed" | "rejected" | "withdrawn" | "expired";
+        /** StateBody */
+        StateBody: {
+            to: components["schemas"]["BatchState"];
+        };
+        /** StockDetail */
+        StockDetail: {
+            /** Format: uuid */
+            sku_id: string;
+            on_hand: number;
+            reserved: number;
+            available: number;
+            version: number;
+            safety: number;
+            lane: components["schemas"]["Lane"];
+            limit_per_buyer: number | null;
+            is_hot: boolean;
+            places: components["schemas"]["Place"][];
+        };
         /** StockRow */
         StockRow: {
             /** Format: uuid */
@@ -4051,6 +6853,39 @@ export interface components {
             reserved: number;
             available: number;
             version: number;
+            safety: number;
+        };
+        /** Store */
+        Store: {
+            name: string;
+            address: string;
+            /** @default  */
+            phone: string;
+            /** @default  */
+            hours: string;
+            /** @default true */
+            is_open: boolean;
+            latitude_e6?: number | null;
+            longitude_e6?: number | null;
+            /** Format: uuid */
+            store_id: string;
+        };
+        /** StoreList */
+        StoreList: {
+            items: components["schemas"]["Store"][];
+        };
+        /** StoreText */
+        StoreText: {
+            name: string;
+            address: string;
+            /** @default  */
+            phone: string;
+            /** @default  */
+            hours: string;
+            /** @default true */
+            is_open: boolean;
+            latitude_e6?: number | null;
+            longitude_e6?: number | null;
         };
         /** StoredImage */
         StoredImage: {
@@ -4125,6 +6960,110 @@ export interface components {
             order_id: string;
             sentences: components["schemas"]["Sentence"][];
         };
+        /** TableBody */
+        TableBody: {
+            text: string;
+        };
+        /**
+         * TableFormat
+         * @description Forms of a table.
+         * @default xlsx
+         * @enum {string}
+         */
+        TableFormat: "csv" | "xlsx";
+        /** TableReport */
+        TableReport: {
+            sent: number;
+            refused: number;
+            rows: components["schemas"]["RowReport"][];
+        };
+        /**
+         * Target
+         * @description What a price cut is for; the narrowest that fits a line is taken.
+         * @enum {string}
+         */
+        Target: "sku" | "product" | "category";
+        /**
+         * TaskKind
+         * @description What goes in or out.
+         * @enum {string}
+         */
+        TaskKind: "products_in" | "stock_in" | "orders_in" | "products_out" | "stock_out" | "orders_out";
+        /**
+         * TaskState
+         * @description Where a task stands. A draft has its file and waits to be started.
+         * @enum {string}
+         */
+        TaskState: "draft" | "queued" | "running" | "done" | "failed" | "cancelled";
+        /** TaskView */
+        TaskView: {
+            /** Format: uuid */
+            task_id: string;
+            kind: components["schemas"]["TaskKind"];
+            state: components["schemas"]["TaskState"];
+            file_name: string;
+            file_bytes: number;
+            format: components["schemas"]["TableFormat"];
+            has_pictures: boolean;
+            is_dry_run: boolean;
+            mapping: {
+                [key: string]: number;
+            };
+            source: string;
+            total_lines: number;
+            done_lines: number;
+            created_count: number;
+            changed_count: number;
+            same_count: number;
+            refused_count: number;
+            failure: string | null;
+            actor_name: string;
+            /** Format: date-time */
+            created_at: string;
+            started_at: string | null;
+            finished_at: string | null;
+            has_file: boolean;
+            can_start: boolean;
+            can_repeat: boolean;
+        };
+        /** Template */
+        Template: {
+            /** Format: uuid */
+            template_id: string;
+            name: string;
+            plan: components["schemas"]["ShippingPlan"];
+            version: number;
+            is_default: boolean;
+            product_count: number;
+        };
+        /** TemplateBody */
+        TemplateBody: {
+            name: string;
+            plan: components["schemas"]["ShippingPlan"];
+        };
+        /** TemplateEdit */
+        TemplateEdit: {
+            name: string;
+            plan: components["schemas"]["ShippingPlan"];
+            version: number;
+        };
+        /** TemplateProduct */
+        TemplateProduct: {
+            /** Format: uuid */
+            product_id: string;
+            title: string;
+            status: components["schemas"]["ProductStatus"];
+            image_url: string | null;
+            price_fen: number;
+        };
+        /** TemplateProducts */
+        TemplateProducts: {
+            items: components["schemas"]["TemplateProduct"][];
+        };
+        /** Templates */
+        Templates: {
+            items: components["schemas"]["Template"][];
+        };
         /** Terms */
         Terms: {
             /** @default 48 */
@@ -4153,6 +7092,13 @@ export interface components {
             not_returnable: string[];
             return_address: components["schemas"]["ReturnAddressBody"] | null;
         };
+        /**
+         * Theme
+         * @description How card and cover look.
+         * @default plain
+         * @enum {string}
+         */
+        Theme: "spring" | "birthday" | "moon" | "love" | "thanks" | "plain";
         /** ThreeWay */
         ThreeWay: {
             kind: components["schemas"]["LineKind"];
@@ -4161,12 +7107,36 @@ export interface components {
             domain_fen: number | null;
             ledger_fen: number;
         };
+        /** Threshold */
+        Threshold: {
+            tiers: components["schemas"]["Tier"][];
+            by?: components["schemas"]["Measure"];
+            scope?: components["schemas"]["commerce_promotions_contracts_Scope"];
+            /** @default false */
+            repeats: boolean;
+            /** @constant */
+            type: "threshold";
+        };
         /**
          * TicketState
          * @description A ticket is open until somebody, or a later report, explains it.
          * @enum {string}
          */
         TicketState: "open" | "resolved";
+        /** Tier */
+        Tier: {
+            at: number;
+            /** @default 0 */
+            off_fen: number;
+            pay_bps?: number | null;
+            gifts?: components["schemas"]["Gift"][];
+        };
+        /** TimedPrice */
+        TimedPrice: {
+            cuts: components["schemas"]["Cut"][];
+            /** @constant */
+            type: "timed_price";
+        };
         /** ToldLeg */
         ToldLeg: {
             side: string;
@@ -4250,6 +7220,31 @@ export interface components {
             label: string;
             amount_fen: number;
             sku_id: string | null;
+            rule_id?: string | null;
+        };
+        /** TrackingNewsBody */
+        TrackingNewsBody: {
+            /** Format: date-time */
+            at: string;
+            status: components["schemas"]["TrackingStatus"];
+            /** @default  */
+            text: string;
+        };
+        /**
+         * TrackingStatus
+         * @description What a carrier says of a parcel.
+         * @enum {string}
+         */
+        TrackingStatus: "collected" | "in_transit" | "out_for_delivery" | "delivered" | "exception";
+        /** TransferBody */
+        TransferBody: {
+            /** Format: uuid */
+            from_id: string;
+            /** Format: uuid */
+            to_id: string;
+            quantity: number;
+            expected_version: number;
+            reason: string;
         };
         /** TrialBalance */
         TrialBalance: {
@@ -4279,6 +7274,32 @@ export interface components {
          * @enum {string}
          */
         Trigger: "receipt" | "days";
+        /**
+         * UploadState
+         * @description Where the money of a payment in a mini-program stands; until FREE, SETTLED or REFUNDED,
+         *         WeChat holds it.
+         * @enum {string}
+         */
+        UploadState: "waiting" | "due" | "partly" | "told" | "received" | "settled" | "refunded" | "free" | "ticket";
+        /** UploadView */
+        UploadView: {
+            task: components["schemas"]["TaskView"];
+            header: string[];
+            sample: string[][];
+            fields: components["schemas"]["BulkField"][];
+            mapping: {
+                [key: string]: number;
+            };
+        };
+        /** VoidBody */
+        VoidBody: {
+            claim_ids: string[];
+            reason: string;
+        };
+        /** VoidedView */
+        VoidedView: {
+            claim_ids: string[];
+        };
         /** WalletAdjustBody */
         WalletAdjustBody: {
             side: components["schemas"]["Side"];
@@ -4339,6 +7360,26 @@ export interface components {
             /** Format: date-time */
             opened_at: string;
         };
+        /** Warehouse */
+        Warehouse: {
+            /** Format: uuid */
+            warehouse_id: string;
+            name: string;
+            priority: number;
+            is_default: boolean;
+            is_open: boolean;
+        };
+        /** WarehouseBody */
+        WarehouseBody: {
+            name: string;
+            priority: number;
+            is_default: boolean;
+            is_open: boolean;
+        };
+        /** WarehouseList */
+        WarehouseList: {
+            items: components["schemas"]["Warehouse"][];
+        };
         /**
          * Way
          * @description How a part reaches its receiver.
@@ -4379,6 +7420,24 @@ export interface components {
             currency: string;
             time_zone: string;
         };
+        /** Item */
+        app_doctor_Item: {
+            key: string;
+            title: string;
+            /** @enum {string} */
+            state: "ok" | "warn" | "fail" | "skip";
+            found: string;
+            next_step: string | null;
+        };
+        /** Item */
+        commerce_inventory_contracts_Item: {
+            /** Format: uuid */
+            sku_id: string;
+            version: number;
+            safety: number;
+            lane: components["schemas"]["Lane"];
+            limit_per_buyer: number | null;
+        };
         /**
          * Platform
          * @description Where the customer buys; iOS may not sell virtual goods (F024).
@@ -4388,6 +7447,26 @@ export interface components {
         /** ReasonBody */
         commerce_ordering_http_admin_ReasonBody: {
             reason: string;
+        };
+        /** Scope */
+        commerce_promotions_contracts_Scope: {
+            /** @default [] */
+            category_ids: string[];
+            /** @default [] */
+            product_ids: string[];
+            /** @default [] */
+            sku_ids: string[];
+            /** @default [] */
+            except_category_ids: string[];
+            /** @default [] */
+            except_product_ids: string[];
+            /** @default [] */
+            except_sku_ids: string[];
+        };
+        /** Settings */
+        commerce_promotions_queries_Settings: {
+            floor_bps: number;
+            default_template_id: string | null;
         };
         /** ShopView */
         merchant_shops_http_admin_ShopView: {
@@ -4411,7 +7490,7 @@ export interface components {
          * @description The way the money comes.
          * @enum {string}
          */
-        money_payments_contracts_Channel: "jsapi" | "native" | "internal";
+        money_payments_contracts_Channel: "jsapi" | "native" | "internal" | "offline";
         /**
          * Decision
          * @description What a person may decide about parked money.
@@ -4477,9 +7556,51 @@ export interface components {
                 [key: string]: unknown;
             };
         };
+        /** Settings */
+        money_payouts_contracts_Settings: {
+            /** @default true */
+            is_enabled: boolean;
+            /** @default 100 */
+            min_fen: number;
+            /** @default 500000 */
+            max_fen: number;
+            /** @default 3 */
+            daily_count: number;
+            /** @default 1000000 */
+            daily_fen: number;
+            yearly_fen?: number | null;
+            approve_above_fen?: number | null;
+            /** @default 0 */
+            tax_bps: number;
+            /** @default 推广员 */
+            role: string;
+            /** @default 推广佣金 */
+            reward: string;
+            /** @default 推广佣金 */
+            remark: string;
+        };
         /** ReasonBody */
         money_payouts_http_admin_ReasonBody: {
             reason: string;
+        };
+        /**
+         * Scope
+         * @description Which orders a rule shares, and which of their money it counts.
+         * @enum {string}
+         */
+        money_profit_sharing_contracts_Scope: "product" | "promoter" | "leader";
+        /** Settings */
+        money_profit_sharing_contracts_Settings: {
+            /** @default 3000 */
+            max_ratio_bps: number;
+            /** @default 60 */
+            fee_bps: number;
+            /** @default 20000 */
+            floor_fen: number;
+            /** @default 30 */
+            freeze_days: number;
+            /** @default 25 */
+            alarm_days: number;
         };
         /** DecisionBody */
         money_profit_sharing_http_admin_DecisionBody: {
@@ -4501,29 +7622,6 @@ export interface components {
         payments_http_admin_ResolveBody: {
             decision: components["schemas"]["money_payments_contracts_Decision"];
             note: string;
-        };
-        /** Settings */
-        payouts_contracts_Settings: {
-            /** @default true */
-            is_enabled: boolean;
-            /** @default 100 */
-            min_fen: number;
-            /** @default 500000 */
-            max_fen: number;
-            /** @default 3 */
-            daily_count: number;
-            /** @default 1000000 */
-            daily_fen: number;
-            yearly_fen?: number | null;
-            approve_above_fen?: number | null;
-            /** @default 0 */
-            tax_bps: number;
-            /** @default 推广员 */
-            role: string;
-            /** @default 推广佣金 */
-            reward: string;
-            /** @default 推广佣金 */
-            remark: string;
         };
         /** TimelineEntry */
         payouts_contracts_TimelineEntry: {
@@ -4559,19 +7657,6 @@ export interface components {
          * @enum {string}
          */
         people_consents_contracts_Purpose: "privacy" | "analytics" | "marketing";
-        /** Settings */
-        profit_sharing_contracts_Settings: {
-            /** @default 3000 */
-            max_ratio_bps: number;
-            /** @default 60 */
-            fee_bps: number;
-            /** @default 20000 */
-            floor_fen: number;
-            /** @default 30 */
-            freeze_days: number;
-            /** @default 25 */
-            alarm_days: number;
-        };
         /** TimelineEntry */
         profit_sharing_contracts_TimelineEntry: {
             /** Format: date-time */
@@ -4580,6 +7665,16 @@ export interface components {
             detail: {
                 [key: string]: unknown;
             };
+        };
+        /** GiftView */
+        promotions_http_shop_GiftView: {
+            /** Format: uuid */
+            sku_id: string;
+            title: string;
+            option_values: string[];
+            image_url: string | null;
+            quantity: number;
+            label: string;
         };
         /**
          * Resolution
@@ -5098,6 +8193,670 @@ export interface operations {
             };
         };
     };
+    list_bulk_tasks: {
+        parameters: {
+            query?: {
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_siyu.commerce.bulk.http_admin.TaskView_"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    start_export: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExportBody"];
+            };
+        };
+        responses: {
+            /** @description Document created, URL follows */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    fetch_template: {
+        parameters: {
+            query: {
+                /** @description What goes in or out. */
+                kind: components["schemas"]["TaskKind"];
+                /** @description Forms of a table. */
+                format?: components["schemas"]["TableFormat"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Stream Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    upload_table: {
+        parameters: {
+            query: {
+                /** @description What goes in or out. */
+                kind: components["schemas"]["TaskKind"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": {
+                    /** Format: binary */
+                    file?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Document created, URL follows */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UploadView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    show_bulk_task: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    cancel_bulk_task: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    fetch_errors: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Stream Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    fetch_result: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description File Download */
+            200: {
+                headers: {
+                    /** @description File size in bytes */
+                    "content-length"?: string;
+                    /** @description Last modified data-time in RFC 2822 format */
+                    "last-modified"?: string;
+                    /** @description Entity tag */
+                    etag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "": string;
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    upload_pictures: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": {
+                    /** Format: binary */
+                    file?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_refused_lines: {
+        parameters: {
+            query?: {
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_siyu.commerce.bulk.contracts.RefusedLine_"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    start_bulk_task: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StartTaskBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_campaigns: {
+        parameters: {
+            query?: {
+                phase?: components["schemas"]["Phase"] | null;
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_siyu.commerce.promotions.queries.Campaign_"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    create_campaign: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CampaignDraft"];
+            };
+        };
+        responses: {
+            /** @description Document created, URL follows */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Campaign"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_campaign: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                campaign_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CampaignDetail"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    edit_campaign: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                campaign_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CampaignEdit"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Campaign"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    remove_campaign: {
+        parameters: {
+            query: {
+                version: number;
+            };
+            header?: never;
+            path: {
+                campaign_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, nothing follows */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    end_campaign: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                campaign_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Campaign"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    pause_campaign: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                campaign_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Campaign"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    start_campaign: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                campaign_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StartBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Campaign"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_carriers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CarrierList"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     list_admin_categories: {
         parameters: {
             query?: never;
@@ -5317,6 +9076,406 @@ export interface operations {
             };
         };
     };
+    list_consignments: {
+        parameters: {
+            query?: {
+                /** @description How a consignment reaches its receiver. */
+                kind?: components["schemas"]["ConsignmentKind"];
+                /** @description Where a consignment stands. */
+                standing?: components["schemas"]["ConsignmentState"];
+                q?: string | null;
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_siyu.commerce.fulfilment.service.showing.StaffConsignment_"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    count_consignments: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BoardCounts"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    show_consignment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                consignment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsignmentView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_coupon_moves: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                claim_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MoveList"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_coupon_batches: {
+        parameters: {
+            query?: {
+                state?: components["schemas"]["BatchState"] | null;
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_siyu.commerce.coupons.http_admin.BatchView_"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    create_coupon_batch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BatchBody"];
+            };
+        };
+        responses: {
+            /** @description Document created, URL follows */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatchView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    show_coupon_batch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                batch_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatchDetail"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    edit_coupon_batch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                batch_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EditBatchBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatchView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_coupon_claims: {
+        parameters: {
+            query?: {
+                state?: components["schemas"]["ClaimState"] | null;
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                batch_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_siyu.commerce.coupons.http_admin.ClaimView_"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    hand_out_coupons: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                batch_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HandOutBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HandedOut"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    move_coupon_batch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                batch_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StateBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatchView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    void_coupons: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                batch_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["VoidBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VoidedView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     get_dashboard: {
         parameters: {
             query?: {
@@ -5428,6 +9587,475 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Report"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    show_pickup_settings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PickupSettings"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    edit_pickup_settings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PickupSettings"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PickupSettings"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_gifts: {
+        parameters: {
+            query?: {
+                standing?: components["schemas"]["Standing"] | null;
+                share_state?: components["schemas"]["ShareState"] | null;
+                kit?: string | null;
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_siyu.growth.gifting.http_admin.GiftLine_"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    show_conversion: {
+        parameters: {
+            query?: {
+                days?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConversionView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_exclusions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExclusionList"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    decide_exclusion: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                category_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExclusionBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExclusionList"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_kits: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KitList"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    set_kits: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["KitList"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KitList"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_marked: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MarkedList"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    mark_product: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                product_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MarkedList"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    unmark_product: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                product_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MarkedList"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    show_gift_settings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GiftSettings"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    edit_gift_settings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GiftSettings"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GiftSettings"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    show_gift: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                gift_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GiftDetail"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    ask_refund_again: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                gift_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AskedAgain"];
                 };
             };
             /** @description A refusal */
@@ -6027,6 +10655,97 @@ export interface operations {
             };
         };
     };
+    list_money: {
+        parameters: {
+            query?: {
+                standing?: components["schemas"]["UploadState"] | null;
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_siyu.commerce.fulfilment.contracts.HeldMoney_"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    show_money_figures: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeldFigures"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    retry_upload: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                payment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, nothing follows */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     show_settings: {
         parameters: {
             query?: never;
@@ -6097,6 +10816,9 @@ export interface operations {
                 placed_from?: string | null;
                 placed_to?: string | null;
                 kind?: components["schemas"]["OrderKind"] | null;
+                delivery?: components["schemas"]["Delivery"] | null;
+                is_offline?: boolean | null;
+                is_refunded?: boolean | null;
                 cursor?: string | null;
                 limit?: number;
             };
@@ -6135,6 +10857,9 @@ export interface operations {
                 placed_from?: string | null;
                 placed_to?: string | null;
                 kind?: components["schemas"]["OrderKind"] | null;
+                delivery?: components["schemas"]["Delivery"] | null;
+                is_offline?: boolean | null;
+                is_refunded?: boolean | null;
             };
             header?: never;
             path?: never;
@@ -6294,6 +11019,107 @@ export interface operations {
             };
         };
     };
+    add_note: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                order_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NoteBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Note"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    show_order_parcels: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                order_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OrderParcels"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    pay_offline: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                order_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OfflineBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaidOfflineView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     show_refundable: {
         parameters: {
             query?: never;
@@ -6381,7 +11207,241 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["StaffOrderView"];
+                    "application/json": components["schemas"]["OrderParcels"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    print_packing_list: {
+        parameters: {
+            query: {
+                ids: string;
+                format?: "html" | "csv";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": string;
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_parcels: {
+        parameters: {
+            query?: {
+                q?: string | null;
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_siyu.commerce.fulfilment.service.showing.ParcelView_"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    send_parcel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ParcelBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParcelView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    send_table: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TableBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TableReport"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    note_tracking_table: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TableBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewsReport"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    correct_parcel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                parcel_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ShipBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParcelView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    note_tracking: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                parcel_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TrackingNewsBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParcelView"];
                 };
             };
             /** @description A refusal */
@@ -6495,7 +11555,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["payouts_contracts_Settings"];
+                "application/json": components["schemas"]["money_payouts_contracts_Settings"];
             };
         };
         responses: {
@@ -6681,6 +11741,72 @@ export interface operations {
             };
         };
     };
+    find_pickup: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PickupCodeBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PickupView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    hand_over: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PickupCodeBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PickupView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     show_points_settings: {
         parameters: {
             query?: never;
@@ -6730,6 +11856,134 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PointsSettingsView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    preview_prices: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PreviewBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Preview"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_price_settings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["commerce_promotions_queries_Settings"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    set_price_settings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PriceSettings"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["commerce_promotions_queries_Settings"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    simulate_prices: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SimulationBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Simulation"];
                 };
             };
             /** @description A refusal */
@@ -7368,6 +12622,41 @@ export interface operations {
             };
         };
     };
+    hand_out_refund: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                refund_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["money_payments_http_admin_ReasonBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["money_payments_http_admin_RefundView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     retry_refund: {
         parameters: {
             query?: never;
@@ -7465,6 +12754,379 @@ export interface operations {
             };
         };
     };
+    show_review_settings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReviewSettings"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    change_review_settings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReviewSettings"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReviewSettings"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_reviews: {
+        parameters: {
+            query?: {
+                state?: components["schemas"]["ReviewState"] | null;
+                stars?: number | null;
+                product_id?: string | null;
+                with_pictures?: boolean;
+                unanswered?: boolean;
+                reusable?: boolean;
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReviewDesk"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    export_reviews: {
+        parameters: {
+            query?: {
+                state?: components["schemas"]["ReviewState"] | null;
+                product_id?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Stream Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    show_picture: {
+        parameters: {
+            query?: {
+                size?: number;
+            };
+            header?: never;
+            path: {
+                picture_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description File Download */
+            200: {
+                headers: {
+                    /** @description File size in bytes */
+                    "content-length"?: string;
+                    /** @description Last modified data-time in RFC 2822 format */
+                    "last-modified"?: string;
+                    /** @description Entity tag */
+                    etag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "": string;
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    show_review: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                review_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReviewRow"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    answer_review: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                review_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AnswerBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReviewRow"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    approve_review: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                review_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ApproveBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReviewRow"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    hide_review: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                review_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HideBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReviewRow"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    offer_review: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                review_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReusableBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReviewRow"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    show_review_story: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                review_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReviewStory"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     show_session: {
         parameters: {
             query?: never;
@@ -7540,6 +13202,200 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_templates: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Templates"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    create_template: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TemplateBody"];
+            };
+        };
+        responses: {
+            /** @description Document created, URL follows */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Templates"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    edit_template: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                template_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TemplateEdit"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Templates"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    remove_template: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                template_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Templates"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_template_products: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                template_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TemplateProducts"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    assign_products: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                template_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProductsBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TemplateProducts"];
+                };
             };
             /** @description A refusal */
             default: {
@@ -7945,7 +13801,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["profit_sharing_contracts_Settings"];
+                    "application/json": components["schemas"]["money_profit_sharing_contracts_Settings"];
                 };
             };
             /** @description A refusal */
@@ -7978,7 +13834,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["profit_sharing_contracts_Settings"];
+                    "application/json": components["schemas"]["money_profit_sharing_contracts_Settings"];
                 };
             };
             /** @description A refusal */
@@ -8252,6 +14108,101 @@ export interface operations {
             };
         };
     };
+    list_hot_lanes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeatList"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    show_stock: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                sku_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StockDetail"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    set_stock_item: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                sku_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ItemBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["commerce_inventory_contracts_Item"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     adjust_stock: {
         parameters: {
             query?: never;
@@ -8308,6 +14259,41 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_siyu.commerce.inventory.queries.MovementRow_"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    transfer_stock: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                sku_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TransferBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StockView"];
                 };
             };
             /** @description A refusal */
@@ -8521,6 +14507,103 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["StoredValueView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_stores: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StoreList"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    open_store: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StoreText"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Store"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    edit_store: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                store_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StoreText"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Store"];
                 };
             };
             /** @description A refusal */
@@ -9017,6 +15100,132 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["WalletDetailView"];
                 };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_warehouses: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WarehouseList"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    create_warehouse: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewWarehouseBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Warehouse"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    edit_warehouse: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                warehouse_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WarehouseBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WarehouseList"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    remove_warehouse: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                warehouse_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, nothing follows */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description A refusal */
             default: {

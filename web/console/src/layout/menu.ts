@@ -1,8 +1,8 @@
 // The side menu: groups in the order of a working day.
 import type { Component } from 'vue'
 import {
-  AppIcon, CalendarIcon, CartIcon, DashboardIcon, FileImportIcon, FileSearchIcon, ForkIcon, HelpCircleIcon, HomeIcon, LayersIcon,
-  LogoWechatStrokeIcon, MoneyIcon, RollbackIcon, ServerIcon, ServiceIcon, ShopIcon, ShutterIcon, StarIcon, SystemSettingIcon,
+  AppIcon, CalendarIcon, CartIcon, ChatHeartIcon, CouponIcon, DashboardIcon, DiscountIcon, SendIcon, FileExcelIcon, FileImportIcon, FileSearchIcon, ForkIcon, GiftIcon, HelpCircleIcon, HomeIcon, LayersIcon,
+  LogoWechatStrokeIcon, MapLocationIcon, MoneyIcon, RollbackIcon, ServerIcon, ServiceIcon, ShopIcon, ShutterIcon, StarIcon, SystemSettingIcon,
   UsergroupIcon, UserSafetyIcon, VerifiedIcon, WalletIcon,
 } from 'tdesign-icons-vue-next'
 
@@ -19,13 +19,20 @@ export const menu: { title: string; items: MenuItem[] }[] = [
     title: 'nav.commerce',
     items: [
       { path: '/orders', title: 'nav.orders', icon: CartIcon, permission: 'orders.read' },
+      { path: '/shipping', title: 'nav.shipping', icon: SendIcon, permission: 'orders.read' },
       { path: '/after-sale', title: 'nav.afterSale', icon: ServiceIcon, permission: 'after_sale.read' },
+      { path: '/reviews', title: 'nav.reviews', icon: ChatHeartIcon, permission: 'reviews.read' },
       { path: '/products', title: 'nav.products', icon: AppIcon, permission: 'products.read' },
       { path: '/categories', title: 'nav.categories', icon: LayersIcon, permission: 'products.read' },
+      { path: '/coupons', title: 'nav.coupons', icon: CouponIcon, permission: 'coupons.read' },
       { path: '/decoration', title: 'nav.decoration', icon: HomeIcon, permission: 'products.read' },
+      { path: '/campaigns', title: 'nav.campaigns', icon: DiscountIcon, permission: 'prices.read' },
+      { path: '/freight', title: 'nav.freight', icon: MapLocationIcon, permission: 'prices.read' },
       { path: '/stock', title: 'nav.stock', icon: ServerIcon, permission: 'stock.read' },
+      { path: '/bulk', title: 'nav.bulk', icon: FileExcelIcon, permission: 'shop.read' },
     ],
   },
+  { title: 'nav.growth', items: [{ path: '/gifts', title: 'nav.gifts', icon: GiftIcon, permission: 'orders.read' }] },
   { title: 'nav.people', items: [{ path: '/members', title: 'nav.members', icon: UsergroupIcon, permission: 'members.read' }] },
   {
     title: 'nav.money',

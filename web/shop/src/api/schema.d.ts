@@ -255,6 +255,34 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/shop/v1/birthday": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ShowBirthday
+         * @description The birthday the caller gave.
+         */
+        get: operations["show_birthday"];
+        /**
+         * SetBirthday
+         * @description Give a birthday, for a coupon on that day and for nothing else; once a year.
+         */
+        put: operations["set_birthday"];
+        post?: never;
+        /**
+         * ClearBirthday
+         * @description Take the birthday back.
+         */
+        delete: operations["clear_birthday"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/shop/v1/cart": {
         parameters: {
             query?: never;
@@ -443,6 +471,409 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/shop/v1/coupons": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListCouponCentre
+         * @description The coupon centre; with `sku_id` (several: those of a product) only what is good for one of
+         *     them.
+         */
+        get: operations["list_coupon_centre"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/shop/v1/coupons/code": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * ClaimCouponByCode
+         * @description Claim a coupon by its code. Wrong codes are counted, per member and per network.
+         */
+        post: operations["claim_coupon_by_code"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/shop/v1/coupons/own": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListOwnCoupons
+         * @description Own coupons. The usable ones, those that end first coming first, are one page; the others
+         *     are newest first.
+         */
+        get: operations["list_own_coupons"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/shop/v1/coupons/{batch_id}/claim": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * ClaimCoupon
+         * @description Claim a coupon in the centre, once per key.
+         */
+        post: operations["claim_coupon"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/shop/v1/gifts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * GiveGift
+         * @description Order a gift as it was confirmed; it is paid like any order (`/orders/{order_id}/pay`).
+         */
+        post: operations["give_gift"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/shop/v1/gifts/given": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListGiven
+         * @description What the member gave, newest first.
+         */
+        get: operations["list_given"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/shop/v1/gifts/given/{gift_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ShowGiven
+         * @description An own gift with its shares.
+         */
+        get: operations["show_given"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/shop/v1/gifts/given/{gift_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * CancelGiven
+         * @description Take back what nobody has accepted yet; the money follows.
+         */
+        post: operations["cancel_given"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/shop/v1/gifts/given/{gift_id}/voice": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * PlayGivenVoice
+         * @description The greeting of an own gift.
+         */
+        get: operations["play_given_voice"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/shop/v1/gifts/goods": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListGoods
+         * @description Goods for a purse and an occasion, the most given first; nothing is asked about whom they
+         *     are for.
+         */
+        get: operations["list_goods"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/shop/v1/gifts/goods/{product_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ShowGiveable
+         * @description Whether the product page shows 赠予好友.
+         */
+        get: operations["show_giveable"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/shop/v1/gifts/hall": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ShowHall
+         * @description The shop's terms, and the festival kits of today.
+         */
+        get: operations["show_hall"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/shop/v1/gifts/links/{link_key}/accept": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * AcceptGift
+         * @description Take a share, to be sent to an own address.
+         */
+        post: operations["accept_gift"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/shop/v1/gifts/links/{link_key}/open": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * OpenLink
+         * @description Look at the gift of a link; that it was seen, and how, counts once per person.
+         */
+        post: operations["open_link"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/shop/v1/gifts/links/{link_key}/voice": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * PlayLinkVoice
+         * @description The greeting of a gift, for whoever has its link.
+         */
+        get: operations["play_link_voice"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/shop/v1/gifts/quote": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * QuoteGift
+         * @description What a gift costs now.
+         */
+        post: operations["quote_gift"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/shop/v1/gifts/received": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListReceived
+         * @description What the member accepted, newest first.
+         */
+        get: operations["list_received"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/shop/v1/gifts/received/{share_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ShowReceived
+         * @description An own accepted share, where its parcel is, and what might go instead.
+         */
+        get: operations["show_received"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/shop/v1/gifts/received/{share_id}/swap": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * SwapReceived
+         * @description Take something else of equal price, for the original is out of stock.
+         */
+        post: operations["swap_received"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/shop/v1/gifts/voices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * UploadVoice
+         * @description Take a recorded greeting; its name and declared type are thrown away (F072).
+         */
+        post: operations["upload_voice"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/shop/v1/home": {
         parameters: {
             query?: never;
@@ -516,7 +947,8 @@ export interface paths {
         };
         /**
          * ListOwnOrders
-         * @description Own orders, newest first.
+         * @description Own orders, newest first. `q`: an order number, or a part of a title, or of the receiver's
+         *     name or phone number.
          */
         get: operations["list_own_orders"];
         put?: never;
@@ -575,6 +1007,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/shop/v1/orders/{order_id}/again": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * BuyAgain
+         * @description Put what is still on sale of an own order into the cart, and say what is not.
+         */
+        post: operations["buy_again"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/shop/v1/orders/{order_id}/cancel": {
         parameters: {
             query?: never;
@@ -609,6 +1061,27 @@ export interface paths {
          * @description Say "I have it": of goods that were sent, or of a service. Points come of it.
          */
         post: operations["confirm_receipt"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/shop/v1/orders/{order_id}/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListDeliveries
+         * @description What of an order is on its way to this member, or waits to be collected. Of a gift, who gave
+         *     it sees an empty list, and whoever has no part in it nothing at all.
+         */
+        get: operations["list_deliveries"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -904,6 +1377,275 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/shop/v1/products/{product_id}/promotions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListProductPromotions
+         * @description The campaigns that are on for a product; none for one that is not there.
+         */
+        get: operations["list_product_promotions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/shop/v1/products/{product_id}/reviews": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListProductReviews
+         * @description Reviews of a product that were let through, and its figures.
+         */
+        get: operations["list_product_reviews"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/shop/v1/promotion-labels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListPromotionLabels
+         * @description The campaigns that are on for the products of a list.
+         */
+        get: operations["list_promotion_labels"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/shop/v1/reviews": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListOwnReviews
+         * @description Own reviews, newest first, hidden ones with the reason.
+         */
+        get: operations["list_own_reviews"];
+        put?: never;
+        /**
+         * SubmitReview
+         * @description Review a line that was received.
+         */
+        post: operations["submit_review"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/shop/v1/reviews/pictures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * UploadReviewPicture
+         * @description Take a picture; its name and everything but its pixels are thrown away (F072).
+         */
+        post: operations["upload_review_picture"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/shop/v1/reviews/pictures/{picture_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ShowOwnPicture
+         * @description An own picture, shown to others or not.
+         */
+        get: operations["show_own_picture"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/shop/v1/reviews/shown/{code}/{picture_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ShowReviewPicture
+         * @description A picture of a review that is shown, as WebP; `size` 1200 or 200. An image address carries
+         *     no header, so the shop stands in it.
+         */
+        get: operations["show_review_picture"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/shop/v1/reviews/waiting": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListWaitingReviews
+         * @description What was received and can be reviewed.
+         */
+        get: operations["list_waiting_reviews"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/shop/v1/reviews/{review_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ShowOwnReview
+         * @description One own review.
+         */
+        get: operations["show_own_review"];
+        /**
+         * EditReview
+         * @description Say it anew, within the shop's hours.
+         */
+        put: operations["edit_review"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/shop/v1/reviews/{review_id}/addition": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * AddToReview
+         * @description Add something later, once (追评).
+         */
+        post: operations["add_to_review"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/shop/v1/reviews/{review_id}/helpful": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * VoteReview
+         * @description Find a review helpful, or no longer.
+         */
+        put: operations["vote_review"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/shop/v1/reviews/{review_id}/reuse": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * AllowReuse
+         * @description Let an own review be used as content, or take that back.
+         */
+        put: operations["allow_reuse"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/shop/v1/stores": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListPickupPlaces
+         * @description Where orders can be collected, open places first.
+         */
+        get: operations["list_pickup_places"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/shop/v1/wallet": {
         parameters: {
             query?: never;
@@ -1053,6 +1795,11 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** AcceptBody */
+        AcceptBody: {
+            /** Format: uuid */
+            address_id: string;
+        };
         /**
          * Action
          * @description What somebody does to a case.
@@ -1067,6 +1814,11 @@ export interface components {
             subtitle: string;
             image_url: string;
             products: components["schemas"]["ProductCard"][];
+        };
+        /** AdditionDraft */
+        AdditionDraft: {
+            text: string;
+            picture_ids?: string[];
         };
         /** Address */
         Address: {
@@ -1123,6 +1875,13 @@ export interface components {
          * @enum {string}
          */
         AttemptState: "created" | "paying" | "paid" | "closed" | "parked";
+        /**
+         * Audience
+         * @description Whom a campaign is for.
+         * @default everyone
+         * @enum {string}
+         */
+        Audience: "everyone" | "members" | "first_order" | "birthday";
         /** BalanceView */
         BalanceView: {
             available_fen: number;
@@ -1134,6 +1893,26 @@ export interface components {
             subtitle: string;
             image_url: string;
             product_id: string | null;
+        };
+        /** Birthday */
+        Birthday: {
+            month: number;
+            day: number;
+        };
+        /** BirthdayBody */
+        BirthdayBody: {
+            month: number;
+            day: number;
+        };
+        /** BirthdayView */
+        BirthdayView: {
+            birthday: components["schemas"]["Birthday"] | null;
+        };
+        /** BoughtAgain */
+        BoughtAgain: {
+            cart: components["schemas"]["CartView"];
+            sku_ids: string[];
+            left_out: components["schemas"]["LeftOut"][];
         };
         /** CancelBody */
         CancelBody: {
@@ -1274,6 +2053,52 @@ export interface components {
             image_url: string | null;
             product_count: number;
         };
+        /** CentreList */
+        CentreList: {
+            items: components["schemas"]["CentreView"][];
+        };
+        /**
+         * CentreState
+         * @description Whether the caller can claim one more.
+         * @enum {string}
+         */
+        CentreState: "open" | "had" | "gone";
+        /** CentreView */
+        CentreView: {
+            /** Format: uuid */
+            batch_id: string;
+            name: string;
+            note: string;
+            gives: components["schemas"]["FixedOff"] | components["schemas"]["PercentOff"] | components["schemas"]["Exchange"];
+            from_fen: number;
+            scope: components["schemas"]["commerce_promotions_contracts_Scope"];
+            group: string;
+            full_price_only: boolean;
+            issue: components["schemas"]["Issue"];
+            /** Format: date-time */
+            ends_at: string;
+            valid_days: number | null;
+            left: number | null;
+            per_member: number;
+            had: number;
+            needs_phone: boolean;
+            state: components["schemas"]["CentreState"];
+        };
+        /** ClaimBody */
+        ClaimBody: {
+            device?: string | null;
+        };
+        /**
+         * ClaimState
+         * @description Where a member's coupon stands.
+         * @enum {string}
+         */
+        ClaimState: "claimed" | "held" | "used" | "expired" | "void";
+        /** CodeBody */
+        CodeBody: {
+            code: string;
+            device?: string | null;
+        };
         /** CollectBody */
         CollectBody: {
             /** Format: uuid */
@@ -1332,11 +2157,132 @@ export interface components {
             items: components["schemas"]["Consent"][];
         };
         /**
+         * ConsignmentKind
+         * @description How a consignment reaches its receiver.
+         * @default ship
+         * @enum {string}
+         */
+        ConsignmentKind: "ship" | "pickup";
+        /** ConsignmentLine */
+        ConsignmentLine: {
+            line_no: number;
+            title: string;
+            option_values: string[];
+            image_url: string | null;
+            quantity: number;
+            sent: number;
+            cancelled: number;
+        };
+        /**
+         * ConsignmentState
+         * @description Where a consignment stands.
+         * @default open
+         * @enum {string}
+         */
+        ConsignmentState: "open" | "done" | "cancelled";
+        /** CouponOfferView */
+        CouponOfferView: {
+            /** Format: uuid */
+            batch_id: string;
+            name: string;
+            note: string;
+            gives: components["schemas"]["FixedOff"] | components["schemas"]["PercentOff"] | components["schemas"]["Exchange"];
+            from_fen: number;
+            scope: components["schemas"]["commerce_promotions_contracts_Scope"];
+            group: string;
+            full_price_only: boolean;
+            issue: components["schemas"]["Issue"];
+            /** Format: uuid */
+            claim_id: string;
+            state: components["schemas"]["ClaimState"];
+            /** Format: date-time */
+            valid_from: string;
+            /** Format: date-time */
+            valid_until: string;
+            order_id: string | null;
+            off_fen: number | null;
+            /** Format: date-time */
+            claimed_at: string;
+            used_at: string | null;
+            saving_fen: number;
+            reason: components["schemas"]["Unusable"] | null;
+            short_fen: number;
+        };
+        /** CouponView */
+        CouponView: {
+            /** Format: uuid */
+            batch_id: string;
+            name: string;
+            note: string;
+            gives: components["schemas"]["FixedOff"] | components["schemas"]["PercentOff"] | components["schemas"]["Exchange"];
+            from_fen: number;
+            scope: components["schemas"]["commerce_promotions_contracts_Scope"];
+            group: string;
+            full_price_only: boolean;
+            issue: components["schemas"]["Issue"];
+            /** Format: uuid */
+            claim_id: string;
+            state: components["schemas"]["ClaimState"];
+            /** Format: date-time */
+            valid_from: string;
+            /** Format: date-time */
+            valid_until: string;
+            order_id: string | null;
+            off_fen: number | null;
+            /** Format: date-time */
+            claimed_at: string;
+            used_at: string | null;
+        };
+        /** CouponsView */
+        CouponsView: {
+            chosen: {
+                [key: string]: number;
+            };
+            offers: components["schemas"]["CouponOfferView"][];
+        };
+        /**
          * Delivery
          * @description How an order reaches its buyer, frozen when it is placed.
          * @enum {string}
          */
-        Delivery: "ship" | "serve" | "instant";
+        Delivery: "ship" | "serve" | "instant" | "pickup" | "gift";
+        /** DeliveryList */
+        DeliveryList: {
+            items: components["schemas"]["DeliveryView"][];
+        };
+        /** DeliveryView */
+        DeliveryView: {
+            /** Format: uuid */
+            consignment_id: string;
+            /** Format: uuid */
+            order_id: string;
+            kind: components["schemas"]["ConsignmentKind"];
+            state: components["schemas"]["ConsignmentState"];
+            lines: components["schemas"]["ConsignmentLine"][];
+            parcels: components["schemas"]["ParcelView"][];
+            code: string | null;
+            code_text: string | null;
+            store: components["schemas"]["Store"] | null;
+            due_at: string | null;
+            handed_over_at: string | null;
+        };
+        /** EditBody */
+        EditBody: {
+            stars: number;
+            service_stars?: number | null;
+            logistics_stars?: number | null;
+            /** @default  */
+            text: string;
+            picture_ids?: string[];
+            /** @default false */
+            is_anonymous: boolean;
+        };
+        /**
+         * EndedBy
+         * @description Why a share was not accepted.
+         * @enum {string}
+         */
+        EndedBy: "time" | "giver" | "staff";
         Error: {
             error: {
                 /** @description stable; switch on this */
@@ -1348,6 +2294,183 @@ export interface components {
                 };
             };
         };
+        /** EventView */
+        EventView: {
+            /** Format: date-time */
+            at: string;
+            event: components["schemas"]["ParcelStep"];
+            text: string;
+        };
+        /** Exchange */
+        Exchange: {
+            /** @default 1 */
+            pieces: number;
+            /** @default 0 */
+            pay_fen: number;
+            /** @constant */
+            type: "exchange";
+        };
+        /** FixedOff */
+        FixedOff: {
+            off_fen: number;
+            /** @constant */
+            type: "fixed";
+        };
+        /** Gift */
+        Gift: {
+            /** Format: uuid */
+            sku_id: string;
+            /** @default 1 */
+            quantity: number;
+        };
+        /** GiftCard */
+        GiftCard: {
+            /** Format: uuid */
+            product_id: string;
+            title: string;
+            subtitle: string;
+            image_url: string;
+            image_width: number;
+            image_height: number;
+            price_fen: number;
+            sold_count: number;
+            given_count: number;
+            tags: string[];
+        };
+        /**
+         * GiftKind
+         * @description To one friend, or to the first of a group who come.
+         * @enum {string}
+         */
+        GiftKind: "friend" | "group";
+        /** GiftQuoteView */
+        GiftQuoteView: {
+            unit_fen: number;
+            items_fen: number;
+            discount_fen: number;
+            shipping_fen: number;
+            total_fen: number;
+            payable_fen: number;
+            points: number;
+            points_fen: number;
+            balance_fen: number;
+        };
+        /** GiftSettings */
+        GiftSettings: {
+            /** @default true */
+            is_enabled: boolean;
+            /** @default 1000000 */
+            cap_fen: number;
+            /** @default 20 */
+            max_shares: number;
+            /** @default true */
+            allows_cancel: boolean;
+        };
+        /** GiveBody */
+        GiveBody: {
+            /** Format: uuid */
+            sku_id: string;
+            count: number;
+            kind: components["schemas"]["GiftKind"];
+            /** @default false */
+            use_points: boolean;
+            /** @default false */
+            use_balance: boolean;
+            coupon_ids?: string[] | null;
+            expected_total_fen: number;
+            expected_payable_fen?: number | null;
+            platform: components["schemas"]["commerce_ordering_contracts_Platform"];
+            /** @default  */
+            blessing: string;
+            theme?: components["schemas"]["Theme"];
+            kit?: string | null;
+            voice_id?: string | null;
+            scene?: string | null;
+            promoter_id?: string | null;
+        };
+        /** GiveableView */
+        GiveableView: {
+            can_give: boolean;
+            cap_fen: number;
+            max_shares: number;
+        };
+        /** GivenShareView */
+        GivenShareView: {
+            share_no: number;
+            state: components["schemas"]["ShareState"];
+            receiver_name: string | null;
+            accepted_at: string | null;
+            ended_by: components["schemas"]["EndedBy"] | null;
+        };
+        /** GivenSummary */
+        GivenSummary: {
+            /** Format: uuid */
+            gift_id: string;
+            kind: components["schemas"]["GiftKind"];
+            title: string;
+            option_values: string[];
+            image_url: string | null;
+            share_count: number;
+            blessing: string;
+            theme: components["schemas"]["Theme"];
+            card_title: string;
+            voice_ms: number | null;
+            accept_before: string | null;
+            /** Format: uuid */
+            order_id: string;
+            /** Format: uuid */
+            product_id: string;
+            standing: components["schemas"]["Standing"];
+            link_key: string;
+            unit_fen: number;
+            total_fen: number;
+            /** Format: date-time */
+            placed_at: string;
+            waiting: number;
+            accepted: number;
+            back: number;
+            refunded: number;
+        };
+        /** GivenView */
+        GivenView: {
+            /** Format: uuid */
+            gift_id: string;
+            kind: components["schemas"]["GiftKind"];
+            title: string;
+            option_values: string[];
+            image_url: string | null;
+            share_count: number;
+            blessing: string;
+            theme: components["schemas"]["Theme"];
+            card_title: string;
+            voice_ms: number | null;
+            accept_before: string | null;
+            /** Format: uuid */
+            order_id: string;
+            /** Format: uuid */
+            product_id: string;
+            standing: components["schemas"]["Standing"];
+            link_key: string;
+            unit_fen: number;
+            total_fen: number;
+            /** Format: date-time */
+            placed_at: string;
+            waiting: number;
+            accepted: number;
+            back: number;
+            refunded: number;
+            shares: components["schemas"]["GivenShareView"][];
+            can_cancel: boolean;
+        };
+        /** GoodsView */
+        GoodsView: {
+            items: components["schemas"]["GiftCard"][];
+        };
+        /** HallView */
+        HallView: {
+            settings: components["schemas"]["GiftSettings"];
+            kits: components["schemas"]["Kit"][];
+        };
         /** HomeView */
         HomeView: {
             shop: components["schemas"]["commerce_catalog_http_shop_ShopView"];
@@ -1357,6 +2480,12 @@ export interface components {
             activities: components["schemas"]["ActivityView"][];
             categories: components["schemas"]["CategoryView"][];
         };
+        /**
+         * Issue
+         * @description How members come by the coupons of a batch.
+         * @enum {string}
+         */
+        Issue: "centre" | "code" | "newcomer" | "first_order" | "birthday" | "staff";
         /** JsapiPayment */
         JsapiPayment: {
             appId: string;
@@ -1372,6 +2501,47 @@ export interface components {
          * @enum {string}
          */
         Kind: "refund_only" | "return_refund" | "exchange";
+        /** Kit */
+        Kit: {
+            kit: string;
+            name: string;
+            theme: components["schemas"]["Theme"];
+            card_title: string;
+            blessings: string[];
+            guide: string;
+            tags: string[];
+            starts_on: string | null;
+            ends_on: string | null;
+            is_enabled: boolean;
+        };
+        /** Label */
+        Label: {
+            /** Format: uuid */
+            campaign_id: string;
+            kind: string;
+            title: string;
+            audience: components["schemas"]["Audience"];
+            ends_at: string | null;
+            takes_coupons: boolean;
+            prices: {
+                [key: string]: number;
+            };
+            tiers: components["schemas"]["Tier"][];
+            by: components["schemas"]["Measure"] | null;
+            repeats: boolean;
+        };
+        /** LabelList */
+        LabelList: {
+            items: components["schemas"]["ProductLabels"][];
+        };
+        /** LeftOut */
+        LeftOut: {
+            title: string;
+            option_values: string[];
+            quantity: number;
+            /** @enum {string} */
+            reason: "off_shelf" | "sold_out" | "cart_full";
+        };
         /**
          * Level
          * @description What prices a member sees.
@@ -1405,6 +2575,13 @@ export interface components {
             is_new: boolean;
             member: components["schemas"]["MemberView"];
         };
+        /**
+         * Measure
+         * @description What must be reached: fen of the lines in scope, or their pieces.
+         * @default amount
+         * @enum {string}
+         */
+        Measure: "amount" | "pieces";
         /** MemberView */
         MemberView: {
             /** Format: uuid */
@@ -1440,6 +2617,31 @@ export interface components {
             lines: components["schemas"]["LineOffer"][];
             shipping_fen: number;
         };
+        /** OpenBody */
+        OpenBody: {
+            scene?: string | null;
+        };
+        /** OpenView */
+        OpenView: {
+            /** Format: uuid */
+            gift_id: string;
+            kind: components["schemas"]["GiftKind"];
+            title: string;
+            option_values: string[];
+            image_url: string | null;
+            share_count: number;
+            blessing: string;
+            theme: components["schemas"]["Theme"];
+            card_title: string;
+            voice_ms: number | null;
+            accept_before: string | null;
+            giver_name: string;
+            /** Format: uuid */
+            product_id: string;
+            taken: number;
+            outcome: components["schemas"]["Outcome"];
+            own_share_id: string | null;
+        };
         /** OptionView */
         OptionView: {
             name: string;
@@ -1460,6 +2662,7 @@ export interface components {
             total_fen: number;
             refunded_quantity: number;
             refunded_fen: number;
+            is_gift: boolean;
         };
         /**
          * OrderStatus
@@ -1486,6 +2689,8 @@ export interface components {
             paid_at: string | null;
             remark: string;
             tenders: components["schemas"]["TendersView"];
+            is_offline: boolean;
+            pickup: components["schemas"]["PickupStore"] | null;
             can_confirm: boolean;
             lines: components["schemas"]["OrderLineView"][];
         };
@@ -1508,6 +2713,8 @@ export interface components {
             paid_at: string | null;
             remark: string;
             tenders: components["schemas"]["TendersView"];
+            is_offline: boolean;
+            pickup: components["schemas"]["PickupStore"] | null;
             can_confirm: boolean;
             lines: components["schemas"]["OrderLineView"][];
             completed_at: string | null;
@@ -1516,6 +2723,12 @@ export interface components {
             address: components["schemas"]["AddressText"] | null;
             timeline: components["schemas"]["commerce_ordering_service_order_view_TimelineView"][];
         };
+        /**
+         * Outcome
+         * @description What "accept" would say now.
+         * @enum {string}
+         */
+        Outcome: "free" | "own_gift" | "taken" | "expired" | "already_accepted";
         /** OwnOfferView */
         OwnOfferView: {
             /** Format: uuid */
@@ -1528,6 +2741,16 @@ export interface components {
         OwnOffersView: {
             items: components["schemas"]["OwnOfferView"][];
         };
+        /** OwnPart */
+        OwnPart: {
+            state: components["schemas"]["ReviewState"];
+            text: string;
+            reason: string | null;
+            /** Format: date-time */
+            said_at: string;
+            edited_at: string | null;
+            pictures: components["schemas"]["ReviewPicture"][];
+        };
         /** OwnPointsView */
         OwnPointsView: {
             is_enabled: boolean;
@@ -1538,6 +2761,34 @@ export interface components {
             next_expiry_points: number;
             points_per_yuan: number;
             cap_bps: number;
+        };
+        /** OwnReview */
+        OwnReview: {
+            /** Format: uuid */
+            review_id: string;
+            /** Format: uuid */
+            order_id: string;
+            line_no: number;
+            /** Format: uuid */
+            product_id: string;
+            title: string;
+            option_values: string[];
+            image_url: string | null;
+            stars: number;
+            service_stars: number | null;
+            logistics_stars: number | null;
+            is_anonymous: boolean;
+            first: components["schemas"]["OwnPart"];
+            more: components["schemas"]["OwnPart"] | null;
+            answer: string | null;
+            answered_at: string | null;
+            helpful_count: number;
+            allows_reuse: boolean;
+            is_reusable: boolean;
+            /** Format: date-time */
+            edit_until: string;
+            /** Format: date-time */
+            add_until: string;
         };
         /** OwnWalletView */
         OwnWalletView: {
@@ -1559,9 +2810,29 @@ export interface components {
             items: components["schemas"]["ProductCard"][];
             next_cursor: string | null;
         };
+        /** Page[CouponView] */
+        "Page_siyu.commerce.coupons.contracts.CouponView_": {
+            items: components["schemas"]["CouponView"][];
+            next_cursor: string | null;
+        };
         /** Page[OrderSummary] */
         "Page_siyu.commerce.ordering.service.order_view.OrderSummary_": {
             items: components["schemas"]["OrderSummary"][];
+            next_cursor: string | null;
+        };
+        /** Page[OwnReview] */
+        "Page_siyu.commerce.reviews.http_shop.OwnReview_": {
+            items: components["schemas"]["OwnReview"][];
+            next_cursor: string | null;
+        };
+        /** Page[GivenSummary] */
+        "Page_siyu.growth.gifting.service.gift_view.GivenSummary_": {
+            items: components["schemas"]["GivenSummary"][];
+            next_cursor: string | null;
+        };
+        /** Page[ReceivedSummary] */
+        "Page_siyu.growth.gifting.service.gift_view.ReceivedSummary_": {
+            items: components["schemas"]["ReceivedSummary"][];
             next_cursor: string | null;
         };
         /** Page[Payout] */
@@ -1593,6 +2864,39 @@ export interface components {
         Parcel: {
             carrier: string;
             tracking_no: string;
+        };
+        /** ParcelLine */
+        ParcelLine: {
+            /** Format: uuid */
+            parcel_id: string;
+            /** Format: uuid */
+            consignment_id: string;
+            /** Format: uuid */
+            order_id: string;
+            line_no: number;
+            title: string;
+            option_values: string[];
+            image_url: string | null;
+            quantity: number;
+        };
+        /**
+         * ParcelStep
+         * @description What can happen to a parcel: ours, then what a carrier says (TrackingStatus).
+         * @enum {string}
+         */
+        ParcelStep: "sent" | "corrected" | "collected" | "in_transit" | "out_for_delivery" | "delivered" | "exception";
+        /** ParcelView */
+        ParcelView: {
+            /** Format: uuid */
+            parcel_id: string;
+            carrier: string;
+            carrier_code: string | null;
+            tracking_no: string;
+            /** Format: date-time */
+            sent_at: string;
+            delivered_at: string | null;
+            lines: components["schemas"]["ParcelLine"][];
+            events: components["schemas"]["EventView"][];
         };
         /**
          * PartState
@@ -1644,9 +2948,29 @@ export interface components {
          * @enum {string}
          */
         PayoutState: "requested" | "created" | "accepted" | "waiting" | "sending" | "cancelling" | "paid" | "failed" | "cancelled" | "rejected";
+        /** PercentOff */
+        PercentOff: {
+            pay_bps: number;
+            cap_fen?: number | null;
+            /** @constant */
+            type: "percent";
+        };
         /** PhoneBody */
         PhoneBody: {
             code: string;
+        };
+        /** PickupPlaceList */
+        PickupPlaceList: {
+            items: components["schemas"]["Store"][];
+        };
+        /** PickupStore */
+        PickupStore: {
+            /** Format: uuid */
+            store_id: string;
+            name: string;
+            address: string;
+            phone: string;
+            hours: string;
         };
         /** Picture */
         Picture: {
@@ -1669,6 +2993,8 @@ export interface components {
             use_points: boolean;
             /** @default false */
             use_balance: boolean;
+            coupon_ids?: string[] | null;
+            pickup_store_id?: string | null;
             promoter_id?: string | null;
         };
         /**
@@ -1721,6 +3047,26 @@ export interface components {
          * @enum {string}
          */
         ProductKind: "physical" | "virtual" | "service";
+        /** ProductLabel */
+        ProductLabel: {
+            /** Format: uuid */
+            campaign_id: string;
+            kind: string;
+            title: string;
+            from_fen: number | null;
+        };
+        /** ProductLabels */
+        ProductLabels: {
+            /** Format: uuid */
+            product_id: string;
+            labels: components["schemas"]["ProductLabel"][];
+        };
+        /** ProductReviews */
+        ProductReviews: {
+            figures: components["schemas"]["ReviewFigures"];
+            items: components["schemas"]["ShownReview"][];
+            next_cursor: string | null;
+        };
         /**
          * ProductSort
          * @description Orders of a product list, each with its own keyset.
@@ -1749,6 +3095,11 @@ export interface components {
         ProfileBody: {
             nickname: string;
         };
+        /** Promotions */
+        Promotions: {
+            items: components["schemas"]["Label"][];
+            gifts: components["schemas"]["promotions_http_shop_GiftView"][];
+        };
         /** QuoteBody */
         QuoteBody: {
             /** @enum {string} */
@@ -1759,6 +3110,20 @@ export interface components {
             use_points: boolean;
             /** @default false */
             use_balance: boolean;
+            coupon_ids?: string[] | null;
+            pickup_store_id?: string | null;
+        };
+        /** QuoteGiftBody */
+        QuoteGiftBody: {
+            /** Format: uuid */
+            sku_id: string;
+            count: number;
+            kind: components["schemas"]["GiftKind"];
+            /** @default false */
+            use_points: boolean;
+            /** @default false */
+            use_balance: boolean;
+            coupon_ids?: string[] | null;
         };
         /** QuoteLineView */
         QuoteLineView: {
@@ -1782,8 +3147,13 @@ export interface components {
             payable_fen: number;
             points: components["schemas"]["PointsView"];
             balance: components["schemas"]["BalanceView"];
+            coupons: components["schemas"]["CouponsView"];
+            gifts: components["schemas"]["ordering_service_quote_view_GiftView"][];
+            delivery: components["schemas"]["Delivery"];
             needs_address: boolean;
             address: components["schemas"]["Address"] | null;
+            pickup: components["schemas"]["PickupStore"] | null;
+            undelivered: string[];
             trace: components["schemas"]["TraceEntry"][];
         };
         /**
@@ -1804,25 +3174,146 @@ export interface components {
         ReasonsView: {
             items: components["schemas"]["ReasonView"][];
         };
+        /** ReceivedSummary */
+        ReceivedSummary: {
+            /** Format: uuid */
+            gift_id: string;
+            kind: components["schemas"]["GiftKind"];
+            title: string;
+            option_values: string[];
+            image_url: string | null;
+            share_count: number;
+            blessing: string;
+            theme: components["schemas"]["Theme"];
+            card_title: string;
+            voice_ms: number | null;
+            accept_before: string | null;
+            /** Format: uuid */
+            share_id: string;
+            link_key: string;
+            /** Format: uuid */
+            product_id: string;
+            giver_name: string;
+            accepted_at: string | null;
+            sent_title: string | null;
+            consignment_id: string | null;
+        };
+        /** ReceivedView */
+        ReceivedView: {
+            /** Format: uuid */
+            gift_id: string;
+            kind: components["schemas"]["GiftKind"];
+            title: string;
+            option_values: string[];
+            image_url: string | null;
+            share_count: number;
+            blessing: string;
+            theme: components["schemas"]["Theme"];
+            card_title: string;
+            voice_ms: number | null;
+            accept_before: string | null;
+            /** Format: uuid */
+            share_id: string;
+            link_key: string;
+            /** Format: uuid */
+            product_id: string;
+            giver_name: string;
+            accepted_at: string | null;
+            sent_title: string | null;
+            consignment_id: string | null;
+            delivery: components["schemas"]["DeliveryView"];
+            swaps: components["schemas"]["SwapView"][];
+        };
         /**
          * RefundStatus
          * @description Where a refund of an order stands.
          * @enum {string}
          */
         RefundStatus: "started" | "abnormal" | "closed" | "refunded";
+        /** ReuseBody */
+        ReuseBody: {
+            allowed: boolean;
+        };
+        /** ReviewFigures */
+        ReviewFigures: {
+            /** Format: uuid */
+            product_id: string;
+            count: number;
+            average_tenths: number | null;
+            star_counts: number[];
+            with_pictures: number;
+        };
+        /** ReviewPicture */
+        ReviewPicture: {
+            /** Format: uuid */
+            picture_id: string;
+            width: number;
+            height: number;
+        };
+        /**
+         * ReviewState
+         * @description Where a part stands; only `approved` is shown to others.
+         * @enum {string}
+         */
+        ReviewState: "waiting" | "approved" | "hidden" | "erased";
         /** SayBody */
         SayBody: {
             text: string;
             picture_ids?: string[];
         };
+        /**
+         * ShareState
+         * @description What became of one piece; the allowed moves are `rules.MOVES`.
+         * @enum {string}
+         */
+        ShareState: "waiting" | "accepted" | "expired" | "refund_pending" | "refunded";
         /** ShipmentView */
         ShipmentView: {
-            carrier: string;
-            tracking_no: string;
             /** Format: date-time */
             shipped_at: string;
             /** Format: date-time */
             receipt_due_at: string;
+        };
+        /**
+         * Shown
+         * @description Which of a product's reviews: good is 4 and 5 stars, middle 3, bad 1 and 2.
+         * @default all
+         * @enum {string}
+         */
+        Shown: "all" | "good" | "middle" | "bad" | "pictures" | "added";
+        /** ShownPart */
+        ShownPart: {
+            text: string;
+            /** Format: date-time */
+            said_at: string;
+            days_after: number;
+            pictures: components["schemas"]["ShownPicture"][];
+        };
+        /** ShownPicture */
+        ShownPicture: {
+            /** Format: uuid */
+            picture_id: string;
+            url: string;
+            thumb_url: string;
+            width: number;
+            height: number;
+        };
+        /** ShownReview */
+        ShownReview: {
+            /** Format: uuid */
+            review_id: string;
+            author: string | null;
+            stars: number;
+            service_stars: number | null;
+            logistics_stars: number | null;
+            option_values: string[];
+            first: components["schemas"]["ShownPart"];
+            more: components["schemas"]["ShownPart"] | null;
+            answer: string | null;
+            answered_at: string | null;
+            helpful_count: number;
+            voted: boolean;
+            is_own: boolean;
         };
         /** SkuView */
         SkuView: {
@@ -1836,28 +3327,100 @@ export interface components {
             image_url: string | null;
         };
         /**
+         * Standing
+         * @description Where a gift stands as an order; what became of each piece its shares say.
+         * @enum {string}
+         */
+        Standing: "unpaid" | "closed" | "paid";
+        /**
          * State
          * @description Where a case stands; how it moves on is `rules.STEPS`.
          * @enum {string}
          */
         State: "requested" | "approved" | "returning" | "received" | "refunding" | "refunded" | "exchanging" | "completed" | "rejected" | "withdrawn" | "expired";
+        /** Store */
+        Store: {
+            name: string;
+            address: string;
+            /** @default  */
+            phone: string;
+            /** @default  */
+            hours: string;
+            /** @default true */
+            is_open: boolean;
+            latitude_e6?: number | null;
+            longitude_e6?: number | null;
+            /** Format: uuid */
+            store_id: string;
+        };
         /** StoredImage */
         StoredImage: {
             url: string;
             width: number;
             height: number;
         };
+        /** SubmitBody */
+        SubmitBody: {
+            stars: number;
+            service_stars?: number | null;
+            logistics_stars?: number | null;
+            /** @default  */
+            text: string;
+            picture_ids?: string[];
+            /** @default false */
+            is_anonymous: boolean;
+            /** @default false */
+            allow_reuse: boolean;
+            /** Format: uuid */
+            order_id: string;
+            line_no: number;
+        };
+        /** SwapBody */
+        SwapBody: {
+            /** Format: uuid */
+            sku_id: string;
+        };
+        /** SwapView */
+        SwapView: {
+            /** Format: uuid */
+            sku_id: string;
+            title: string;
+            option_values: string[];
+            image_url: string | null;
+        };
         /** SyncView */
         SyncView: {
             order_status: components["schemas"]["OrderStatus"];
             payment_state: components["schemas"]["AttemptState"] | null;
         };
+        /**
+         * Tab
+         * @description How a member's coupons are sorted.
+         * @default usable
+         * @enum {string}
+         */
+        Tab: "usable" | "used" | "expired";
         /** TendersView */
         TendersView: {
             wechat_fen: number;
             balance_fen: number;
             points: number;
             points_fen: number;
+        };
+        /**
+         * Theme
+         * @description How card and cover look.
+         * @default plain
+         * @enum {string}
+         */
+        Theme: "spring" | "birthday" | "moon" | "love" | "thanks" | "plain";
+        /** Tier */
+        Tier: {
+            at: number;
+            /** @default 0 */
+            off_fen: number;
+            pay_bps?: number | null;
+            gifts?: components["schemas"]["Gift"][];
         };
         /** TopUpBody */
         TopUpBody: {
@@ -1926,6 +3489,43 @@ export interface components {
             label: string;
             amount_fen: number;
             sku_id: string | null;
+            rule_id?: string | null;
+        };
+        /**
+         * Unusable
+         * @description Why a coupon does nothing for a basket.
+         * @enum {string}
+         */
+        Unusable: "not_yet" | "held" | "out_of_scope" | "below_from" | "not_first_order" | "budget_spent" | "no_effect";
+        /** VoiceView */
+        VoiceView: {
+            /** Format: uuid */
+            voice_id: string;
+            duration_ms: number;
+        };
+        /** VoteBody */
+        VoteBody: {
+            helpful: boolean;
+        };
+        /** WaitingLine */
+        WaitingLine: {
+            /** Format: uuid */
+            order_id: string;
+            line_no: number;
+            /** Format: uuid */
+            product_id: string;
+            title: string;
+            option_values: string[];
+            image_url: string | null;
+            quantity: number;
+            /** Format: date-time */
+            completed_at: string;
+            /** Format: date-time */
+            until: string;
+        };
+        /** WaitingLines */
+        WaitingLines: {
+            items: components["schemas"]["WaitingLine"][];
         };
         /**
          * WalletMovementKind
@@ -1997,6 +3597,32 @@ export interface components {
             event: string;
             label: string;
         };
+        /** Scope */
+        commerce_promotions_contracts_Scope: {
+            /** @default [] */
+            category_ids: string[];
+            /** @default [] */
+            product_ids: string[];
+            /** @default [] */
+            sku_ids: string[];
+            /** @default [] */
+            except_category_ids: string[];
+            /** @default [] */
+            except_product_ids: string[];
+            /** @default [] */
+            except_sku_ids: string[];
+        };
+        /** GiftView */
+        ordering_service_quote_view_GiftView: {
+            /** Format: uuid */
+            sku_id: string;
+            title: string;
+            option_values: string[];
+            image_url: string | null;
+            quantity: number;
+            label: string;
+            in_stock: boolean;
+        };
         /**
          * Purpose
          * @description What data is used for; each is agreed to by itself.
@@ -2020,6 +3646,16 @@ export interface components {
             code: string;
             platform: components["schemas"]["people_members_contracts_Platform"];
             visitor?: string | null;
+        };
+        /** GiftView */
+        promotions_http_shop_GiftView: {
+            /** Format: uuid */
+            sku_id: string;
+            title: string;
+            option_values: string[];
+            image_url: string | null;
+            quantity: number;
+            label: string;
         };
     };
     responses: never;
@@ -2489,6 +4125,95 @@ export interface operations {
             };
         };
     };
+    show_birthday: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BirthdayView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    set_birthday: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BirthdayBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BirthdayView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    clear_birthday: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, nothing follows */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     show_cart: {
         parameters: {
             query?: never;
@@ -2835,6 +4560,659 @@ export interface operations {
             };
         };
     };
+    list_coupon_centre: {
+        parameters: {
+            query?: {
+                sku_id?: string[] | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CentreList"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    claim_coupon_by_code: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CodeBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CouponView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_own_coupons: {
+        parameters: {
+            query?: {
+                /** @description How a member's coupons are sorted. */
+                tab?: components["schemas"]["Tab"];
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_siyu.commerce.coupons.contracts.CouponView_"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    claim_coupon: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                batch_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ClaimBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CouponView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    give_gift: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GiveBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GivenView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_given: {
+        parameters: {
+            query?: {
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_siyu.growth.gifting.service.gift_view.GivenSummary_"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    show_given: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                gift_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GivenView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    cancel_given: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                gift_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GivenView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    play_given_voice: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                gift_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": string;
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_goods: {
+        parameters: {
+            query?: {
+                kit?: string | null;
+                from_fen?: number | null;
+                to_fen?: number | null;
+                sort?: "best" | "price_asc" | "price_desc";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GoodsView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    show_giveable: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                product_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GiveableView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    show_hall: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HallView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    accept_gift: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                link_key: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AcceptBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReceivedView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    open_link: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                link_key: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OpenBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    play_link_voice: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                link_key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": string;
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    quote_gift: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["QuoteGiftBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GiftQuoteView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_received: {
+        parameters: {
+            query?: {
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_siyu.growth.gifting.service.gift_view.ReceivedSummary_"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    show_received: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                share_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReceivedView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    swap_received: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                share_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SwapBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReceivedView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    upload_voice: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": {
+                    /** Format: binary */
+                    file?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Document created, URL follows */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VoiceView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     home: {
         parameters: {
             query?: never;
@@ -2963,6 +5341,7 @@ export interface operations {
         parameters: {
             query?: {
                 status?: components["schemas"]["OrderStatus"] | null;
+                q?: string | null;
                 cursor?: string | null;
                 limit?: number;
             };
@@ -3122,6 +5501,37 @@ export interface operations {
             };
         };
     };
+    buy_again: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                order_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BoughtAgain"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     cancel_own_order: {
         parameters: {
             query?: never;
@@ -3175,6 +5585,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["OrderView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_deliveries: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                order_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryList"];
                 };
             };
             /** @description A refusal */
@@ -3678,6 +6119,514 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ProductView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_product_promotions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                product_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Promotions"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_product_reviews: {
+        parameters: {
+            query?: {
+                /** @description Which of a product's reviews: good is 4 and 5 stars, middle 3, bad 1 and 2. */
+                show?: components["schemas"]["Shown"];
+                sort?: "new" | "helpful";
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                product_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProductReviews"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_promotion_labels: {
+        parameters: {
+            query: {
+                product_ids: string[];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LabelList"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_own_reviews: {
+        parameters: {
+            query?: {
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_siyu.commerce.reviews.http_shop.OwnReview_"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    submit_review: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SubmitBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OwnReview"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    upload_review_picture: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": {
+                    /** Format: binary */
+                    file?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Document created, URL follows */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReviewPicture"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    show_own_picture: {
+        parameters: {
+            query?: {
+                size?: number;
+            };
+            header?: never;
+            path: {
+                picture_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description File Download */
+            200: {
+                headers: {
+                    /** @description File size in bytes */
+                    "content-length"?: string;
+                    /** @description Last modified data-time in RFC 2822 format */
+                    "last-modified"?: string;
+                    /** @description Entity tag */
+                    etag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "": string;
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    show_review_picture: {
+        parameters: {
+            query?: {
+                size?: number;
+            };
+            header?: never;
+            path: {
+                code: string;
+                picture_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description File Download */
+            200: {
+                headers: {
+                    /** @description File size in bytes */
+                    "content-length"?: string;
+                    /** @description Last modified data-time in RFC 2822 format */
+                    "last-modified"?: string;
+                    /** @description Entity tag */
+                    etag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "": string;
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_waiting_reviews: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WaitingLines"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    show_own_review: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                review_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OwnReview"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    edit_review: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                review_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EditBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OwnReview"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    add_to_review: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                review_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AdditionDraft"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OwnReview"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    vote_review: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                review_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["VoteBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShownReview"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    allow_reuse: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                review_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReuseBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OwnReview"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_pickup_places: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PickupPlaceList"];
                 };
             };
             /** @description A refusal */

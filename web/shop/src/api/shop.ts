@@ -36,6 +36,24 @@ export const api = {
     limit?: number
   }) => call<T.Page<T.ProductCard>>('GET', `${V1}/products`, { query }),
   product: (id: string) => call<T.ProductView>('GET', `${V1}/products/${id}`),
+  promotions: (product: string) =>
+    call<T.Promotions>('GET', `${V1}/products/${product}/promotions`),
+
+  coupons: (skus: string[] = []) =>
+    call<T.CouponCentre>(
+      'GET',
+      `${V1}/coupons${skus.length ? `?${skus.map((id) => `sku_id=${id}`).join('&')}` : ''}`,
+    ),
+  claimCoupon: (batch: string, device: string, key: string) =>
+    call<T.Coupon>('POST', `${V1}/coupons/${batch}/claim`, { body: { device }, key }),
+  sayCouponCode: (code: string, device: string, key: string) =>
+    call<T.Coupon>('POST', `${V1}/coupons/code`, { body: { code, device }, key }),
+  ownCoupons: (tab: T.CouponTab, cursor: string | null) =>
+    call<T.Page<T.Coupon>>('GET', `${V1}/coupons/own`, { query: { tab, cursor } }),
+  birthday: () => call<T.BirthdayView>('GET', `${V1}/birthday`),
+  setBirthday: (month: number, day: number) =>
+    call<T.BirthdayView>('PUT', `${V1}/birthday`, { body: { month, day } }),
+  clearBirthday: () => call<unknown>('DELETE', `${V1}/birthday`),
 
   cart: () => call<T.CartView>('GET', `${V1}/cart`),
   addToCart: (body: T.LineBody) => call<T.CartView>('POST', `${V1}/cart/lines`, { body }),
@@ -45,11 +63,14 @@ export const api = {
   selectCart: (selected: boolean) =>
     call<T.CartView>('POST', `${V1}/cart/select`, { body: { selected } }),
 
+  deliveries: (order: string) => call<T.DeliveryList>('GET', `${V1}/orders/${order}/deliveries`),
+  stores: () => call<T.StoreList>('GET', `${V1}/stores`),
   quote: (body: T.QuoteBody) => call<T.Quote>('POST', `${V1}/checkout/quote`, { body }),
   placeOrder: (body: T.PlaceOrderBody, key: string) =>
     call<T.Order>('POST', `${V1}/orders`, { body, key }),
-  orders: (query: { status?: T.OrderStatus; cursor?: string | null; limit?: number }) =>
+  orders: (query: { status?: T.OrderStatus; q?: string; cursor?: string | null; limit?: number }) =>
     call<T.Page<T.OrderSummary>>('GET', `${V1}/orders`, { query }),
+  buyAgain: (id: string) => call<T.BoughtAgain>('POST', `${V1}/orders/${id}/again`),
   order: (id: string) => call<T.Order>('GET', `${V1}/orders/${id}`),
   cancelOrder: (id: string, reason: string) =>
     call<T.Order>('POST', `${V1}/orders/${id}/cancel`, { body: { reason } }),
@@ -71,6 +92,52 @@ export const api = {
     call<T.Case>('POST', `${V1}/after-sale/${id}/ship-back`, { body }),
   sayInCase: (id: string, text: string, picture_ids: string[]) =>
     call<T.Case>('POST', `${V1}/after-sale/${id}/messages`, { body: { text, picture_ids } }),
+
+  giftHall: () => call<T.GiftHall>('GET', `${V1}/gifts/hall`),
+  giftGoods: (query: { kit?: string; from_fen?: number | null; to_fen?: number | null }) =>
+    call<T.GiftGoods>('GET', `${V1}/gifts/goods`, { query }),
+  giveable: (product: string) => call<T.Giveable>('GET', `${V1}/gifts/goods/${product}`),
+  quoteGift: (body: T.GiftQuoteBody) => call<T.GiftQuote>('POST', `${V1}/gifts/quote`, { body }),
+  giveGift: (body: T.GiveBody, key: string) =>
+    call<T.GiftGiven>('POST', `${V1}/gifts`, { body, key }),
+  givenGifts: (cursor: string | null) =>
+    call<T.Page<T.GiftGivenSummary>>('GET', `${V1}/gifts/given`, { query: { cursor } }),
+  given: (id: string) => call<T.GiftGiven>('GET', `${V1}/gifts/given/${id}`),
+  cancelGift: (id: string, key: string) =>
+    call<T.GiftGiven>('POST', `${V1}/gifts/given/${id}/cancel`, { key }),
+  openGift: (link: string, scene: string | null) =>
+    call<T.GiftOpened>('POST', `${V1}/gifts/links/${link}/open`, { body: { scene } }),
+  acceptGift: (link: string, address_id: string, key: string) =>
+    call<T.GiftReceived>('POST', `${V1}/gifts/links/${link}/accept`, { body: { address_id }, key }),
+  receivedGifts: (cursor: string | null) =>
+    call<T.Page<T.GiftReceivedSummary>>('GET', `${V1}/gifts/received`, { query: { cursor } }),
+  received: (share: string) => call<T.GiftReceived>('GET', `${V1}/gifts/received/${share}`),
+  swapGift: (share: string, sku_id: string, key: string) =>
+    call<T.GiftReceived>('POST', `${V1}/gifts/received/${share}/swap`, { body: { sku_id }, key }),
+
+  reviews: (
+    product: string,
+    query: {
+      show?: T.ReviewFilter
+      sort?: 'new' | 'helpful'
+      cursor?: string | null
+      limit?: number
+    },
+  ) => call<T.ProductReviews>('GET', `${V1}/products/${product}/reviews`, { query }),
+  waitingReviews: () => call<{ items: T.WaitingLine[] }>('GET', `${V1}/reviews/waiting`),
+  ownReviews: (cursor: string | null) =>
+    call<T.Page<T.OwnReview>>('GET', `${V1}/reviews`, { query: { cursor, limit: 10 } }),
+  ownReview: (id: string) => call<T.OwnReview>('GET', `${V1}/reviews/${id}`),
+  submitReview: (body: T.ReviewBody, key: string) =>
+    call<T.OwnReview>('POST', `${V1}/reviews`, { body, key }),
+  editReview: (id: string, body: T.ReviewEdit, key: string) =>
+    call<T.OwnReview>('PUT', `${V1}/reviews/${id}`, { body, key }),
+  addToReview: (id: string, body: { text: string; picture_ids: string[] }, key: string) =>
+    call<T.OwnReview>('POST', `${V1}/reviews/${id}/addition`, { body, key }),
+  allowReuse: (id: string, allowed: boolean) =>
+    call<T.OwnReview>('PUT', `${V1}/reviews/${id}/reuse`, { body: { allowed } }),
+  voteReview: (id: string, helpful: boolean) =>
+    call<T.ShownReview>('PUT', `${V1}/reviews/${id}/helpful`, { body: { helpful } }),
 
   wallet: () => call<T.Wallet>('GET', `${V1}/wallet`),
   topUpOffers: () => call<{ items: T.TopUpOffer[] }>('GET', `${V1}/wallet/offers`),

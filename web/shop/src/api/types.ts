@@ -37,11 +37,27 @@ export type Sort = NonNullable<
 export type ProductView = Get<'/shop/v1/products/{product_id}'>
 export type Sku = ProductView['skus'][number]
 
+export type Promotions = Get<'/shop/v1/products/{product_id}/promotions'>
+
+export type CouponCentre = Get<'/shop/v1/coupons'>
+export type CentreCoupon = CouponCentre['items'][number]
+export type Coupon = Get<'/shop/v1/coupons/own'>['items'][number]
+export type CouponTab = 'usable' | 'used' | 'expired'
+/** What stands on any coupon, claimed or not. */
+export type CouponFace = Omit<Pick<Coupon, Extract<keyof Coupon, keyof CentreCoupon>>, 'state'>
+export type CouponOffer = Quote['coupons']['offers'][number]
+export type BirthdayView = Get<'/shop/v1/birthday'>
+export type Birthday = NonNullable<BirthdayView['birthday']>
+
 export type CartView = Get<'/shop/v1/cart'>
 export type LineBody = Sent<paths['/shop/v1/cart/lines']['post']>
 export type QuoteBody = Sent<paths['/shop/v1/checkout/quote']['post']>
 export type Quote = Post<'/shop/v1/checkout/quote'>
 export type PlaceOrderBody = Sent<paths['/shop/v1/orders']['post']>
+export type BoughtAgain = Post<'/shop/v1/orders/{order_id}/again'>
+export type DeliveryList = Get<'/shop/v1/orders/{order_id}/deliveries'>
+export type StoreList = Get<'/shop/v1/stores'>
+export type StoreView = StoreList['items'][number]
 export type Order = Get<'/shop/v1/orders/{order_id}'>
 export type OrderLine = Order['lines'][number]
 export type OrderStatus = Order['status']
@@ -71,6 +87,29 @@ export type CaseSummary = Get<'/shop/v1/after-sale'>['items'][number]
 export type Case = Get<'/shop/v1/after-sale/{case_id}'>
 export type Parcel = Sent<paths['/shop/v1/after-sale/{case_id}/ship-back']['post']>
 export type Picture = Post<'/shop/v1/after-sale/pictures'>
+
+export type ProductReviews = Get<'/shop/v1/products/{product_id}/reviews'>
+export type ShownReview = ProductReviews['items'][number]
+export type ReviewFigures = ProductReviews['figures']
+export type ReviewFilter = 'all' | 'good' | 'middle' | 'bad' | 'pictures' | 'added'
+export type WaitingLine = Get<'/shop/v1/reviews/waiting'>['items'][number]
+export type OwnReview = Get<'/shop/v1/reviews/{review_id}'>
+export type ReviewBody = Sent<paths['/shop/v1/reviews']['post']>
+export type ReviewEdit = Sent<paths['/shop/v1/reviews/{review_id}']['put']>
+
+export type GiftHall = Get<'/shop/v1/gifts/hall'>
+export type GiftGoods = Get<'/shop/v1/gifts/goods'>
+export type Giveable = Get<'/shop/v1/gifts/goods/{product_id}'>
+export type GiftVoice = Post<'/shop/v1/gifts/voices'>
+export type GiftQuoteBody = Sent<paths['/shop/v1/gifts/quote']['post']>
+export type GiftQuote = Post<'/shop/v1/gifts/quote'>
+export type GiveBody = Sent<paths['/shop/v1/gifts']['post']>
+export type GiftKind = GiveBody['kind']
+export type GiftGiven = Get<'/shop/v1/gifts/given/{gift_id}'>
+export type GiftGivenSummary = Get<'/shop/v1/gifts/given'>['items'][number]
+export type GiftOpened = Post<'/shop/v1/gifts/links/{link_key}/open'>
+export type GiftReceived = Get<'/shop/v1/gifts/received/{share_id}'>
+export type GiftReceivedSummary = Get<'/shop/v1/gifts/received'>['items'][number]
 
 export type Wallet = Get<'/shop/v1/wallet'>
 export type TopUpOffer = Get<'/shop/v1/wallet/offers'>['items'][number]

@@ -7,7 +7,9 @@ export interface Chosen {
   src: string
   file?: File
 }
-const PATH = '/shop/v1/after-sale/pictures'
+/** Evidence of a case, or a picture of a review: both are private until somebody decides. */
+export type Lane = 'after-sale' | 'reviews'
+const pathOf = (lane: Lane): string => `/shop/v1/${lane}/pictures`
 const refused = (status: number, text: string): ApiError => {
   let message = ''
   try {
@@ -21,10 +23,10 @@ const refused = (status: number, text: string): ApiError => {
 let place: {
   /** At most `count` pictures; none when the customer thinks better of it. */
   choose(count: number): Promise<Chosen[]>
-  /** Keeps a picture as evidence. Raises ApiError. */
-  upload(picture: Chosen): Promise<Picture>
-  /** Where evidence can be shown from: it is private, so no image address reaches it. */
-  show(id: string, size: 200 | 1200): Promise<string>
+  /** Keeps a picture. Raises ApiError. */
+  upload(picture: Chosen, lane?: Lane): Promise<Picture>
+  /** Where an own picture can be shown from: it is private, so no image address reaches it. */
+  show(id: string, size: 200 | 1200, lane?: Lane): Promise<string>
 }
 
 // #ifdef H5
@@ -42,17 +44,19 @@ place = {
       input.oncancel = () => resolve([])
       input.click()
     }),
-  async upload({ file }) {
+  async upload({ file }, lane = 'after-sale') {
     const body = new FormData()
     body.append('file', file!)
-    const answer = await fetch(PATH, { method: 'POST', headers: headers(), body }).catch(() => {
-      throw refused(0, '')
-    })
+    const answer = await fetch(pathOf(lane), { method: 'POST', headers: headers(), body }).catch(
+      () => {
+        throw refused(0, '')
+      },
+    )
     if (!answer.ok) throw refused(answer.status, await answer.text())
     return answer.json()
   },
-  async show(id, size) {
-    const answer = await fetch(`${PATH}/${id}?size=${size}`, { headers: headers() })
+  async show(id, size, lane = 'after-sale') {
+    const answer = await fetch(`${pathOf(lane)}/${id}?size=${size}`, { headers: headers() })
     if (!answer.ok) throw refused(answer.status, '')
     return URL.createObjectURL(await answer.blob())
   },
@@ -70,10 +74,10 @@ place = {
         fail: () => resolve([]),
       }),
     ),
-  upload: ({ src }) =>
+  upload: ({ src }, lane = 'after-sale') =>
     new Promise((resolve, reject) =>
       uni.uploadFile({
-        url: platform.apiHost() + PATH,
+        url: platform.apiHost() + pathOf(lane),
         filePath: src,
         name: 'file',
         header: headers(),
@@ -82,10 +86,10 @@ place = {
         fail: () => reject(refused(0, '')),
       }),
     ),
-  show: (id, size) =>
+  show: (id, size, lane = 'after-sale') =>
     new Promise((resolve, reject) =>
       uni.downloadFile({
-        url: `${platform.apiHost()}${PATH}/${id}?size=${size}`,
+        url: `${platform.apiHost()}${pathOf(lane)}/${id}?size=${size}`,
         header: headers(),
         success: ({ statusCode, tempFilePath }) =>
           statusCode < 400 ? resolve(tempFilePath) : reject(refused(statusCode, '')),

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { combine, type SkuDraft } from './options'
 
 const empty = (): SkuDraft => ({
-  sku_id: null, option_values: [], sku_code: null, price_fen: null, market_price_fen: null, member_price_fen: null, image_url: null, stock: 0,
+  sku_id: null, option_values: [], sku_code: null, price_fen: null, market_price_fen: null, member_price_fen: null, floor_fen: null, weight_g: 0, image_url: null, stock: 0,
 })
 const sku = (option_values: string[], price_fen: number): SkuDraft => ({ ...empty(), sku_id: option_values.join(), option_values, price_fen })
 

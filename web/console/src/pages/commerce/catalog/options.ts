@@ -7,6 +7,8 @@ export interface SkuDraft {
   price_fen: number | null
   market_price_fen: number | null
   member_price_fen: number | null
+  floor_fen: number | null
+  weight_g: number
   image_url: string | null
   stock: number
 }
@@ -19,6 +21,6 @@ export function combine(options: { name: string; values: string[] }[], known: Sk
     const same = known.find((s) => s.option_values.join('\u0000') === values.join('\u0000'))
     // A new combination starts with the prices of its nearest relative.
     const like = known.find((s) => s.option_values[0] === values[0]) ?? known[0]
-    return same ?? { ...empty(), price_fen: like?.price_fen ?? null, market_price_fen: like?.market_price_fen ?? null, member_price_fen: like?.member_price_fen ?? null, option_values: values }
+    return same ?? { ...empty(), price_fen: like?.price_fen ?? null, market_price_fen: like?.market_price_fen ?? null, member_price_fen: like?.member_price_fen ?? null, weight_g: like?.weight_g ?? 0, option_values: values }
   })
 }

@@ -4,6 +4,7 @@ import { decisionsOf, isCard, waysOf } from './ways'
 it('offers for a refund what its state allows', () => {
   expect(waysOf('abnormal', 'ABNORMAL')).toEqual(['apply-abnormal', 'retry', 'settle-outside'])
   expect(waysOf('failed', null)).toContain('give-up')
+  expect(waysOf('counter', null)).toEqual(['settle-outside', 'give-up'])
   expect(waysOf('abnormal', 'AT_MERCHANT')).toEqual(['settle-outside'])
   for (const state of ['waiting', 'created', 'processing', 'succeeded', 'settled', 'closed'] as const) expect(waysOf(state, null)).toEqual([])
 })

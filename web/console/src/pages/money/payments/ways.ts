@@ -9,6 +9,7 @@ export type Way = 'retry' | 'apply-abnormal' | 'settle-outside' | 'give-up'
 const AT_MERCHANT = 'AT_MERCHANT'
 
 export function waysOf(state: Schemas['RefundState'], problem: string | null): Way[] {
+  if (state === 'counter') return ['settle-outside', 'give-up']
   if (state === 'failed') return problem === AT_MERCHANT ? ['settle-outside'] : ['retry', 'settle-outside', 'give-up']
   if (state !== 'abnormal') return []
   return problem === AT_MERCHANT ? ['settle-outside'] : ['apply-abnormal', 'retry', 'settle-outside']

@@ -1,0 +1,76 @@
+"""What the hot lane needs of stock: see `ordering.service.hot_lane`."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from siyu.commerce.inventory import rules
+from siyu.commerce.inventory.contracts import Heat, Lane, Supply, SupplyMoved
+from siyu.commerce.inventory.service import heat, hot_store
+from siyu.kernel import clock
+from siyu.kernel.db import ReadTx, Tx
+from siyu.kernel.ids import ShopId
+
+
+def is_hot(shop_id: ShopId, sku_id: UUID) -> bool:
+    """Whether this process works off orders for the SKU together now. No round trip."""
+    return heat.get_open(shop_id, sku_id) is not None
+
+
+def close_lane(shop_id: ShopId, sku_id: UUID) -> None:
+    """Sell a SKU in the ordinary way again, in this process."""
+    heat.close(shop_id, sku_id)
+
+
+async def load_supply(tx: Tx, sku_id: UUID, *, locked: bool) -> Supply:
+    """What there is of a SKU; locked: nobody else sells any of it until the end.
+
+    A SKU without stock in an open warehouse has nothing available.
+    """
+    read = hot_store.lock_supply if locked else hot_store.list_supply
+    rows = sorted(await read(tx, sku_id), key=lambda row: (row.priority, row.warehouse_id))
+    if not rows:
+        return Supply(Lane.AUTO, None, 0, [])
+    first = rows[0]
+    free = [(row.warehouse_id, row.free) for row in rows]
+    return Supply(first.lane, first.limit_per_buyer, first.safety, free)
+
+
+async def reserve_many(
+    tx: Tx, sku_id: UUID, supply: Supply, wanted: Sequence[tuple[UUID, int, datetime | None]]
+) -> None:
+    """Keep pieces of one SKU for many sources: (source, pieces, until), all or nothing.
+
+    supply: what was read before; it decides which warehouse serves whom, in the order given. Like
+    `reserve` it comes last. Raises SupplyMoved when another took of it meanwhile.
+    """
+    shares = [
+        hot_store.Share(source, warehouse_id, quantity, until)
+        for (source, _, until), parts in zip(
+            wanted, rules.allot(supply.free, [pieces for _, pieces, _ in wanted]), strict=True
+        )
+        for warehouse_id, quantity in parts
+    ]
+    if not await hot_store.lock_and_reserve_many(tx, sku_id, shares):
+        raise SupplyMoved
+
+
+async def count_batch(tx: Tx, sku_id: UUID, lane: Lane, *, orders: int, refused: int) -> None:
+    """Note what a batch did, and let the lane cool."""
+    opened = heat.get_open(tx.shop_id, sku_id)
+    if opened is not None:
+        await hot_store.count_batch(
+            tx,
+            sku_id,
+            opened.lane_id,
+            queue=opened.queue,
+            orders=orders,
+            refused=refused,
+            at=clock.now(),
+        )
+    heat.note_batch(tx.shop_id, sku_id, lane, orders + refused)
+
+
+async def list_heat(tx: ReadTx, since: datetime) -> list[Heat]:
+    """What lanes have done, in all processes, that worked since then."""
+    return await hot_store.list_heat(tx, since)

@@ -1,0 +1,110 @@
+"""The SQL of warehouses and of what the merchant decides about a SKU."""
+
+from uuid import UUID
+
+from siyu.commerce.inventory.contracts import Item, Warehouse
+from siyu.kernel.db import ReadTx, Tx
+
+_WAREHOUSE = "warehouse_id, name, priority, is_default, is_open"
+_ITEM = "sku_id, version, safety, lane, limit_per_buyer"
+
+
+async def list_warehouses(tx: ReadTx) -> list[Warehouse]:
+    """All warehouses, in the order in which they serve."""
+    return await tx.all(
+        Warehouse,
+        f"""select {_WAREHOUSE} from inventory.warehouses
+            where shop_id = $1 order by priority, warehouse_id""",
+        tx.shop_id,
+    )
+
+
+async def lock_warehouses(tx: Tx) -> list[Warehouse]:
+    """All warehouses in that order, and nobody else changes any until the end."""
+    found = await tx.all(
+        Warehouse,
+        f"""select {_WAREHOUSE} from inventory.warehouses
+            where shop_id = $1 order by warehouse_id for no key update""",
+        tx.shop_id,
+    )
+    return sorted(found, key=lambda one: (one.priority, one.warehouse_id))
+
+
+async def insert_warehouse(tx: Tx, new: Warehouse) -> bool:
+    """False when its name is taken, or another first one was just made."""
+    return bool(
+        await tx.run(
+            """insert into inventory.warehouses
+                 (shop_id, warehouse_id, name, priority, is_default, is_open)
+               values ($1, $2, $3, $4, $5, $6) on conflict do nothing""",
+            tx.shop_id,
+            new.warehouse_id,
+            new.name,
+            new.priority,
+            new.is_default,
+            new.is_open,
+        )
+    )
+
+
+async def move_warehouse(tx: Tx, warehouse: Warehouse) -> None:
+    """Write a warehouse anew."""
+    await tx.run(
+        """update inventory.warehouses
+           set name = $3, priority = $4, is_default = $5, is_open = $6
+           where shop_id = $1 and warehouse_id = $2""",
+        tx.shop_id,
+        warehouse.warehouse_id,
+        warehouse.name,
+        warehouse.priority,
+        warehouse.is_default,
+        warehouse.is_open,
+    )
+
+
+async def delete_warehouse(tx: Tx, warehouse_id: UUID) -> bool:
+    """False when goods were ever kept in it."""
+    return bool(
+        await tx.run(
+            """delete from inventory.warehouses
+               where shop_id = $1 and warehouse_id = $2 and not exists (
+                 select from inventory.stock where shop_id = $1 and warehouse_id = $2)""",
+            tx.shop_id,
+            warehouse_id,
+        )
+    )
+
+
+async def get_item(tx: ReadTx, sku_id: UUID) -> Item | None:
+    """What was decided about a SKU."""
+    return await tx.maybe(
+        Item,
+        f"select {_ITEM} from inventory.items where shop_id = $1 and sku_id = $2",
+        tx.shop_id,
+        sku_id,
+    )
+
+
+async def lock_item(tx: Tx, sku_id: UUID) -> Item | None:
+    """What was decided about a SKU, and nobody else changes it until the end."""
+    return await tx.maybe(
+        Item,
+        f"""select {_ITEM} from inventory.items
+            where shop_id = $1 and sku_id = $2 for no key update""",
+        tx.shop_id,
+        sku_id,
+    )
+
+
+async def move_item(tx: Tx, item: Item) -> None:
+    """Write what is decided about a SKU now."""
+    await tx.run(
+        """update inventory.items set version = $3, safety = $4, lane = $5, limit_per_buyer = $6
+           where shop_id = $1 and sku_id = $2""",
+        tx.shop_id,
+        item.sku_id,
+        item.version,
+        item.safety,
+        item.lane.value,
+        item.limit_per_buyer,
+    )

@@ -1,0 +1,452 @@
+"""The hot lane: orders for one SKU that many want at once are worked off together.
+
+One by one, each order would hold the SKU's stock through a flush of the disk. Here the orders that
+came while the last batch was being committed are the next batch: one transaction, one flush, one
+change of the stock for up to `MOST` of them. There is no timer: who comes alone goes alone. Nothing
+lives in memory but the waiting itself, so a killed process loses only orders that nobody was told
+of, and their keys find out.
+
+Each order is judged for itself: its key, its price, its address, what is left, and how many its
+buyer has already. A batch that fails as a whole is halved until the failing order stands alone, and
+that one takes the ordinary way. What is written, told and answered is the same on both ways.
+"""
+
+import asyncio
+import logging
+import secrets
+from collections import deque
+from collections.abc import Iterable, Sequence
+from uuid import UUID
+
+import msgspec
+from msgspec.structs import replace
+
+from siyu.commerce.catalog import service as catalog
+from siyu.commerce.catalog.contracts import SkuForSale
+from siyu.commerce.inventory import service as inventory
+from siyu.commerce.inventory.contracts import StockShort, Supply, SupplyMoved
+from siyu.commerce.ordering import queries, rules
+from siyu.commerce.ordering.contracts import (
+    Delivery,
+    LimitReached,
+    LineAsked,
+    OrderPlaced,
+    Platform,
+)
+from siyu.commerce.ordering.service import hot_lane_store, order_view
+from siyu.commerce.ordering.service.basket import Basket, Choice, price_line
+from siyu.commerce.ordering.service.checkout import (
+    address_text,
+    check_confirmed,
+    compose,
+    place_order,
+    seal_address,
+)
+from siyu.commerce.promotions import service as promotions
+from siyu.commerce.promotions.contracts import (
+    Audience,
+    Buyer,
+    CampaignRule,
+    Pricing,
+    Region,
+)
+from siyu.kernel import clock, idempotency, metrics
+from siyu.kernel.auth import MemberIdentity
+from siyu.kernel.crypto import vault
+from siyu.kernel.db import Tx, transaction
+from siyu.kernel.errors import Busy, SiyuError
+from siyu.kernel.events import emit
+from siyu.kernel.idempotency import OnceKey, StillRunning
+from siyu.kernel.ids import ShopId, new_id
+from siyu.money.points.contracts import PointsOffer
+from siyu.money.stored_value.contracts import Wallet
+from siyu.people.members import service as members
+from siyu.people.members.contracts import CheckoutMember, Level
+
+MOST = 256
+"""Orders in one batch."""
+AT_ONCE = 2
+"""Batches of a lane under way: one is composed while the other is committed."""
+PLENTY = 4 * MOST
+"""Pieces left, from which on the stock is touched last. With fewer, it is locked before anybody is
+refused, so that each refusal is exact."""
+
+log = logging.getLogger("siyu.hot_lane")
+
+
+class Wish(msgspec.Struct, frozen=True, kw_only=True):
+    """An order for one SKU, without coupons, points, balance, gift or place of collection; its
+    fields are those of `checkout.place_order`. `chinese`: the language of the answer.
+    """
+
+    member: MemberIdentity
+    once: OnceKey
+    line: LineAsked
+    address_id: UUID | None
+    remark: str
+    expected_total_fen: int
+    expected_payable_fen: int | None
+    platform: Platform
+    empties_cart: bool
+    promoter_id: UUID | None
+    chinese: bool
+
+
+class _Alone(Exception):
+    """This order needs what only the ordinary way can do."""
+
+
+Answer = bytes | Exception
+
+
+class _Waiting(msgspec.Struct, frozen=True):
+    wish: Wish
+    answer: "asyncio.Future[bytes]"
+
+    def take(self, answer: Answer) -> None:
+        """Tell whoever still waits."""
+        if not self.answer.done():
+            if isinstance(answer, Exception):
+                self.answer.set_exception(answer)
+            else:
+                self.answer.set_result(answer)
+
+
+_lanes: dict[tuple[ShopId, UUID], "_Lane"] = {}
+
+
+async def place(wish: Wish) -> bytes:
+    """Place an order together with others; the JSON of its OrderView.
+
+    Raises what `checkout.place_order` does, LimitReached, and for the key Replayed, KeyReused,
+    StillRunning. Opens its own transaction.
+    """
+    key = (wish.member.shop_id, wish.line.sku_id)
+    lane = _lanes.get(key)
+    if lane is None:
+        lane = _lanes[key] = _Lane(*key)
+    return await lane.place(wish)
+
+
+class _Lane:
+    """Those who wait for one SKU, and the batches under way."""
+
+    def __init__(self, shop_id: ShopId, sku_id: UUID) -> None:
+        self.shop_id, self.sku_id = shop_id, sku_id
+        self.waiting: deque[_Waiting] = deque()
+        self.keys: set[tuple[str, str]] = set()
+        self.workers: set[asyncio.Task[None]] = set()
+
+    async def place(self, wish: Wish) -> bytes:
+        """Join the line."""
+        key = (wish.once.owner, wish.once.key)
+        if key in self.keys:
+            raise StillRunning
+        self.keys.add(key)
+        waiting = _Waiting(wish, asyncio.get_running_loop().create_future())
+        self.waiting.append(waiting)
+        if len(self.workers) < AT_ONCE:
+            self.workers.add(asyncio.create_task(self._work()))
+        try:
+            return await waiting.answer
+        finally:
+            self.keys.discard(key)
+
+    async def _work(self) -> None:
+        batch: list[_Waiting] = []
+        try:
+            while self.waiting:
+                count = min(MOST, len(self.waiting))
+                taken = (self.waiting.popleft() for _ in range(count))
+                batch = [one for one in taken if not one.answer.done()]
+                if batch:
+                    await self._settle(batch)
+        finally:
+            task = asyncio.current_task()
+            assert task is not None
+            self.workers.discard(task)
+            if not self.workers:
+                _lanes.pop((self.shop_id, self.sku_id), None)
+                batch += self.waiting
+            for one in batch:  # told already, unless this task is being ended
+                one.take(Busy())
+
+    async def _settle(self, batch: Sequence[_Waiting]) -> None:
+        """Let each of a batch have its answer."""
+        wishes = [one.wish for one in batch]
+        try:
+            answers = await _place_together(self.shop_id, self.sku_id, wishes)
+        except Busy as error:
+            answers = [type(error)() for _ in batch]
+        except Exception as error:
+            if len(batch) > 1:
+                half = len(batch) // 2
+                await self._settle(batch[:half])
+                await self._settle(batch[half:])
+                return
+            if not isinstance(error, SupplyMoved):
+                log.exception("an order failed in the hot lane")
+            answers = [_Alone()]
+        for one, answer in zip(batch, answers, strict=True):
+            if isinstance(answer, _Alone):
+                inventory.close_lane(self.shop_id, self.sku_id)
+                answer = await _place_alone(one.wish)
+            one.take(answer)
+
+
+async def _place_alone(wish: Wish) -> Answer:
+    try:
+        async with transaction(wish.member.shop_id, once=wish.once) as tx:
+            placed = await place_order(
+                tx,
+                wish.member,
+                [wish.line],
+                address_id=wish.address_id,
+                remark=wish.remark,
+                expected_total_fen=wish.expected_total_fen,
+                platform=wish.platform,
+                empties_cart=wish.empties_cart,
+                choice=Choice(coupon_ids=()),
+                expected_payable_fen=wish.expected_payable_fen,
+                promoter_id=wish.promoter_id,
+            )
+            parts = (placed.order, placed.lines, placed.address, placed.timeline)
+            view = order_view.show(*parts, [], chinese=wish.chinese)
+            return msgspec.json.encode(tx.answer(view))
+    except Exception as error:
+        return error
+
+
+# --- one batch --------------------------------------------------------------------------------
+
+
+class _Draft(msgspec.Struct, frozen=True):
+    """An order that may be placed if there is enough of the goods, and what its buyer would see."""
+
+    no: int
+    wish: Wish
+    new: queries.NewOrder
+    view: order_view.OrderView
+
+
+async def _place_together(shop_id: ShopId, sku_id: UUID, wishes: Sequence[Wish]) -> list[Answer]:
+    """Judge and place orders in one transaction; for each its answer."""
+    answers: dict[int, Answer] = {}
+    async with transaction(shop_id) as tx:
+        claims = await idempotency.claim_many(tx, [wish.once for wish in wishes])
+        answers |= {no: claim for no, claim in enumerate(claims) if claim is not None}
+        fresh = [(no, wish) for no, wish in enumerate(wishes) if no not in answers]
+        drafts: list[_Draft] = []
+        for no, draft in await _compose_all(tx, sku_id, fresh) if fresh else ():
+            if isinstance(draft, _Draft):
+                drafts.append(draft)
+            else:
+                answers[no] = draft
+        supply = await _load_supply(tx, sku_id, drafts)
+        accepted = []
+        for draft, refusal in await _judge(tx, sku_id, drafts, supply):
+            if refusal is None:
+                accepted.append(draft)
+            else:
+                answers[draft.no] = refusal
+        if accepted:
+            answers |= await _write(tx, sku_id, accepted, supply)
+        refused = len(wishes) - len(accepted)
+        await inventory.count_batch(tx, sku_id, supply.lane, orders=len(accepted), refused=refused)
+    metrics.hot_batches.observe(len(wishes))
+    metrics.hot_orders.labels("placed").inc(len(accepted))
+    metrics.hot_orders.labels("refused").inc(refused)
+    return [answers[no] for no in range(len(wishes))]
+
+
+async def _compose_all(
+    tx: Tx, sku_id: UUID, fresh: Sequence[tuple[int, Wish]]
+) -> list[tuple[int, _Draft | Exception]]:
+    """Price and compose each order, or say why there is none."""
+    found = await catalog.load_for_sale(tx, [sku_id])
+    try:
+        # The shop's word about the SKU is the same for all; asked for one piece here.
+        skus = rules.match_skus([LineAsked(sku_id, 1)], found)
+    except SiyuError as error:
+        return [(no, type(error)(**error.details)) for no, _ in fresh]
+    is_sent = rules.delivery_of(skus) is Delivery.SHIP
+    pricing = await promotions.load_pricing(tx, now=clock.now())
+    buyers = await members.load_many_for_checkout(
+        tx, [(wish.member.member_id, wish.address_id if is_sent else None) for _, wish in fresh]
+    )
+    composer = _Composer(skus, pricing)
+    return [
+        (no, composer.try_compose(no, wish, buyer))
+        for (no, wish), buyer in zip(fresh, buyers, strict=True)
+    ]
+
+
+class _Mould(msgspec.Struct, frozen=True):
+    """What orders for the same quantity by the same kind of buyer have in common."""
+
+    basket: Basket
+    new: queries.NewOrder
+    view: order_view.OrderView
+
+
+class _Composer:
+    """Makes orders for one SKU. The price function is pure, so that the same quantity is priced
+    once for the same kind of buyer; only what is the buyer's own is made for each.
+    """
+
+    def __init__(self, skus: list[SkuForSale], pricing: Pricing) -> None:
+        self.skus = skus
+        self.delivery = rules.delivery_of(skus)
+        self.rules = pricing.rules
+        self.is_personal = any(
+            isinstance(rule, CampaignRule)
+            and rule.audience in (Audience.FIRST_ORDER, Audience.BIRTHDAY)
+            for rule in pricing.rules
+        )
+        self.moulds: dict[tuple[int, bool, str, str, bool], _Mould] = {}
+
+    def try_compose(
+        self, no: int, wish: Wish, buyer: CheckoutMember | SiyuError
+    ) -> _Draft | Exception:
+        """The order, or why there is none."""
+        if isinstance(buyer, SiyuError):
+            return buyer
+        if self.is_personal:
+            return _Alone()
+        try:
+            mould = self._mould(wish, buyer)
+            check_confirmed(
+                mould.basket, wish.platform, wish.expected_total_fen, wish.expected_payable_fen
+            )
+        except (SiyuError, _Alone) as error:
+            return error
+        return _fill(mould, no, wish, buyer)
+
+    def _mould(self, wish: Wish, buyer: CheckoutMember) -> _Mould:
+        address, is_vip = buyer.address, buyer.level is Level.VIP
+        place = (address.province, address.city) if address else ("", "")
+        key = (wish.line.quantity, is_vip, *place, wish.chinese)
+        if key not in self.moulds:
+            self.moulds[key] = self._make(wish, buyer, Region(*place) if address else None)
+        return self.moulds[key]
+
+    def _make(self, wish: Wish, buyer: CheckoutMember, region: Region | None) -> _Mould:
+        (line,) = rules.merge_lines([wish.line])
+        quote = promotions.price(
+            [price_line(self.skus[0], line.quantity)],
+            Buyer(pays_member_price=buyer.level is Level.VIP, region=region),
+            self.rules,
+            is_sent=self.delivery is Delivery.SHIP,
+        )
+        if quote.gifts or quote.total_fen == 0:
+            raise _Alone
+        basket = Basket(
+            skus=self.skus,
+            quote=quote,
+            gifts=[],
+            left_out=[],
+            delivery=self.delivery,
+            address=buyer.address,
+            pickup=None,
+            offers=[],
+            offer=PointsOffer(0, 0),
+            wallet=Wallet(0, 0),
+            points=0,
+            balance_fen=0,
+            is_first=False,
+        )
+        order, new = compose(basket, wish.member, None, "", wish.platform, False)
+        view = order_view.show(order, new.lines, None, [], [], chinese=wish.chinese)
+        return _Mould(basket, new, view)
+
+
+def _fill(mould: _Mould, no: int, wish: Wish, buyer: CheckoutMember) -> _Draft:
+    """An order out of its mould: number, time, buyer, address, and what the buyer said."""
+    member, now = wish.member, clock.now()
+    address = address_text(buyer.address) if buyer.address else None
+    shared = {
+        "order_id": new_id(),
+        "order_no": rules.order_number(secrets.token_bytes(10)),
+        "placed_at": now,
+        "pay_before": now + rules.PAY_WITHIN,
+        "remark": wish.remark,
+    }
+    order = replace(
+        mould.new.order,
+        **shared,
+        member_id=member.member_id,
+        person_no=member.person_no,
+        platform=wish.platform,
+        address_sealed=seal_address(address) if address else None,
+        promoter_id=wish.promoter_id if wish.promoter_id != member.member_id else None,
+    )
+    new = replace(
+        mould.new,
+        order=order,
+        phone_key=vault().lookup(address.phone) if address else None,
+        empties_cart=wish.empties_cart,
+        actor=member.actor_name,
+    )
+    label = rules.LABELS["placed"][0 if wish.chinese else 1]
+    timeline = [order_view.TimelineView(now, "placed", label)]
+    return _Draft(no, wish, new, replace(mould.view, **shared, address=address, timeline=timeline))
+
+
+async def _load_supply(tx: Tx, sku_id: UUID, drafts: Sequence[_Draft]) -> Supply:
+    supply = await inventory.load_supply(tx, sku_id, locked=False)
+    wanted = sum(draft.wish.line.quantity for draft in drafts)
+    is_scarce = 0 < supply.available < PLENTY + wanted
+    if drafts and (is_scarce or supply.limit_per_buyer is not None):
+        return await inventory.load_supply(tx, sku_id, locked=True)
+    return supply
+
+
+async def _judge(
+    tx: Tx, sku_id: UUID, drafts: Sequence[_Draft], supply: Supply
+) -> list[tuple[_Draft, Exception | None]]:
+    """Who gets the goods, first come first served; the others with the reason."""
+    left, limit = supply.available, supply.limit_per_buyer
+    bought: dict[UUID, int] = {}
+    if limit is not None and drafts:
+        buyers = [draft.wish.member.member_id for draft in drafts]
+        bought = await hot_lane_store.count_bought(tx, sku_id, buyers)
+    judged: list[tuple[_Draft, Exception | None]] = []
+    for draft in drafts:
+        wanted, member_id = draft.wish.line.quantity, draft.wish.member.member_id
+        has = bought.get(member_id, 0)
+        if wanted > left:
+            short = {"sku_id": str(sku_id), "wanted": wanted, "available": left}
+            judged.append((draft, StockShort(short=[short])))
+        elif limit is not None and has + wanted > limit:
+            judged.append((draft, LimitReached(sku_id=str(sku_id), limit=limit)))
+        else:
+            left -= wanted
+            bought[member_id] = has + wanted
+            judged.append((draft, None))
+    return judged
+
+
+async def _write(
+    tx: Tx, sku_id: UUID, accepted: Sequence[_Draft], supply: Supply
+) -> Iterable[tuple[int, bytes]]:
+    """Write the orders, the stock last; the answers."""
+    await hot_lane_store.insert_orders(tx, [draft.new for draft in accepted])
+    for draft in accepted:
+        order = draft.new.order
+        placed = OrderPlaced(
+            order_id=order.order_id,
+            order_no=order.order_no,
+            person_no=order.person_no,
+            amount_fen=order.total_fen,
+        )
+        emit(tx, placed, at=order.placed_at)
+    answers = [(draft.no, msgspec.json.encode(draft.view)) for draft in accepted]
+    keys = [draft.wish.once for draft in accepted]
+    bodies = [body for _, body in answers]
+    await idempotency.keep_many(tx, list(zip(keys, bodies, strict=True)))
+    wanted = [
+        (draft.new.order.order_id, draft.wish.line.quantity, draft.new.order.pay_before)
+        for draft in accepted
+    ]
+    await inventory.reserve_many(tx, sku_id, supply, wanted)
+    return answers

@@ -1,0 +1,183 @@
+"""Back to the giver: what nobody accepted in time is taken back, and its money asked for until it
+is there (F056).
+"""
+
+from uuid import UUID
+
+from siyu.commerce.ordering import service as ordering
+from siyu.commerce.ordering.contracts import RefundLine, RefundStatus
+from siyu.growth.gifting import queries, rules
+from siyu.growth.gifting.contracts import (
+    EndedBy,
+    Gift,
+    GiftExpired,
+    GiftRefunded,
+    GiftRefundState,
+    ShareState,
+    Standing,
+)
+from siyu.kernel import clock
+from siyu.kernel.audit import System
+from siyu.kernel.db import Tx
+from siyu.kernel.events import emit
+from siyu.kernel.ids import new_id
+
+_REASONS = {
+    EndedBy.TIME: "礼物 24 小时内未领取",
+    EndedBy.GIVER: "送礼人取消",
+    EndedBy.STAFF: "商家退款",
+}
+GIFT_LINE = 1
+"""The order's line that is given; others come of campaigns."""
+
+
+async def take_back(tx: Tx, gift: Gift, ended_by: EndedBy) -> int:
+    """Take back the waiting shares of a locked gift, by time only once its day is over; how many.
+
+    The refund's number is fixed here, before money is asked for.
+    """
+    taken = await queries.move_expired(tx, gift.gift_id, new_id(), ended_by)
+    if taken:
+        expired = GiftExpired(
+            gift_id=gift.gift_id,
+            person_no=gift.giver_no,
+            amount_fen=gift.unit_fen * len(taken),
+            product_no=gift.product_no,
+            share_count=len(taken),
+            ended_by=ended_by,
+        )
+        emit(tx, expired)
+    return len(taken)
+
+
+async def expire_gift(tx: Tx, gift_id: UUID) -> int:
+    """The day is over: how many shares were taken back; none while it is not (F054)."""
+    gift = await queries.lock_gift(tx, gift_id)
+    assert gift is not None, "gifts are never deleted"
+    return await take_back(tx, gift, EndedBy.TIME)
+
+
+async def ask_refund(tx: Tx, refund_id: UUID) -> None:
+    """Ask ordering for the money of shares that ended; harmless when repeated.
+
+    Each share gives back what was paid for it; the last of a gift that nobody accepted brings the
+    shipping, too. Staff may have given some of it back before: then the rest. Raises what
+    `ordering.refund` does; the shares stay taken back.
+    """
+    found = await queries.get_refund(tx, refund_id)
+    gift = await queries.lock_gift(tx, found.gift_id) if found else None
+    refund = await queries.get_refund(tx, refund_id)
+    if gift is None or refund is None or refund.state is not GiftRefundState.DUE:
+        return
+    shares = await queries.list_shares(tx, gift.gift_id)
+    bought = (await ordering.list_lines(tx, [gift.order_id]))[gift.order_id]
+    left = await ordering.refundable(tx, gift.order_id)
+    by_no = {line.line_no: line for line in left.lines}
+    parts = rules.share_parts(bought[GIFT_LINE - 1].total_fen, gift.share_count)
+    numbers = [share.share_no for share in shares if share.refund_id == refund_id]
+    quantity, amount_fen = rules.refund_of(parts, numbers, by_no.pop(GIFT_LINE, None))
+    lines = [RefundLine(GIFT_LINE, quantity, amount_fen)] if quantity or amount_fen else []
+    shipping_fen = 0
+    if all(share.refund_id is not None for share in shares):
+        shipping_fen = left.shipping_fen
+        lines += [
+            RefundLine(line.line_no, line.quantity, line.amount_fen)
+            for line in by_no.values()
+            if line.quantity or line.amount_fen
+        ]
+    total_fen = sum(line.amount_fen for line in lines) + shipping_fen
+    if not lines and not shipping_fen:  # staff were faster with all of it
+        await _finish(tx, gift, refund_id, 0, len(numbers))
+        return
+    asked, pending = GiftRefundState.ASKED, ShareState.REFUND_PENDING
+    await queries.move_refund(tx, refund_id, asked, pending, total_fen)
+    await ordering.refund(
+        tx,
+        order_id=gift.order_id,
+        refund_id=refund_id,
+        lines=lines,
+        shipping_fen=shipping_fen,
+        reason=_REASONS[refund.ended_by],
+        restock=any(line.quantity for line in lines),
+        actor=System(),
+    )
+
+
+async def put_off_refund(tx: Tx, refund_id: UUID, trouble: str) -> None:
+    """It could not be asked for: note why, and ask again in a while."""
+    await queries.set_trouble(tx, refund_id, trouble, clock.now() + rules.ASK_AGAIN)
+
+
+async def ask_again_now(tx: Tx, gift_id: UUID) -> int:
+    """Staff do not want to wait for the next try; how many refunds it was."""
+    waiting = [
+        refund
+        for refund in await queries.list_refunds(tx, [gift_id])
+        if refund.state is GiftRefundState.DUE
+    ]
+    for refund in waiting:
+        await queries.set_trouble(tx, refund.refund_id, refund.trouble or "", clock.now())
+    return len(waiting)
+
+
+async def take_foreign_refunds(tx: Tx, gift: Gift) -> None:
+    """Staff may give back a gift's pieces without asking us: as many waiting shares as they took
+    can be accepted no more, so that no piece is both refunded and received.
+    """
+    if gift.standing is not Standing.PAID:
+        return  # it looks again when it opens
+    known = {one.refund_id for one in await queries.list_refunds(tx, [gift.gift_id])}
+    for refund in await ordering.list_refunds(tx, gift.order_id):
+        pieces = sum(line.quantity for line in refund.lines if line.line_no == GIFT_LINE)
+        if refund.refund_id in known or refund.status is RefundStatus.CLOSED or not pieces:
+            continue
+        moved = await queries.move_back_by_staff(tx, gift.gift_id, refund.refund_id, pieces)
+        if moved and refund.status is RefundStatus.REFUNDED:
+            await _finish(tx, gift, refund.refund_id, refund.amount_fen, moved)
+
+
+async def note_refund_started(tx: Tx, order_id: UUID) -> None:
+    """Money of an order is promised back: if it is a gift, see whether others did that."""
+    gift = await queries.lock_gift_of_order(tx, order_id)
+    if gift is not None:
+        await take_foreign_refunds(tx, gift)
+
+
+async def finish_refund(tx: Tx, order_id: UUID, refund_id: UUID, refunded_fen: int) -> None:
+    """The giver has the money. Harmless when told twice, and of orders that are no gifts."""
+    gift = await queries.lock_gift_of_order(tx, order_id)
+    if gift is None:
+        return
+    await take_foreign_refunds(tx, gift)
+    refund = await queries.get_refund(tx, refund_id)
+    if refund is not None and refund.state is not GiftRefundState.DONE:
+        await _finish(tx, gift, refund_id, refunded_fen, refund.quantity)
+
+
+async def _finish(tx: Tx, gift: Gift, refund_id: UUID, amount_fen: int, count: int) -> None:
+    done, refunded = GiftRefundState.DONE, ShareState.REFUNDED
+    await queries.move_refund(tx, refund_id, done, refunded, amount_fen)
+    told = GiftRefunded(
+        gift_id=gift.gift_id,
+        person_no=gift.giver_no,
+        amount_fen=amount_fen,
+        product_no=gift.product_no,
+        share_count=count,
+    )
+    emit(tx, told)
+
+
+async def renew_refund(tx: Tx, order_id: UUID, refund_id: UUID) -> None:
+    """Finance gave a refund up that WeChat could not pay (payments ask by themselves until then).
+
+    The money is owed all the same and the shares stay refund_pending, but people have decided, so
+    people say when it is asked for again: under a new number, for the old one is spent (F056).
+    """
+    gift = await queries.lock_gift_of_order(tx, order_id)
+    if gift is not None:
+        await queries.move_refund_number(tx, refund_id, new_id(), "closed")
+
+
+async def note_trouble(tx: Tx, refund_id: UUID, problem: str) -> None:
+    """WeChat does not go on by itself; payments pursue it under the same number (F030)."""
+    await queries.set_trouble(tx, refund_id, problem[:60])

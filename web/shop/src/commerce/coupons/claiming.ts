@@ -1,0 +1,31 @@
+import { ref } from 'vue'
+import { api } from '@/api/shop'
+import { ApiError } from '@/api/client'
+import { t } from '@/i18n'
+import { uuid } from '@/ids'
+import { ask } from '@/state/gate'
+import { ensureMember, errorText, toast } from '@/state/session'
+import { device } from './faces'
+
+/** Claims coupons, one at a time; a coupon that asks for a phone number asks the customer for it. */
+export function useClaiming(done: () => Promise<unknown>) {
+  const busy = ref('')
+  async function claim(batch: string): Promise<void> {
+    if (busy.value || !(await ensureMember(t('coupon.why')))) return
+    busy.value = batch
+    const key = uuid()
+    try {
+      await api.claimCoupon(batch, device(), key)
+      toast(t('coupon.claimed'))
+    } catch (cause) {
+      if (cause instanceof ApiError && cause.code === 'coupons.phone_needed') {
+        busy.value = ''
+        if (await ask('phone', t('coupon.whyPhone'))) return claim(batch)
+      } else toast(errorText(cause))
+    } finally {
+      busy.value = ''
+      await done()
+    }
+  }
+  return { busy, claim }
+}
