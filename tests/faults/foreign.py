@@ -14,8 +14,9 @@ from siyu.commerce.coupons.contracts import BatchState, Draft, Limits
 from siyu.commerce.coupons.contracts import Terms as CouponTerms
 from siyu.commerce.coupons.queries import Receiver
 from siyu.commerce.fulfilment import service as fulfilment
+from siyu.commerce.inventory import service as inventory
 from siyu.commerce.ordering import service as ordering
-from siyu.commerce.ordering.contracts import OrderPaid
+from siyu.commerce.ordering.contracts import OrderPaid, Platform
 from siyu.commerce.promotions import service as promotions
 from siyu.commerce.promotions.contracts import (
     ChargeBy,
@@ -26,6 +27,9 @@ from siyu.commerce.promotions.contracts import (
     Tier,
 )
 from siyu.commerce.promotions.queries import CampaignDraft
+from siyu.growth.gifting import queries as gifting_queries
+from siyu.growth.gifting import service as gifting
+from siyu.growth.gifting.contracts import GiftAsked, GiftKind
 from siyu.kernel import clock
 from siyu.kernel.audit import System
 from siyu.kernel.auth import MemberIdentity
@@ -289,3 +293,35 @@ async def make_prices(member: MemberIdentity) -> dict[str, str]:
         plan = ShippingPlan(ChargeBy.FLAT, ShippingRate(0))
         template_id = await promotions.save_template(tx, System(), "乙店的快递", plan)
     return {"campaign_id": str(campaign_id), "template_id": str(template_id)}
+
+
+async def give(member: MemberIdentity, product_id: UUID, sku_id: UUID) -> dict[str, str]:
+    """A gift of the member's that is paid and waits to be accepted."""
+    async with transaction(member.shop_id) as tx:
+        await gifting.mark_product(tx, System(), product_id)
+        asked = GiftAsked(sku_id=sku_id, count=1, kind=GiftKind.FRIEND, blessing="乙店的祝福")
+        basket = await gifting.quote(tx, member, asked, ordering.Choice())
+        gift = await gifting.give(
+            tx,
+            member,
+            asked,
+            expected_total_fen=basket.quote.total_fen,
+            expected_payable_fen=None,
+            platform=Platform.H5,
+            choice=ordering.Choice(),
+            promoter_id=None,
+        )
+        await gifting.open_gift(tx, gift.order_id, clock.now())
+        [share] = await gifting_queries.list_shares(tx, gift.gift_id)
+    return {
+        "gift_id": str(gift.gift_id),
+        "share_id": str(share.share_id),
+        "link_key": gift.link_key,
+    }
+
+
+async def keep_stock(member: MemberIdentity) -> dict[str, str]:
+    """A second warehouse."""
+    async with transaction(member.shop_id) as tx:
+        warehouse = await inventory.create_warehouse(tx, System(), name="乙店副仓", priority=2)
+    return {"warehouse_id": str(warehouse.warehouse_id)}

@@ -8,6 +8,7 @@ import msgspec
 from litestar.params import Parameter
 
 from siyu.commerce.catalog import service as catalog
+from siyu.commerce.catalog.contracts import ProductNotFound
 from siyu.commerce.promotions import service
 from siyu.commerce.promotions.contracts import GiftLine
 from siyu.commerce.promotions.service import Label
@@ -77,8 +78,10 @@ async def gift_views(tx: ReadTx, gifts: Sequence[GiftLine]) -> list[GiftView]:
 
 @get("/products/{product_id:uuid}/promotions", access=SHOP)
 async def list_product_promotions(shop: ShopIdentity, product_id: UUID) -> Promotions:
-    """The campaigns that are on for a product; none for one that is not there."""
+    """The campaigns that are on for a product. Raises ProductNotFound."""
     async with reading(shop.shop_id) as tx:
+        if not await catalog.product_numbers(tx, [product_id]):
+            raise ProductNotFound
         labels = (await service.list_labels(tx, [product_id], now=clock.now()))[product_id]
         gifts = [
             GiftLine(gift.sku_id, gift.quantity, label.title, label.campaign_id)

@@ -11,7 +11,7 @@ from litestar.enums import RequestEncodingType
 from litestar.params import Body, Parameter
 
 from siyu.commerce.catalog import service as catalog
-from siyu.commerce.catalog.contracts import Card
+from siyu.commerce.catalog.contracts import Card, ProductNotFound
 from siyu.commerce.ordering import service as ordering
 from siyu.commerce.ordering.contracts import Platform
 from siyu.growth.gifting import queries, rules, service
@@ -219,8 +219,10 @@ def _card(card: Card, given: int) -> GiftCard:
 
 @get("/gifts/goods/{product_id:uuid}", access=SHOP)
 async def show_giveable(shop: ShopIdentity, product_id: UUID) -> GiveableView:
-    """Whether the product page shows 赠予好友."""
+    """Whether the product page shows 赠予好友. Raises ProductNotFound."""
     async with reading(shop.shop_id) as tx:
+        if not await catalog.product_numbers(tx, [product_id]):
+            raise ProductNotFound
         settings = await service.get_settings(tx)
         card = await service.get_marked(tx, product_id) if settings.is_enabled else None
         excluded = await service.list_exclusions(tx) if card else {}
