@@ -41,6 +41,8 @@ BODIES: dict[str, Any] = {
     "set_wechat": {"environment": "sandbox"},
     "add_staff": {"login_name": "x.y.z", "name": "x", "role": "clerk", "password": "x1y2z3w4v5"},
     "open_shop": {"code": "x-1", "name": "x"},
+    "open_store": {"name": "x", "address": "x"},
+    "edit_store": {"name": "x", "address": "x"},
     "change_password": {"current": "x", "new": "x1y2z3w4v5"},
     "confirm_totp": {"code": "123456"},
     "edit_me": {"nickname": "x"},
@@ -53,6 +55,9 @@ PERMISSIONS = {
     "PATCH /admin/v1/shop": "shop.write",
     "GET /admin/v1/shop/wechat": "shop.read",
     "PUT /admin/v1/shop/wechat": "shop.write",
+    "GET /admin/v1/stores": "orders.read",
+    "POST /admin/v1/stores": "shop.write",
+    "PUT /admin/v1/stores/{store_id:uuid}": "shop.write",
     "GET /admin/v1/audit": "audit.read",
     "GET /admin/v1/doctor": "shop.write",
     "GET /admin/v1/staff": "staff.manage",
@@ -116,7 +121,9 @@ async def test_F077_ids_of_another_shop_are_not_found_on_every_route(lanes: Lane
     other = await neighbour(lanes)
     their_phone, their_owner = await other.phone("p2"), await other.desk()
     address = (await their_phone.post("/shop/v1/addresses", json=HOME)).json()
+    store = await their_owner.post("/admin/v1/stores", json=BODIES["open_store"])
     ids = {
+        "store_id": store.json()["store_id"],
         "address_id": address["address_id"],
         "member_id": (await their_owner.get("/admin/v1/members")).json()["items"][0]["member_id"],
         "staff_id": (await their_owner.get("/admin/v1/session")).json()["staff"]["staff_id"],
@@ -135,7 +142,7 @@ async def test_F077_ids_of_another_shop_are_not_found_on_every_route(lanes: Lane
         for secret in (*ids.values(), "王小明", "1381234"):
             assert secret not in answer.text
         tried += 1
-    assert tried == 9
+    assert tried == 10
     assert (await their_phone.get("/shop/v1/addresses")).json() == {"items": [address]}
     assert (await their_owner.get("/admin/v1/session")).status_code == 200
 
@@ -231,7 +238,7 @@ async def test_F082_every_route_declares_what_it_demands(lanes: Lanes) -> None:
 @pytest.mark.parametrize("role", list(Role))
 async def test_F082_role_by_route(lanes: Lanes, role: Role) -> None:
     desk = await lanes.desk(role)
-    nobody = {name: str(UUID(int=7)) for name in ("member_id", "staff_id")}
+    nobody = {name: str(UUID(int=7)) for name in ("member_id", "staff_id", "store_id")}
     for method, path, handler in handlers(lanes.app):
         permission = handler.opt["access"].permission
         if permission is None or handler.fn.__name__ == "open_shop":
@@ -264,7 +271,8 @@ async def test_F082_without_a_role_nothing_is_allowed(lanes: Lanes) -> None:
 
 
 async def test_F082_nobody_gets_in_without_logging_in(lanes: Lanes) -> None:
-    ids = {name: str(UUID(int=7)) for name in ("member_id", "staff_id", "address_id", "session_id")}
+    names = ("member_id", "staff_id", "address_id", "session_id", "store_id")
+    ids = {name: str(UUID(int=7)) for name in names}
     forged = lanes.browser()
     forged.cookies.set("__Host-siyu", secrets.token_urlsafe(32))
     forged.headers["Authorization"] = "Bearer e30=.AAAA"

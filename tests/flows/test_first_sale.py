@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -22,10 +23,18 @@ from siyu.kernel.relay import Relay
 from siyu.merchant.staff import service as staff
 from siyu.merchant.staff.contracts import Role
 from tests.commerce.ordering.kit import broken_invariants, make_skus
-from tests.money.payments.bench import Market, market, wechat_url
+from tests.money.payments.bench import Market, market
+from tests.wechat.conftest import calling_sandbox
 
-__all__ = ["market", "wechat_url"]
+__all__ = ["market"]
 PASSWORD = "龙井 before the rain"
+
+
+@pytest.fixture
+def wechat_url(sandbox_template: Path, tmp_path: Path) -> Iterator[str]:
+    """A sandbox that calls the shop back."""
+    with calling_sandbox(sandbox_template, tmp_path) as server:
+        yield server.url
 
 
 @contextlib.asynccontextmanager

@@ -15,9 +15,9 @@ from siyu.money.payouts import background as payouts
 from siyu.money.profit_sharing import background as sharing
 from siyu.money.profit_sharing import invariants
 from tests.commerce.ordering.kit import make_skus
-from tests.flows.test_first_sale import Day, day
+from tests.flows.test_first_sale import Day, day, wechat_url
 from tests.flows.test_money_back import HOME
-from tests.money.payments.bench import broken_truths, log_in, market, wechat_url
+from tests.money.payments.bench import broken_truths, log_in, market
 
 __all__ = ["day", "market", "wechat_url"]
 

@@ -9,8 +9,8 @@ from siyu.kernel.relay import Relay
 from siyu.money.payments import background
 from siyu.money.payments.contracts import RefundState
 from tests.commerce.ordering.kit import make_skus
-from tests.flows.test_first_sale import Day, day
-from tests.money.payments.bench import broken_truths, market, wechat_url
+from tests.flows.test_first_sale import Day, day, wechat_url
+from tests.money.payments.bench import broken_truths, market
 
 __all__ = ["day", "market", "wechat_url"]
 

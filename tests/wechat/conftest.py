@@ -203,8 +203,18 @@ def lonely_sandbox(template: Path, home: Path) -> Iterator[Server]:
     def lose(request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("nobody there", request=request)
 
+    with calling_sandbox(template, home, httpx.MockTransport(lose)) as server:
+        yield server
+
+
+@contextmanager
+def calling_sandbox(
+    template: Path, home: Path, wire: httpx.AsyncBaseTransport | None = None, time_factor: float = 1
+) -> Iterator[Server]:
+    """A sandbox on a port that delivers what it has to tell."""
     shutil.copy(template, home / "sandbox.sqlite")
-    server = start_server(create_sandbox(SandboxSettings(data_dir=home), httpx.MockTransport(lose)))
+    settings = SandboxSettings(data_dir=home, time_factor=time_factor)
+    server = start_server(create_sandbox(settings, wire))
     yield server
     server.stop()
 
@@ -215,10 +225,8 @@ def served_sandbox(
 ) -> Iterator[Server]:
     """A sandbox on a port, its schedule 1000 times as fast."""
     home = tmp_path_factory.mktemp("served")
-    shutil.copy(sandbox_template, home / "sandbox.sqlite")
-    server = start_server(create_sandbox(SandboxSettings(data_dir=home, time_factor=1000)))
-    yield server
-    server.stop()
+    with calling_sandbox(sandbox_template, home, time_factor=1000) as server:
+        yield server
 
 
 @dataclass

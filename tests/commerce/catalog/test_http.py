@@ -253,6 +253,7 @@ async def test_stock_list_and_correction(goods: httpx.AsyncClient, product: Make
     done = await goods.post(f"{path}/adjust", json=body)
     assert done.json() | {"sku_id": ""} == {
         "sku_id": "", "on_hand": 3, "reserved": 0, "available": 3, "version": 1,
+        "safety": 0,
     }  # fmt: skip
     again = await goods.post(f"{path}/adjust", json=body)
     assert again.status_code == 409
