@@ -214,7 +214,9 @@ async def test_stock_changed_meanwhile_is_told_and_tried_again(
     inside: Page, installation: Installation
 ) -> None:
     await visit(inside, installation, "/stock")
-    await inside.locator("table.list").get_by_role("button", name="调整").first.click()
+    await inside.locator("table.list").get_by_role("button", name="管理").first.click()
+    drawer = inside.locator(".t-drawer", has_text="各仓库存")
+    await drawer.get_by_role("button", name="调整").click()
     stock = (await ask(inside, installation, "GET", "/stock?limit=20"))["items"][0]
     change = {"delta": 2, "expected_version": stock["version"], "reason": "到货"}
     await ask(inside, installation, "POST", f"/stock/{stock['sku_id']}/adjust", change)
@@ -226,8 +228,7 @@ async def test_stock_changed_meanwhile_is_told_and_tried_again(
     await expect(dialog).to_contain_text(f"{stock['on_hand'] + 2} → {stock['on_hand']}")
     await dialog.get_by_role("button", name="确定").click()
     await expect(dialog).to_have_count(0)
-    await inside.locator("table.list").get_by_role("button", name="流水").first.click()
-    moved = inside.locator(".t-drawer table.list tbody tr")
+    moved = drawer.locator("table.list").last.locator("tbody tr")
     await expect(moved.first).to_contain_text("盘点")
     await expect(moved.nth(1)).to_contain_text("到货")
 
