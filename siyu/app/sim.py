@@ -54,7 +54,7 @@ from siyu.app.sim_world import (
     World,
     silenced,
 )
-from siyu.kernel import clock, config, crypto, db, jobs, postgres
+from siyu.kernel import clock, config, crypto, db, ids, jobs, postgres
 from siyu.kernel.http import with_patch
 from siyu.kernel.relay import EventMap
 from siyu.sandbox.app import SandboxSettings, create_sandbox
@@ -184,6 +184,7 @@ def simulate(plan: Plan, ground: Ground, event_map: EventMap = EVENT_MAP) -> Rep
     director = Director(loop, plan.seed)
     before = random.getstate()
     random.seed(plan.seed)  # pauses before repeats are drawn from it
+    ids.draw_from(random.Random(f"ids {plan.seed}").randbytes)
     with _installed(loop) as folder, silenced(loop):
         if ground.sandbox_file is not None:
             shutil.copy(ground.sandbox_file, folder / "sandbox.sqlite")
@@ -191,6 +192,7 @@ def simulate(plan: Plan, ground: Ground, event_map: EventMap = EVENT_MAP) -> Rep
         with asyncio.Runner(loop_factory=lambda: loop) as runner:
             runner.run(simulation.run())
     random.setstate(before)
+    ids.draw_from()
     return simulation.report(time.monotonic() - began)
 
 

@@ -141,8 +141,15 @@ class Pool:
         self._director = director
 
     async def acquire(self, *, timeout: float | None = None) -> Connection:  # noqa: ASYNC109
-        """As asyncpg's; never within a transaction, so that a turn is enough."""
+        """As asyncpg's. Several that connect at once are ready in any order."""
+        number = self._director.next_number()
         real = await self._director.offstage(self._real.acquire(timeout=timeout))
+        if running_in.get() is not None:
+            try:
+                await self._director.turn("connection", number=number)
+            except BaseException:
+                await self._real.release(real)
+                raise
         made = Connection(real, self._director)
         if process := running_in.get():
             process.connections[made] = None

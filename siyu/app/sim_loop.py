@@ -180,7 +180,7 @@ class Director:
         process = running_in.get()
         if process is not None and process.is_dead:
             raise Killed
-        number = self._number() if number is None else number
+        number = self.next_number() if number is None else number
         waiting = _Waiting(label, number, self.loop.create_future(), begins)
         self._waiting.append(waiting)
         try:
@@ -196,7 +196,7 @@ class Director:
         if running_in.get() is None:
             return await self.offstage(work())
         await self.turn(label)
-        trip = _Trip(pid, self._number())
+        trip = _Trip(pid, self.next_number())
         self._trips.append(trip)
         self.loop.under_way += 1
         try:
@@ -218,7 +218,8 @@ class Director:
         finally:
             self.loop.under_way -= 1
 
-    def _number(self) -> int:
+    def next_number(self) -> int:
+        """A place among those who wait, to be taken later."""
         self._last_number += 1
         return self._last_number
 

@@ -155,7 +155,7 @@ class Relay:
                 """select shop_id, event_id, reaction from kernel.deliveries
                     where state = 'due' and due_at <= now() + $1::interval
                       and reaction = any($2::text[])
-                    order by due_at, event_id limit $3""",
+                    order by due_at, event_id, reaction limit $3""",
                 clock.shift(),
                 list(self._reactions),
                 BATCH,
