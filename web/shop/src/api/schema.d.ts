@@ -683,7 +683,7 @@ export interface paths {
         };
         /**
          * ShowGiveable
-         * @description Whether the product page shows 赠予好友.
+         * @description Whether the product page shows 赠予好友. Raises ProductNotFound.
          */
         get: operations["show_giveable"];
         put?: never;
@@ -1386,7 +1386,7 @@ export interface paths {
         };
         /**
          * ListProductPromotions
-         * @description The campaigns that are on for a product; none for one that is not there.
+         * @description The campaigns that are on for a product. Raises ProductNotFound.
          */
         get: operations["list_product_promotions"];
         put?: never;
