@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WEB := siyu/web
 
-.PHONY: run setup test check fix openapi web domain lock pictures bench clean system
+.PHONY: run setup test coverage-money coverage-stock check fix openapi web domain lock pictures bench clean system
 
 run:                          ## start the demo and print its addresses
 	@$(MAKE) --no-print-directory -j2 .stamp-run web
@@ -15,7 +15,7 @@ setup: .stamp-dev             ## what tests and checks need, in .venv
 
 PIP = $(BIN)/python -m pip --disable-pip-version-check install -q
 
-.stamp-run: requirements.lock pyproject.toml
+.stamp-run: requirements.lock pyproject.toml tools/hatch_build.py siyu/warehouse/engines/service/kernel.c
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(PIP) --require-hashes -r requirements.lock
 	$(PIP) --no-deps --no-build-isolation -e .
@@ -53,6 +53,22 @@ test: setup system web web/mp-check/node_modules/.stamp tests/wechat/node/node_m
 	$(BIN)/pytest -n 3 --dist worksteal tests/sim   # long ones: one waits for the database while two work
 	$(BIN)/pytest tests/browser   # one installation and one browser at a time
 	cd web/console && npm test
+
+coverage-money: setup         ## lines and branches of siyu/money that its tests run through; fails below 100 %
+	COVERAGE_FILE=.coverage-money $(BIN)/coverage run --source siyu.money -m pytest -n 2 $(MONEY_TESTS)
+	COVERAGE_FILE=.coverage-money $(BIN)/coverage combine -q
+	COVERAGE_FILE=.coverage-money $(BIN)/coverage report --skip-covered --show-missing --fail-under 100
+
+MONEY_TESTS = tests/money $(foreach part,payment refund sharing wallet,tests/races/test_$(part)_races.py) \
+  tests/races/test_ledger.py $(wildcard tests/faults/test_pay*.py) \
+  tests/faults/test_refund_faults.py tests/faults/test_sharing_faults.py
+
+coverage-stock: setup         ## the same of stock and the hot lane
+	COVERAGE_FILE=.coverage-stock $(BIN)/coverage run --source siyu.commerce.inventory,siyu.commerce.ordering.service \
+	  -m pytest -n 2 tests/commerce/inventory tests/commerce/ordering/test_hot_lane.py tests/races/test_stock.py
+	COVERAGE_FILE=.coverage-stock $(BIN)/coverage combine -q
+	COVERAGE_FILE=.coverage-stock $(BIN)/coverage report --skip-covered --show-missing --fail-under 100 \
+	  --include 'siyu/commerce/inventory/*,siyu/commerce/ordering/service/hot_lane*'
 
 web/mp-check/node_modules/.stamp: web/mp-check/package-lock.json
 	cd web/mp-check && npm ci --no-audit --no-fund --loglevel=error && touch node_modules/.stamp

@@ -25,6 +25,7 @@ from siyu.app.bench_ground import (
     Effort,
     Figures,
     Ground,
+    analyze,
     enlist,
     load,
     p99,
@@ -103,7 +104,9 @@ async def checkout(effort: Effort = FULL) -> CheckoutFigures:
             sent = await load(bench.port, requests, seconds=effort.seconds, at_once=BUYERS)
             assert set(sent["statuses"]) == {"200"}, sent["statuses"]
             limit = await _pgbench(bench, script, number, effort.seconds)
-            if number:
+            if number == 0:
+                await analyze(bench)
+            else:
                 rounds.append([len(sent["latencies"]) / sent["seconds"], limit])
                 p99s.append(p99(sent["latencies"]))
     rate, limit = (statistics.median(one[i] for one in rounds) for i in (0, 1))

@@ -1,29 +1,35 @@
 """One hot SKU and 256 buyers, beside `pgbench -N` and beside an empty handler.
 
-Database side: the hot lane is called directly by 256 buyers who order again as soon as they are
-answered; `pgbench -N` runs its simple update on the same cluster, in interleaved rounds, over as
-many connections as serve it best of those tried. Through HTTP: the same orders as requests to two
-web processes, beside a route of the very same declaration (token, idempotency key, checked body)
-that answers at once. Then a sale to the last piece, with more buyers than pieces, and the control:
-the same sale as read-check-write without a guard.
+Database side: the hot lane is called directly, in as many processes as serve the web, by 256 buyers
+who order again as soon as they are answered; `pgbench -N` runs its simple update on the same
+cluster, in interleaved rounds, with several numbers of connections. Through HTTP: the same orders
+as requests to two web processes, beside a route of the very same declaration (token, idempotency
+key, checked body) that answers at once. Then a sale to the last piece, with more buyers than
+pieces, and the control: the same sale as read-check-write without a guard.
 """
 
 import asyncio
+import concurrent.futures
+import contextlib
 import gc
 import itertools
 import os
 import secrets
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from multiprocessing import get_context
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 import msgspec
+import uvloop
 
 from siyu.app import bench
 from siyu.app.bench_ground import (
+    CONNECTIONS,
     FULL,
     PRICE_FEN,
     PROCESSES,
@@ -47,10 +53,11 @@ from siyu.commerce.inventory.contracts import Lane, StockShort
 from siyu.commerce.ordering.contracts import LineAsked, Platform
 from siyu.commerce.ordering.http_shop import PlaceOrderBody
 from siyu.commerce.ordering.service import hot_lane
+from siyu.kernel import config, crypto, db
 from siyu.kernel.audit import System
 from siyu.kernel.auth import MemberIdentity
 from siyu.kernel.db import reading, transaction
-from siyu.kernel.http import MEMBER, OnceKey, post
+from siyu.kernel.http import MEMBER, PUBLIC, OnceKey, post
 from siyu.kernel.idempotency import OnceKey as Key
 from siyu.kernel.ids import ShopId, new_id
 
@@ -61,11 +68,15 @@ SALE_PIECES, SALE_BUYERS = 2_000, 4_000
 
 
 class Rounds(msgspec.Struct, frozen=True):
-    """Medians of interleaved rounds; `rounds`: [rate, limit] of each."""
+    """Medians of interleaved rounds, [rate, limit, plain] of each; `plain`: a route that does
+    nothing at all.
+    """
 
     rate: float
     limit: float
     share: float
+    plain: float
+    plain_share: float
     goal: float
     compared: str
     p99_ms: float
@@ -73,13 +84,15 @@ class Rounds(msgspec.Struct, frozen=True):
 
 
 class FlashFigures(Figures, frozen=True):
-    """`rate`, `limit` and `share` are those of the database side.
+    """`rate`, `limit` and `share` are those of the database side; `limits`: what `pgbench -N` did
+    with so many connections, the best of which is `limit`.
 
     A sale of `pieces` pieces to twice as many buyers sold `sold`, `oversold` too many or
     `undersold` too few; without a guard `control_oversold`. `load`: of the machine when it began.
     """
 
     goal_share: float
+    limits: dict[int, float]
     p99_ms: float
     goal_p99_ms: float
     http: Rounds
@@ -96,9 +109,7 @@ class FlashFigures(Figures, frozen=True):
 async def flash(effort: Effort = FULL) -> FlashFigures:
     """Both comparisons and the sale."""
     loaded = os.getloadavg()[0]
-    gc.collect()  # as a web process does at its start
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
+    _tune()
     async with ground(connections=8) as own:
         (sku_id,) = await stock(own.shop_id, 1, PLENTY)
         buyers = await with_addresses(own.shop_id, await enlist(own.shop_id, BUYERS))
@@ -109,13 +120,14 @@ async def flash(effort: Effort = FULL) -> FlashFigures:
         sold, oversold, undersold = await _sell_out(own, buyers, effort)
         pieces = effort.of(SALE_PIECES)
         control = await bench.sell_without_guard(own, pieces, 2 * pieces) - pieces
-    rate, limit = (statistics.median(one[i] for one in rounds) for i in (0, 1))
+    rate, *limits = (statistics.median(figures) for figures in zip(*rounds, strict=True))
     return FlashFigures.of(
         rate,
-        limit,
-        f"orders of one hot SKU, {BUYERS} buyers at once, by the hot lane on 8 connections with"
-        f" `pgbench -N -M prepared`, the better of {PGBENCH_CLIENTS} connections",
+        max(limits),
+        f"orders of one hot SKU, {BUYERS} buyers at once, by the hot lane in {PROCESSES} processes"
+        f" with `pgbench -N -M prepared`, the best of {PGBENCH_CLIENTS} connections",
         goal_share=3.0,
+        limits=dict(zip(PGBENCH_CLIENTS, (round(limit, 1) for limit in limits), strict=True)),
         p99_ms=p99_ms,
         goal_p99_ms=300.0,
         http=await _through_http(effort),
@@ -135,7 +147,7 @@ def _rounded(rounds: Sequence[Sequence[float]]) -> list[list[float]]:
 
 
 async def switch_on(shop_id: ShopId, sku_id: UUID) -> None:
-    """What the merchant does on the stock page; an ordinary reservation tells the process."""
+    """What the merchant does on the stock page, and told to this process."""
     async with transaction(shop_id) as tx:
         item = await inventory.get_item(tx, sku_id)
         await inventory.set_item(
@@ -147,6 +159,12 @@ async def switch_on(shop_id: ShopId, sku_id: UUID) -> None:
             limit_per_buyer=item.limit_per_buyer,
             expected_version=item.version,
         )
+    await _tell(shop_id, sku_id)
+
+
+async def _tell(shop_id: ShopId, sku_id: UUID) -> None:
+    """An ordinary reservation tells a process of the lane."""
+    async with transaction(shop_id) as tx:
         source = new_id()
         await inventory.reserve(tx, source, {sku_id: 1})
         await inventory.release(tx, source)
@@ -168,6 +186,7 @@ def _wish(buyer: Buyer, sku_id: UUID) -> hot_lane.Wish:
         platform=Platform.MINI_PROGRAM,
         empties_cart=False,
         promoter_id=None,
+        best_coupons=False,
         chinese=True,
     )
 
@@ -175,17 +194,86 @@ def _wish(buyer: Buyer, sku_id: UUID) -> hot_lane.Wish:
 async def _beside_pgbench(
     own: Ground, sku_id: UUID, buyers: list[Buyer], effort: Effort
 ) -> tuple[list[list[float]], float]:
+    """[orders per second, then of pgbench for each number of connections] of each round; p99."""
     rounds: list[list[float]] = []
     latencies: list[float] = []
-    for number in range(effort.rounds + 1):
-        took, rate = await _order_for(sku_id, buyers, effort.seconds)
-        limits = [await simple_updates(own, effort.seconds, n) for n in PGBENCH_CLIENTS]
-        if number:
-            rounds.append([rate, max(limits)])
-            latencies += took
-        else:
-            await _know_the_tables(own)
+    async with _shoppers(own, sku_id, buyers) as order_for:
+        for number in range(effort.rounds + 1):
+            took, rate = await order_for(effort.seconds)
+            limits = [await simple_updates(own, effort.seconds, n) for n in PGBENCH_CLIENTS]
+            if number:
+                rounds.append([rate, *limits])
+                latencies += took
+            else:
+                await _know_the_tables(own)
     return rounds, round(p99(latencies), 1)
+
+
+@contextlib.asynccontextmanager
+async def _shoppers(
+    own: Ground, sku_id: UUID, buyers: list[Buyer]
+) -> AsyncIterator[Callable[[float], Any]]:
+    """Processes among which the buyers are shared, each with its own lane, as web processes are."""
+    loop, url, folder = asyncio.get_running_loop(), own.cluster.url(own.database), _folder()
+    pools = [
+        concurrent.futures.ProcessPoolExecutor(
+            1, get_context("spawn"), _open_shop, (url, folder, own.shop_id, sku_id)
+        )
+        for _ in range(PROCESSES)
+    ]
+
+    async def order_for(seconds: float) -> tuple[list[float], float]:
+        sent = [
+            loop.run_in_executor(pool, _order_here, sku_id, buyers[no::PROCESSES], seconds)
+            for no, pool in enumerate(pools)
+        ]
+        told = await asyncio.gather(*sent)
+        return [took for latencies, _ in told for took in latencies], sum(rate for _, rate in told)
+
+    try:
+        yield order_for
+    finally:
+        for pool in pools:
+            pool.submit(_close_shop)
+            pool.shutdown()
+
+
+_runner: asyncio.Runner
+
+
+def _folder() -> Path:
+    return config.settings().data_dir
+
+
+def _tune() -> None:
+    """What a web process does at its start."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+
+
+def _open_shop(url: str, folder: Path, shop_id: ShopId, sku_id: UUID) -> None:
+    """Begin a process that sells."""
+    global _runner
+    _tune()
+    config.use(msgspec.structs.replace(config.settings(), data_dir=folder))
+    crypto.use(crypto.load_vault(config.settings().key_file))
+    _runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
+
+    async def open_shop() -> None:
+        db.use(await db.Database.connect(url, size=CONNECTIONS))
+        await _tell(shop_id, sku_id)
+
+    _runner.run(open_shop())
+
+
+def _order_here(sku_id: UUID, buyers: list[Buyer], seconds: float) -> tuple[list[float], float]:
+    return _runner.run(_order_for(sku_id, buyers, seconds))
+
+
+def _close_shop() -> None:
+    _runner.run(db.database().close())
+    _runner.close()
 
 
 async def _know_the_tables(own: Ground) -> None:
@@ -267,12 +355,18 @@ async def empty(data: PlaceOrderBody, member: MemberIdentity, once: OnceKey) -> 
     return {"key": once.key}
 
 
+@post("/plain", access=PUBLIC, include_in_schema=False)
+async def plain() -> dict[str, str]:
+    """What the stack does when nothing is to be done."""
+    return {}
+
+
 def create_app() -> Any:
-    """The web process with the empty route; what uvicorn runs here."""
+    """The web process with the empty routes; what uvicorn runs here."""
     from siyu.app import http
     from siyu.commerce.ordering import http_shop
 
-    http_shop.routes.append(empty)
+    http_shop.routes.extend((empty, plain))
     return http.create_app()
 
 
@@ -290,7 +384,7 @@ async def _through_http(effort: Effort) -> Rounds:
         await switch_on(own.shop_id, sku_id)
         for number in range(effort.rounds + 1):
             rates = []
-            for path in ("/shop/v1/orders", "/shop/v1/empty"):
+            for path in ("/shop/v1/orders", "/shop/v1/empty", "/shop/v1/plain"):
                 requests = [_request(own, buyer, sku_id, path) for buyer in buyers]
                 sent = await load(own.port, requests, seconds=effort.seconds, at_once=BUYERS)
                 assert set(sent["statuses"]) == {"200"}, sent["statuses"]
@@ -299,11 +393,13 @@ async def _through_http(effort: Effort) -> Rounds:
                     latencies += sent["latencies"]
             if number:
                 rounds.append(rates)
-    rate, limit = (statistics.median(one[i] for one in rounds) for i in (0, 1))
+    rate, limit, nothing = (statistics.median(figures) for figures in zip(*rounds, strict=True))
     return Rounds(
         rate=round(rate, 1),
         limit=round(limit, 1),
         share=round(rate / limit, 3),
+        plain=round(nothing, 1),
+        plain_share=round(rate / nothing, 3),
         goal=0.5,
         compared=f"the same orders through HTTP with a route of the same declaration that answers"
         f" at once; {PROCESSES} web processes, {BUYERS} connections",

@@ -252,6 +252,13 @@ def p99(latencies: Sequence[float]) -> float:
 # --- pgbench -------------------------------------------------------------------------------------
 
 
+async def analyze(own: Ground) -> None:
+    """What autovacuum does in the first minute of a shop: let the planner know the tables."""
+    owner = await asyncpg.connect(own.cluster.owner_url(own.database))
+    await owner.execute("vacuum analyze")
+    await owner.close()
+
+
 async def prepare_simple_updates(own: Ground, effort: Effort = FULL) -> None:
     """The tables of `pgbench -N`."""
     scale = effort.of(PGBENCH_SCALE)

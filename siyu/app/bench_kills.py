@@ -29,6 +29,7 @@ from siyu.commerce.catalog.contracts import ProductKind
 from siyu.kernel import clock, config, crypto, db
 from siyu.kernel.db import reading, system_transaction
 from siyu.kernel.errors import Busy
+from siyu.kernel.ids import ShopId, first_id_at
 from siyu.kernel.postgres_server import Server
 from siyu.sandbox.client import SandboxClient
 from siyu.sandbox.people import PhoneError
@@ -40,6 +41,9 @@ GOAL_SECONDS = 5.0
 PATIENCE_SECONDS = 60.0
 Victim = Literal["web", "worker", "postmaster"]
 VICTIMS: tuple[Victim, ...] = ("web", "worker", "postmaster")
+SIGNS = ("answer", "order", "message", "event")
+"""Of life, after the processes themselves: the web answers, acknowledges a step of an order, and
+the worker has applied a notification and an event that came after the kill."""
 
 
 class KillFigures(Figures, frozen=True):
@@ -48,9 +52,8 @@ class KillFigures(Figures, frozen=True):
     lost: acknowledged orders that do not exist; doubled: orders beyond one per key; unbooked:
     acknowledged payments that are not in the books; stock_off: pieces that are not initial - sold;
     difference_fen: the sandbox's bank (before its fees) minus our books; violations: `siyu prove`;
-    bugs: answers 500. recovery: seconds from the last kill of a burst until postmaster, web and
-    worker are new, the web answers, an order step is acknowledged, and the worker has applied
-    an event and a notification that came after.
+    bugs: answers 500. recovery: seconds from the last kill of a burst until all that were killed
+    are new and show every one of `SIGNS`; recovery_parts: the median of each by itself.
     """
 
     checkouts: int
@@ -67,6 +70,7 @@ class KillFigures(Figures, frozen=True):
     bursts: int
     recovery_max_s: float
     recovery_median_s: float
+    recovery_parts_s: dict[str, float]
     goal_recovery_s: float
 
 
@@ -74,6 +78,14 @@ async def kills(checkouts: int = 10_000, seed: int = 1) -> KillFigures:
     """`storm` on an installation of its own."""
     async with installation(seed) as place:
         return await storm(place, checkouts, seed)
+
+
+def part_of(checkouts: int, seed: int, part: str) -> tuple[int, int]:
+    """How many checkouts, and the dice, of part "3/5"; all parts together make all of them."""
+    number, _, parts = part.partition("/")
+    k, n = int(number), int(parts)
+    assert 1 <= k <= n, f"there is no part {part}"
+    return checkouts * k // n - checkouts * (k - 1) // n, seed if n == 1 else seed * 1000 + k
 
 
 async def storm(place: "Place", checkouts: int, seed: int) -> KillFigures:
@@ -305,7 +317,7 @@ class Killer:
         self.victims = victims
         self.dice = random.Random(seed)
         self.kills: dict[str, int] = dict.fromkeys(victims, 0)
-        self.recoveries: list[float] = []
+        self.recoveries: list[dict[str, float]] = []
 
     @contextlib.asynccontextmanager
     async def at_work(self, kept: Kept) -> AsyncIterator[None]:
@@ -343,20 +355,42 @@ class Killer:
         self.kills[victim] += 1
         return pid
 
-    async def _until_back(self, kept: Kept, killed: dict[Victim, int]) -> float:
-        """Seconds until everything works for what came after the kills."""
+    async def _until_back(self, kept: Kept, killed: dict[Victim, int]) -> dict[str, float]:
+        """Seconds from the last kill until each part works for what came after it."""
         began, since = time.monotonic(), clock.now()
+        back: dict[str, float] = {}
         async with httpx.AsyncClient(timeout=2, trust_env=False, verify=False) as http:
             while True:
-                if (
-                    all(self.pid(victim) not in (None, pid) for victim, pid in killed.items())
-                    and kept.answered_at > began
-                    and await self._web_answers(http)
-                    and await _worker_works(since)
-                ):
-                    return time.monotonic() - began
-                assert time.monotonic() < began + PATIENCE_SECONDS, f"not back: {[*killed]}"
+                for name, works in (await self._looks(http, kept, killed, began, since)).items():
+                    if works:
+                        back.setdefault(name, time.monotonic() - began)
+                if len(back) == len(killed) + len(SIGNS):
+                    return back
+                waits_for = [name for name in (*killed, *SIGNS) if name not in back]
+                assert time.monotonic() < began + PATIENCE_SECONDS, f"not back: {waits_for}"
                 await asyncio.sleep(0.05)
+
+    async def _looks(
+        self,
+        http: httpx.AsyncClient,
+        kept: Kept,
+        killed: dict[Victim, int],
+        began: float,
+        since: datetime,
+    ) -> dict[str, bool]:
+        processes: dict[str, bool] = {
+            victim: self.pid(victim) not in (None, pid) for victim, pid in killed.items()
+        }
+        answers, (message, event) = await asyncio.gather(
+            self._web_answers(http), _worker_works(self.place.shop.shop_id, since)
+        )
+        return {
+            **processes,
+            "answer": answers,
+            "order": kept.answered_at > began,
+            "message": message,
+            "event": event,
+        }
 
     async def _web_answers(self, http: httpx.AsyncClient) -> bool:
         with contextlib.suppress(httpx.TransportError):
@@ -364,21 +398,21 @@ class Killer:
         return False
 
 
-async def _worker_works(since: datetime) -> bool:
-    """Whether events that were made, and news that came, after a moment have been applied."""
+async def _worker_works(shop_id: ShopId, since: datetime) -> tuple[bool, bool]:
+    """Whether news that came, and events that were made, after a moment have been applied."""
     with contextlib.suppress(Busy):
-        async with system_transaction() as tx:
-            return bool(
-                await tx.value(
-                    """select exists (select from kernel.inbox
-                                       where state = 'done' and received_at > $1)
-                          and exists (select from kernel.deliveries join kernel.outbox
-                                        using (shop_id, event_id)
-                                       where state = 'done' and happened_at > $1)""",
-                    since,
-                )
+        async with reading(shop_id) as tx:
+            row = await tx.connection.fetchrow(
+                """select exists (select from kernel.inbox
+                                   where shop_id = $1 and state = 'done' and received_at > $2),
+                          exists (select from kernel.deliveries
+                                   where shop_id = $1 and state = 'done' and event_id > $3)""",
+                shop_id,
+                since,
+                first_id_at(since),
             )
-    return False
+            return row[0], row[1]
+    return False, False
 
 
 # -- counting ------------------------------------------------------------------------------------
@@ -430,6 +464,7 @@ async def _count(
     proofs = await prove.prove()
     apart = await sim_checks.compare_with_bank(shop, place.sandbox)
     fees_fen = (await place.sandbox.bank(shop.mchid))["fees_fen"]
+    whole = [max(back.values()) for back in killer.recoveries]
     return KillFigures.of(
         rate,
         limit,
@@ -446,7 +481,12 @@ async def _count(
         bugs=sum(kept.bugs for kept in told),
         kills=killer.kills,
         bursts=len(killer.recoveries),
-        recovery_max_s=round(max(killer.recoveries, default=0.0), 2),
-        recovery_median_s=round(statistics.median(killer.recoveries or [0.0]), 2),
+        recovery_max_s=round(max(whole, default=0.0), 2),
+        recovery_median_s=round(statistics.median(whole or [0.0]), 2),
+        recovery_parts_s={
+            name: round(statistics.median(seconds), 2)
+            for name in (*killer.victims, *SIGNS)
+            if (seconds := [back[name] for back in killer.recoveries if name in back])
+        },
         goal_recovery_s=GOAL_SECONDS,
     )

@@ -17,6 +17,7 @@ from siyu.app.bench_ground import (
     Bench,
     Effort,
     Figures,
+    analyze,
     load,
     p99,
     served,
@@ -88,9 +89,10 @@ async def _fill(bench: Bench, count: int) -> None:
         await catalog.keep_image(tx, prepared)
         await catalog.import_products(tx, wanted)
     owner = await asyncpg.connect(bench.cluster.owner_url(bench.database))
-    for statement in (*_SHELVES, "vacuum analyze"):
+    for statement in _SHELVES:
         await owner.execute(statement)
     await owner.close()
+    await analyze(bench)
 
 
 _SHELVES = (

@@ -5,10 +5,8 @@ one, gives an address, sees the quote, orders, and pays at the counter, where st
 Five requests beside the cart's own; each through HTTP and into the database, for eight buyers at
 once. Of WeChat only the log-in is asked, and a stand-in answers it at once.
 
-`PEERS` are the same purchase in other shop software (orders per 1,000 transactions of `pgbench -N`
-of its own run: default install on PostgreSQL, web processes on all cores, 8 buyers, new customer,
-5 products into the cart one by one, offline or manual payment). Three of the four sold a hot SKU
-beyond its stock under load.
+`PEERS` are the same purchase in other shop software, in orders per 1,000 transactions of
+`pgbench -N` of its own run. Three of the four sold a hot SKU beyond its stock.
 """
 
 import asyncio
@@ -27,6 +25,7 @@ from siyu.app.bench_ground import (
     Bench,
     Effort,
     Figures,
+    analyze,
     p99,
     prepare_simple_updates,
     served,
@@ -82,7 +81,9 @@ async def purchase(effort: Effort = FULL) -> PurchaseFigures:
             bought = await _buy(task | {"seconds": effort.seconds})
             limit = await simple_updates(bench, effort.seconds, PROCESSES * CONNECTIONS)
             count += len(bought["latencies"])
-            if number:
+            if number == 0:
+                await analyze(bench)
+            else:
                 rounds.append([len(bought["latencies"]) / bought["seconds"], limit])
                 p99s.append(p99(bought["latencies"]))
         async with reading(bench.shop_id) as tx:

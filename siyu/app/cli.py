@@ -1,17 +1,17 @@
 """The `siyu` command."""
 
 import asyncio
-import json
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
-import msgspec
 import typer
 
 from siyu import __version__
 from siyu.app import processes
+from siyu.app.cli_bench import AsJson, bench_app, show
+from siyu.app.cli_warehouse import warehouse_app
 from siyu.kernel import config
 from siyu.kernel.errors import SiyuError
 from siyu.merchant.staff.contracts import Role
@@ -20,8 +20,6 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 shop_app = typer.Typer(no_args_is_help=True)
 staff_app = typer.Typer(no_args_is_help=True)
 import_app = typer.Typer(no_args_is_help=True)
-bench_app = typer.Typer(no_args_is_help=True)
-warehouse_app = typer.Typer(no_args_is_help=True)
 mini_program_app = typer.Typer(no_args_is_help=True)
 app.add_typer(shop_app, name="shop", help="Shops of this installation.")
 app.add_typer(staff_app, name="staff", help="People who may use the console.")
@@ -30,17 +28,7 @@ app.add_typer(bench_app, name="bench", help="Figures beside their limit, measure
 app.add_typer(warehouse_app, name="warehouse", help="The event warehouse.")
 app.add_typer(mini_program_app, name="mini-program", help="The shop's mini-program.")
 
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON document, for programs.")]
-Quick = Annotated[
-    bool, typer.Option("--quick", help="A moment only: it runs, its figures say little.")
-]
 ShopCode = Annotated[str, typer.Option("--shop", help="The shop's code.")]
-
-
-def show(value: Any, as_json: bool = True) -> None:
-    """Print a result as JSON."""
-    plain = msgspec.to_builtins(value)
-    print(json.dumps(plain, ensure_ascii=False, indent=None if as_json else 2))
 
 
 @app.command()
@@ -340,114 +328,6 @@ def import_orders(
             )
 
     show(asyncio.run(work()), as_json)
-
-
-def _measure(figures: Any, quick: bool, as_json: bool) -> None:
-    import uvloop  # as in the web processes
-
-    from siyu.app.bench_ground import FULL, QUICK
-
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        show(runner.run(figures(QUICK if quick else FULL)), as_json)
-
-
-@bench_app.command("checkout")
-def bench_checkout(quick: Quick = False, as_json: AsJson = False) -> None:
-    """Checkouts of 5 lines through HTTP, as a share of pgbench running the same statements."""
-    from siyu.app import bench
-
-    _measure(bench.checkout, quick, as_json)
-
-
-@bench_app.command("race")
-def bench_race(quick: Quick = False, as_json: AsJson = False) -> None:
-    """500 pieces, 1,000 buyers: sold exactly 500, while a naive control oversells."""
-    from siyu.app import bench
-
-    _measure(bench.race, quick, as_json)
-
-
-@bench_app.command("purchase")
-def bench_purchase(quick: Quick = False, as_json: AsJson = False) -> None:
-    """New customers buy five products and pay at the counter, per 1,000 `pgbench -N`."""
-    from siyu.app import bench_purchase
-
-    _measure(bench_purchase.purchase, quick, as_json)
-
-
-@bench_app.command("ledger")
-def bench_ledger(quick: Quick = False, as_json: AsJson = False) -> None:
-    """Entries of 2-6 legs in batches, as a share of `pgbench -N` on the same cluster."""
-    from siyu.app import bench_ledger
-
-    _measure(bench_ledger.ledger, quick, as_json)
-
-
-@bench_app.command("notify")
-def bench_notify(quick: Quick = False, as_json: AsJson = False) -> None:
-    """Payment notifications at 200 per second: verified, opened, stored; p99 of the answers."""
-    from siyu.app import bench_notify
-
-    _measure(bench_notify.notify, quick, as_json)
-
-
-@bench_app.command("flash")
-def bench_flash(quick: Quick = False, as_json: AsJson = False) -> None:
-    """One hot SKU, 256 buyers: beside `pgbench -N`, and through HTTP beside an empty handler."""
-    from siyu.app import bench_flash as flash
-
-    _measure(flash.flash, quick, as_json)
-
-
-@bench_app.command("products")
-def bench_products(quick: Quick = False, as_json: AsJson = False) -> None:
-    """Product lists of 24 out of 10,000 through HTTP, as a share of an empty handler."""
-    from siyu.app import bench_products
-
-    _measure(bench_products.products, quick, as_json)
-
-
-@bench_app.command("kills")
-def bench_kills(
-    checkouts: Annotated[int, typer.Option(help="Purchases to make meanwhile.")] = 10_000,
-    seed: Annotated[int, typer.Option(help="The dice of the kills.")] = 1,
-    quick: Quick = False,
-    as_json: AsJson = False,
-) -> None:
-    """`kill -9` of web, worker and postmaster during checkouts: what is lost, when all is back."""
-    from siyu.app import bench_kills as storm
-
-    show(asyncio.run(storm.kills(50 if quick else checkouts, seed)), as_json)
-
-
-@warehouse_app.command("verify")
-def verify_warehouse() -> None:
-    """Check that files, tail and batches agree; fails when they do not."""
-    _warehouse("verify")
-
-
-@warehouse_app.command("compact")
-def compact_warehouse() -> None:
-    """Seal the tail and write it to files now."""
-    _warehouse("compact")
-
-
-@warehouse_app.command("rebuild")
-def rebuild_warehouse() -> None:
-    """Write all files again from what they hold, in the present layout."""
-    _warehouse("rebuild")
-
-
-def _warehouse(verb: str) -> None:
-    from siyu.warehouse.compaction import service as warehouse
-
-    async def work() -> Any:
-        async with processes.connected(config.settings()):
-            return await getattr(warehouse, verb)()
-
-    result = asyncio.run(work())
-    show(result)
-    raise typer.Exit(not getattr(result, "ok", True))
 
 
 @mini_program_app.command("export")

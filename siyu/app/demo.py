@@ -205,6 +205,11 @@ def _announce(demo: Demo, seconds: float) -> None:
     console.print(Panel("\n".join(lines), title=f"siyu · {seconds:.0f} s", expand=False))
 
 
+async def _show_experiments(demo: Demo) -> None:
+    """Two weeks of experiments, in a process of its own: it turns the clock back."""
+    await _finish(demo.settings, "siyu.app.demo_experiments", str(demo.tea))
+
+
 async def _import_history(demo: Demo) -> None:
     done = demo.settings.data_dir / "history-imported"
     if done.exists():
@@ -287,6 +292,7 @@ async def run() -> None:
                 )
             ),
         ]
+        work.append(asyncio.create_task(_show_experiments(demo)))
         if demo.retail:
             work.append(asyncio.create_task(_import_history(demo)))
         for task in work:

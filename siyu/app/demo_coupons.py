@@ -89,7 +89,8 @@ DRAFT = {
     "issue": "centre",
     "budget_fen": 500_000,
 }
-SORRY = "小小歉意"
+SORRY, FLASH = "小小歉意", "茶会快闪券"
+FLASH_MINUTES = 10
 
 
 async def issue(ask: Ask) -> None:
@@ -117,11 +118,24 @@ async def issue(ask: Ask) -> None:
 
 
 async def say_sorry(ask: Ask, most: int = 6) -> None:
-    """The shop gives a small coupon to some of its members by hand."""
+    """The shop gives coupons to some of its members by hand: a small one, and one that is over
+    before most of them look.
+    """
+    now = clock.now()
+    flash = {
+        "name": FLASH,
+        "note": "茶会现场十分钟内有效",
+        "gives": {"type": "fixed", "off_fen": 1_200},
+        "issue": "staff",
+        "starts_at": now.isoformat(),
+        "ends_at": (now + timedelta(minutes=FLASH_MINUTES)).isoformat(),
+    }
+    made = await ask("POST", "/coupons", flash)
+    await ask("POST", f"/coupons/{made['batch_id']}/state", {"to": "running"})
     batches = (await ask("GET", "/coupons?state=running&limit=50", None))["items"]
     known = (await ask("GET", f"/members?limit={most}", None))["items"]
     for batch in batches:
-        if batch["name"] == SORRY and known:
+        if batch["name"] in (SORRY, FLASH) and known:
             body = {"member_ids": [one["member_id"] for one in known], "note": "发货晚了一天"}
             await ask("POST", f"/coupons/{batch['batch_id']}/hand-out", body)
 

@@ -55,6 +55,25 @@ _COMPLAINTS = {
 }
 
 
+HOME, ITEM = "pages/home/home", "commerce/catalog/product"
+HOME_ZONES = {
+    "home.search": (0.6, 0.06),
+    "home.banner": (2.8, 0.10),
+    "home.categories": (1.4, 0.14),
+    "home.gifts": (0.9, 0.05),
+    "home.hot": (5.2, 0.0),
+    "home.bundles": (2.6, 0.0),
+    "home.activity": (1.2, 0.03),
+}
+ITEM_ZONES = {
+    "product.gallery": (4.5, 0.25),
+    "product.price": (3.0, 0.04),
+    "product.reviews": (5.5, 0.12),
+    "product.detail": (8.0, 0.02),
+}
+"""Zones of a page from the top down: seconds they are looked at, and how likely a tap is."""
+
+
 class Refused(Exception):
     """The shop said no; the text says to what, and why."""
 
@@ -131,38 +150,73 @@ class Customer:
             await self.claim_coupon(http)
         cards = home["hot"] + home["bundles"]
         shown = self.dice.sample(cards, min(len(cards), 6))
-        seen: list[dict[str, Any]] = [{"name": "view", "page": "pages/index/index"}]
+        seen: list[dict[str, Any]] = [{"name": "view", "page": HOME}]
         seen += [
-            {"name": "expose", "page": "pages/index/index", "product_id": c["product_id"]}
+            {"name": "expose", "page": HOME, "product_id": c["product_id"], "zone": "home.hot"}
             for c in shown
         ]
+        seen += self.linger(HOME, HOME_ZONES)
         if self.dice.random() > 0.55 or not shown:
             await self.collect(http, seen)
             return "looked"
+        seen += self.wander()
         card = self.dice.choice(shown)
-        page = "pkg-goods/detail/index"
         product_id = card["product_id"]
+        zone = "home.hot" if card in home["hot"] else "home.bundles"
         seen += [
-            {"name": "click", "page": "pages/index/index", "product_id": product_id, "zone": "hot"},
-            {"name": "view", "page": page, "product_id": product_id},
-            {
-                "name": "dwell",
-                "page": page,
-                "product_id": product_id,
-                "dwell_ms": self.dice.randint(2_000, 60_000),
-            },
+            {"name": "click", "page": HOME, "product_id": product_id, "zone": zone},
+            {"name": "view", "page": ITEM, "product_id": product_id},
+            *self.linger(ITEM, ITEM_ZONES, product_id),
         ]
+        if self.dice.random() < 0.12:
+            seen.append({"name": "share", "page": ITEM, "product_id": product_id})
         product = await self.call(http, "GET", f"/shop/v1/products/{product_id}")
         skus = [sku for sku in product["skus"] if sku["available"] > 0]
         if self.dice.random() > 0.4 + min(self.orders, 4) * 0.05 or not skus:
             await self.collect(http, seen)
             return "clicked"
         sku = self.dice.choice(skus)
-        seen.append({"name": "cart", "page": page, "product_id": product_id})
+        seen += [
+            {"name": "click", "page": ITEM, "product_id": product_id, "zone": "product.buy"},
+            {"name": "cart", "page": ITEM, "product_id": product_id},
+        ]
+        if self.dice.random() < 0.7:
+            seen.append({"name": "view", "page": "pages/cart/cart"})
+        seen.append({"name": "view", "page": "commerce/ordering/confirm"})
         await self.collect(http, seen)
         line = {"sku_id": sku["sku_id"], "quantity": self.dice.choice([1, 1, 1, 2, 3])}
         await self.call(http, "POST", "/shop/v1/cart/lines", line)
         return await self.buy(http, sandbox, line) if self.dice.random() < 0.8 else "carted"
+
+    def linger(
+        self, page: str, zones: dict[str, tuple[float, float]], product_id: str | None = None
+    ) -> list[dict[str, Any]]:
+        """The zones of a page that come into view, how long each is looked at, and taps on them."""
+        seen: list[dict[str, Any]] = []
+        whole_ms = 0
+        for zone, (seconds, tapped) in zones.items():
+            if self.dice.random() < 0.12:
+                break  # does not scroll further
+            dwell_ms = max(200, int(self.dice.lognormvariate(0, 0.5) * seconds * 1000))
+            whole_ms += dwell_ms
+            seen.append({"name": "dwell", "page": page, "zone": zone, "dwell_ms": dwell_ms})
+            if self.dice.random() < tapped:
+                seen.append({"name": "click", "page": page, "zone": zone})
+        seen.append({"name": "dwell", "page": page, "dwell_ms": whole_ms + 500})
+        return [{**one, "product_id": product_id} for one in seen]
+
+    def wander(self) -> list[dict[str, Any]]:
+        """Pages on the way from the home page to an item."""
+        ways: list[list[str]] = [
+            [],
+            [],
+            ["pages/categories/categories"],
+            ["pages/categories/categories", "commerce/catalog/list"],
+            ["commerce/catalog/list"],
+            ["commerce/coupons/centre", HOME],
+            ["growth/gifting/hall"],
+        ]
+        return [{"name": "view", "page": page} for page in self.dice.choice(ways)]
 
     async def claim_coupon(self, http: httpx.AsyncClient) -> None:
         """Take a coupon of the centre, unless somebody was faster."""

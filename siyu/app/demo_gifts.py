@@ -38,7 +38,7 @@ async def mark_goods(ask: Callable[..., Awaitable[Any]]) -> None:
 async def give_some(
     http: httpx.AsyncClient, sandbox: SandboxClient, givers: list[Customer]
 ) -> None:
-    """One gift of each kind: accepted, half accepted, waiting, taken back."""
+    """One gift of each kind: accepted, half accepted, waiting, taken back, not paid."""
     goods = (await givers[0].call(http, "GET", "/shop/v1/gifts/goods"))["items"]
     for number, (kit, theme, count, scene, words, taken, speaks) in enumerate(_GIFTS):
         giver = givers[number % len(givers)]
@@ -56,6 +56,8 @@ async def give_some(
             await _accept(receiver, http, gift, scene or "friend")
         if taken == count - 1:
             await giver.call(http, "POST", f"/shop/v1/gifts/given/{gift['gift_id']}/cancel")
+    body = {"count": 1, "kind": "friend", "theme": "plain", "blessing": "还在挑，先放着。"}
+    await _place(givers[-1], http, goods[0], body)
 
 
 async def _give(
@@ -67,32 +69,29 @@ async def _give(
     *,
     speaks: bool,
 ) -> dict[str, Any]:
-    product = await giver.call(http, "GET", f"/shop/v1/products/{good['product_id']}")
-    sku = next(one for one in product["skus"] if one["available"] >= body["count"])
-    asked = {"sku_id": sku["sku_id"], "count": body["count"], "kind": body["kind"]}
-    quote = await giver.call(http, "POST", "/shop/v1/gifts/quote", asked)
-    voice_id = None
     if speaks:
         voice = await giver.call(http, "POST", "/shop/v1/gifts/voices", hummed())
-        voice_id = voice["voice_id"]
-    placed = (
-        body
-        | asked
-        | {
-            "expected_total_fen": quote["total_fen"],
-            "platform": "mp-weixin",
-            "voice_id": voice_id,
-        }
-    )
-    gift = await giver.call(http, "POST", "/shop/v1/gifts", placed)
+        body = body | {"voice_id": voice["voice_id"]}
+    gift = await _place(giver, http, good, body)
     await giver.pay(http, sandbox, f"/shop/v1/orders/{gift['order_id']}", "success")
     path = f"/shop/v1/gifts/given/{gift['gift_id']}"
-    for _ in range(80):  # the gift opens a moment after the payment is known
+    for _ in range(480):  # the gift opens a moment after the payment is known
         gift = await giver.call(http, "GET", path)
         if gift["standing"] == "paid":
             break
         await asyncio.sleep(0.25)
     return dict(gift)
+
+
+async def _place(
+    giver: Customer, http: httpx.AsyncClient, good: dict[str, Any], body: dict[str, Any]
+) -> dict[str, Any]:
+    product = await giver.call(http, "GET", f"/shop/v1/products/{good['product_id']}")
+    sku = next(one for one in product["skus"] if one["available"] >= body["count"])
+    asked = {"sku_id": sku["sku_id"], "count": body["count"], "kind": body["kind"]}
+    quote = await giver.call(http, "POST", "/shop/v1/gifts/quote", asked)
+    confirmed = {"expected_total_fen": quote["total_fen"], "platform": "mp-weixin"}
+    return dict(await giver.call(http, "POST", "/shop/v1/gifts", body | asked | confirmed))
 
 
 async def _accept(

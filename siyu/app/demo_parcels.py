@@ -98,7 +98,7 @@ async def _buy(
     line = {"sku_id": sku["sku_id"], "quantity": quantity}
     while await buyer.buy(http, sandbox, line, place) != "paid":
         pass
-    for _ in range(80):  # the parcel's news comes a moment later
+    for _ in range(480):  # the parcel's news comes a moment later
         path = f"/shop/v1/orders/{buyer.order_id}/deliveries"
         if (await buyer.call(http, "GET", path))["items"]:
             return

@@ -1,6 +1,8 @@
 """What the demo's goods cost beyond their price tags: campaigns, shipping, a floor."""
 
-from datetime import timedelta
+from collections.abc import Awaitable, Callable
+from datetime import date, timedelta
+from typing import Any
 from uuid import UUID
 
 from siyu.commerce.catalog import service as catalog
@@ -29,11 +31,12 @@ from siyu.commerce.promotions.queries import CampaignDraft, Settings
 from siyu.kernel import clock
 from siyu.kernel.audit import System
 from siyu.kernel.clock import business_day, day_start
-from siyu.kernel.db import transaction
+from siyu.kernel.db import Tx, transaction
 from siyu.kernel.ids import ShopId
 from siyu.merchant.shops import service as shops
 
 _BY = System(actor_name="演示数据")
+_WAIVER = "演示数据,没有历史订单可试算"
 _FLOOR_BPS = 5_000
 _FAR = [Region(name) for name in ("新疆维吾尔自治区", "西藏自治区", "青海省")]
 _ABROAD = [Region(name) for name in ("台湾省", "香港特别行政区", "澳门特别行政区")]
@@ -90,13 +93,37 @@ async def load(shop_id: ShopId) -> None:
                 terms=terms,
             )
             campaign_id = await service.create_campaign(tx, _BY, draft)
-            await service.start_campaign(tx, _BY, campaign_id, 1, "演示数据,没有历史订单可试算")
+            await service.start_campaign(tx, _BY, campaign_id, 1, _WAIVER)
+        await _before_and_after(tx, today, zone, cards)
         # Left for whoever tries the demo: to be simulated on the orders that come in meanwhile.
         half = TimedPrice([Cut(Target.CATEGORY, tree["茶"], pay_bps=8_800)])
         draft = CampaignDraft(
             title="双十二茶季", starts_at=month, ends_at=None, stacking=BEST, terms=half
         )
         await service.create_campaign(tx, _BY, draft)
+
+
+async def _before_and_after(tx: Tx, today: date, zone: str, cards: frozenset[UUID]) -> None:
+    """A campaign that is over, and one that is yet to come."""
+    threshold = Threshold([Tier(9_900, 1_000)], scope=Scope(except_category_ids=cards))
+    for title, begins, ends, is_over in (("开业酬宾", -15, 1, True), ("周末加享", 5, 8, False)):
+        draft = CampaignDraft(
+            title=title,
+            starts_at=day_start(today + timedelta(days=begins), zone),
+            ends_at=day_start(today + timedelta(days=ends), zone),
+            stacking=BEST,
+            terms=threshold,
+        )
+        campaign_id = await service.create_campaign(tx, _BY, draft)
+        await service.start_campaign(tx, _BY, campaign_id, 1, _WAIVER)
+        if is_over:
+            await service.end_campaign(tx, _BY, campaign_id)
+
+
+async def count_costs(ask: Callable[..., Awaitable[Any]]) -> None:
+    """What the campaigns give away, counted on the orders so far. ask: a request of the console."""
+    for row in (await ask("GET", "/campaigns?phase=running"))["items"]:
+        await ask("POST", "/price-simulations", {"campaign_id": row["campaign_id"]})
 
 
 def _coffee(ten: ImportedSku, seven: ImportedSku) -> Terms:

@@ -59,6 +59,7 @@ CHECKS: tuple[tuple[str, Text, Callable[[Patient], Awaitable[Finding]]], ...] = 
     ("callback", ("支付通知地址", "Payment notifications"), wechat_checks.check_callback),
     ("reconciliation", ("对账", "Reconciliation"), money_checks.check_reconciliation),
     ("stored_value", ("储值资质", "Stored value"), money_checks.check_stored_value),
+    ("events", ("行为事件仓", "Event warehouse"), checks.check_events),
     ("backups", ("备份", "Backups"), checks.check_backups),
 )
 

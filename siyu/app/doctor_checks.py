@@ -16,6 +16,7 @@ from siyu.kernel import clock, config, crypto, db, migrate
 from siyu.kernel.auth import ShopIdentity
 from siyu.kernel.db import system_transaction
 from siyu.merchant.shops.contracts import WeChatSettings
+from siyu.warehouse.registry import service as registry
 
 State = Literal["ok", "warn", "fail", "skip"]
 Text = tuple[str, str]
@@ -26,6 +27,9 @@ BACKUP_OLD = timedelta(days=2)
 LOG_SILENT = timedelta(minutes=10)
 DISK_WARN, DISK_FAIL = 0.80, 0.95
 OLDEST_POSTGRES = 15
+EVENTS_WAIT_S = 900  # the open slot waits so long on purpose
+EVENTS_LATE_S = 900
+ERASING_LATE_S = 3_600
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -144,6 +148,37 @@ async def check_migrations(_: Patient) -> Finding:
             ("运行 siyu migrate", "Run siyu migrate"),
         )
     return ok("数据库结构为最新", "The schema is up to date")
+
+
+async def check_events(_: Patient) -> Finding:
+    """The compactor keeps up, erasures end, and clients send what is taken."""
+    health = await registry.get_health()
+    late = max(health.sealed_s, health.open_s - EVENTS_WAIT_S)
+    if late > EVENTS_LATE_S:
+        minutes = round(late / 60)
+        return Finding(
+            "fail",
+            (f"事件压缩落后 {minutes} 分钟", f"Compaction is {minutes} minutes behind"),
+            ("确认后台进程在运行，并查看日志", "See that the worker runs, and its log"),
+        )
+    if health.erasing_s > ERASING_LATE_S:
+        return Finding(
+            "warn",
+            ("有人的数据一小时后仍未删净", "A person is not forgotten after an hour"),
+            (
+                "运行 siyu warehouse compact，并关闭长时间打开的查询",
+                "Run siyu warehouse compact, and close queries that stay open",
+            ),
+        )
+    share = health.rejects / max(1, health.rejects + health.events)
+    found = (
+        f"近两日收下 {health.events}，拒绝 {health.rejects}",
+        f"Two days: {health.events} taken, {health.rejects} refused",
+    )
+    if health.rejects > 100 and share > 0.05:
+        step = ("在「事件管理」查看原因", "See the reasons under Event types")
+        return Finding("warn", found, step)
+    return Finding("ok", found)
 
 
 async def check_keys(patient: Patient) -> Finding:

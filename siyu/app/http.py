@@ -33,6 +33,7 @@ from siyu.commerce.reviews import http_admin as reviews_admin
 from siyu.commerce.reviews import http_shop as reviews_shop
 from siyu.growth.gifting import http_admin as gifting_admin
 from siyu.growth.gifting import http_shop as gifting_shop
+from siyu.insight.behaviour import http_admin as behaviour_admin
 from siyu.insight.behaviour import http_shop as behaviour_shop
 from siyu.insight.metrics import http_admin as metrics_admin
 from siyu.kernel import audit, config, db, logs, metrics, static
@@ -58,14 +59,20 @@ from siyu.money.stored_value import http_admin as stored_value_admin
 from siyu.money.stored_value import http_shop as stored_value_shop
 from siyu.people.consents import http_admin as consents_admin
 from siyu.people.consents import http_shop as consents_shop
+from siyu.people.experiments import http_admin as experiments_admin
+from siyu.people.experiments import http_shop as experiments_shop
 from siyu.people.members import http_admin as members_admin
 from siyu.people.members import http_shop as members_shop
+from siyu.people.segments import http_admin as segments_admin
+from siyu.warehouse.compaction import http_admin as compaction_admin
+from siyu.warehouse.registry import http_admin as registry_admin
 
 WEB = Path(siyu.__file__).parent / "web"
 
 SHOP = [
     members_shop,
     consents_shop,
+    experiments_shop,
     payouts_shop,
     profit_sharing_shop,
     points_shop,
@@ -80,6 +87,8 @@ SHOP = [
     gifting_shop,
 ]
 ADMIN = [
+    registry_admin,
+    compaction_admin,
     kernel_admin,
     audit,
     shops_admin,
@@ -87,6 +96,8 @@ ADMIN = [
     doctor,
     members_admin,
     consents_admin,
+    experiments_admin,
+    segments_admin,
     prove,
     ledger_admin,
     payments_admin,
@@ -106,6 +117,7 @@ ADMIN = [
     bulk_admin,
     gifting_admin,
     metrics_admin,
+    behaviour_admin,
 ]
 CALLBACKS = [payments_callback]
 

@@ -8,12 +8,15 @@ child also stops when its parent is gone, so that nothing is left running.
 import asyncio
 import contextlib
 import ctypes
+import multiprocessing
 import os
 import signal
 import sys
 import time
 from collections.abc import AsyncIterator
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -26,15 +29,48 @@ STOP_SECONDS = 15
 
 def die_with_parent() -> None:
     """Linux: ask for SIGTERM when the parent dies, even by `kill -9`."""
+    _prctl(1, signal.SIGTERM)
+
+
+def _prctl(option: int, value: int | bytes) -> None:
     with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+        ctypes.CDLL(None).prctl(option, value)
 
 
-def _pause_before_restart(code: int, lived: float, before: float) -> float:
+def pause_before_restart(code: int, lived: float, before: float) -> float:
     """At once for what was killed or had worked; longer and longer for what fails at its start."""
     if lived > 30 or (code < 0 and lived > 1):
         return 0.0
     return min(max(before * 2, 0.5), 30.0)
+
+
+def _forks() -> Any:
+    """Where children come from: a process that has imported siyu and does nothing but fork.
+
+    So a killed child is back without importing anything, and the code is in memory once.
+    """
+    # More of malloc's arenas would keep what threads had used and never use again.
+    os.environ.setdefault("MALLOC_ARENA_MAX", "2")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["siyu.app.forks"])
+    return context
+
+
+def _be(command: tuple[str, ...], environ: dict[str, str], log_file: Path) -> None:
+    """The life of a child: `siyu COMMAND…` with an output of its own."""
+    die_with_parent()
+    _prctl(15, f"siyu {command[0]}".encode())  # its name, for `top`
+    os.setsid()
+    with log_file.open("ab") as log, Path(os.devnull).open() as nothing:
+        os.dup2(nothing.fileno(), 0)
+        for output in (1, 2):
+            os.dup2(log.fileno(), output)
+    sys.stdin = os.fdopen(0)  # the number by which uvicorn hands it to its own processes
+    os.environ.update(environ)
+    sys.argv = ["siyu", *command]
+    from siyu.app.cli import main
+
+    main()
 
 
 class Processes:
@@ -42,10 +78,10 @@ class Processes:
 
     def __init__(self, log_dir: Path, environ: dict[str, str]) -> None:
         self._log_dir = log_dir
-        # More of malloc's arenas would keep what threads had used and never use again.
-        self._environ = {"MALLOC_ARENA_MAX": "2", **os.environ, **environ}
+        self._environ = {**os.environ, **environ}
+        self._forks = _forks()
         self._keepers: dict[str, asyncio.Task[None]] = {}
-        self._children: dict[str, asyncio.subprocess.Process] = {}
+        self._children: dict[str, BaseProcess] = {}
         log_dir.mkdir(parents=True, exist_ok=True)
 
     def start(self, name: str, *command: str) -> None:
@@ -56,45 +92,47 @@ class Processes:
         pause = 0.0
         while True:
             began = time.monotonic()
-            with (self._log_dir / f"{name}.log").open("ab") as log:
-                child = await asyncio.create_subprocess_exec(
-                    sys.executable,
-                    "-m",
-                    "siyu",
-                    *command,
-                    stdout=log,
-                    stderr=log,
-                    stdin=asyncio.subprocess.DEVNULL,
-                    env=self._environ,
-                    start_new_session=True,
-                    preexec_fn=die_with_parent,
-                )
+            log_file = self._log_dir / f"{name}.log"
+            child = self._forks.Process(target=_be, args=(command, self._environ, log_file))
+            child.start()  # the first one waits for the imports
             self._children[name] = child
-            code = await child.wait()
-            pause = _pause_before_restart(code, time.monotonic() - began, pause)
+            await _ended(child)
+            pause = pause_before_restart(child.exitcode or 0, time.monotonic() - began, pause)
             await asyncio.sleep(pause)
 
     def pid(self, name: str) -> int | None:
         """The process that runs under this name now; None while there is none."""
         child = self._children.get(name)
-        return child.pid if child and child.returncode is None else None
+        return child.pid if child and _runs(child) else None
 
     async def stop(self) -> None:
         """End all children: politely first, for sure after 15 seconds."""
         for keeper in self._keepers.values():
             keeper.cancel()
-        running = [child for child in self._children.values() if child.returncode is None]
+        await asyncio.gather(*self._keepers.values(), return_exceptions=True)
+        running = [child for child in self._children.values() if _runs(child)]
         for child in running:
-            with contextlib.suppress(ProcessLookupError):
-                child.terminate()
+            child.terminate()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(
-                asyncio.gather(*(child.wait() for child in running)), STOP_SECONDS
-            )
+            await asyncio.wait_for(asyncio.gather(*map(_ended, running)), STOP_SECONDS)
         for child in running:
-            if child.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    child.kill()
+            if _runs(child):
+                child.kill()
+
+
+def _runs(child: BaseProcess) -> bool:
+    return child.exitcode is None
+
+
+async def _ended(child: BaseProcess) -> None:
+    """Return when a child has ended."""
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.add_reader(child.sentinel, ended.set)
+    try:
+        await ended.wait()
+    finally:
+        loop.remove_reader(child.sentinel)
 
 
 async def wait_for(url: str, seconds: float = 60) -> None:

@@ -11,6 +11,7 @@ from siyu.commerce.fulfilment import background as fulfilment
 from siyu.commerce.ordering import background as ordering
 from siyu.commerce.reviews import background as reviews
 from siyu.growth.gifting import background as gifting
+from siyu.insight.behaviour import background as behaviour
 from siyu.kernel import housekeeping, inbox
 from siyu.merchant.staff import background as staff
 from siyu.money.ledger import background as ledger
@@ -20,6 +21,7 @@ from siyu.money.points import background as points
 from siyu.money.profit_sharing import background as profit_sharing
 from siyu.money.reconciliation import background as reconciliation
 from siyu.money.stored_value import background as stored_value
+from siyu.people.experiments import background as experiments
 from siyu.warehouse.compaction import background as compaction
 from siyu.warehouse.tail import background as tail
 
@@ -41,8 +43,10 @@ MODULES = (
     after_sale,
     bulk,
     gifting,
+    experiments,
     tail,
     compaction,
+    behaviour,
     truths,
     backup,
 )

@@ -1,7 +1,8 @@
 """Truths of the data: every domain's `invariants.py`, run over the living installation.
 
 A truth is a query that returns no rows. Each runs as the role that owns its view: per shop behind
-the fence, over the installation as `siyu_system`, the warehouse's by `siyu warehouse verify`.
+the fence, over the installation as `siyu_system`, over the warehouse in one of its snapshots (what
+its files hold is the matter of `siyu warehouse verify`).
 """
 
 import logging
@@ -33,7 +34,12 @@ from siyu.money.profit_sharing import invariants as profit_sharing
 from siyu.money.reconciliation import invariants as reconciliation
 from siyu.money.stored_value import invariants as stored_value
 from siyu.people.consents import invariants as consents
+from siyu.people.experiments import invariants as experiments
 from siyu.people.members import invariants as members
+from siyu.people.segments import invariants as segments
+from siyu.warehouse.compaction import invariants as compaction
+from siyu.warehouse.tail import invariants as tail_truths
+from siyu.warehouse.tail import service as tail
 
 log = logging.getLogger("siyu.truths")
 
@@ -104,6 +110,8 @@ BETWEEN_DOMAINS = {
 OF_A_SHOP: dict[str, Mapping[str, str]] = {
     "members": members.INVARIANTS,
     "consents": consents.INVARIANTS,
+    "segments": segments.INVARIANTS,
+    "experiments": experiments.INVARIANTS,
     "ledger": ledger.INVARIANTS,
     "payments": payments.INVARIANTS,
     "reconciliation": reconciliation.INVARIANTS,
@@ -124,6 +132,10 @@ OF_A_SHOP: dict[str, Mapping[str, str]] = {
     "between domains": BETWEEN_DOMAINS,
 }
 OF_THE_INSTALLATION: dict[str, Mapping[str, str]] = {"staff": staff.INVARIANTS}
+OF_THE_WAREHOUSE: dict[str, Mapping[str, str]] = {
+    "tail": tail_truths.INVARIANTS,
+    "compaction": compaction.INVARIANTS,
+}
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -149,6 +161,8 @@ async def check() -> list[Asked]:
     async with system_transaction() as tx:
         everybody = await shops.list_shops(tx)
         asked = await ask(tx, None, OF_THE_INSTALLATION)
+    async with tail.snapshotting() as snapshot:
+        asked += await ask(snapshot, None, OF_THE_WAREHOUSE)
     for shop in everybody:
         async with reading(ShopId(shop.shop_id)) as read:
             asked += await ask(read, shop.code, OF_A_SHOP)

@@ -6,11 +6,9 @@ from uuid import UUID
 import msgspec
 from litestar.params import Parameter
 
-from siyu.kernel import clock
 from siyu.kernel.auth import StaffIdentity
 from siyu.kernel.db import ReadTx, Tx, reading
 from siyu.kernel.http import Page, decode_cursor, get, staff
-from siyu.kernel.ids import new_id
 
 
 class Actor(Protocol):
@@ -57,17 +55,11 @@ def audit(
     action: `domain.what_happened`; subject: (kind, id); before/after: plain values that changed,
     never personal data in clear.
     """
-    tx.later(
-        """insert into kernel.audit (shop_id, audit_id, at, actor, actor_name, action,
-             subject_kind, subject_id, detail) values ($1, $2, $3, $4, $5, $6, $7, $8, $9)""",
-        tx.shop_id,
-        new_id(),
-        clock.now(),
+    tx.add_audit(
         actor.actor,
         actor.actor_name,
         action,
-        subject[0],
-        str(subject[1]),
+        (subject[0], str(subject[1])),
         {"before": before or {}, "after": after or {}},
     )
 

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from siyu.kernel import clock, config
 from siyu.kernel.errors import SiyuError, Unauthorized
+from siyu.kernel.ids import random_bytes
 
 
 class KeyMissing(SiyuError):
@@ -45,7 +46,7 @@ class Vault:
 
     def seal(self, text: str) -> bytes:
         """Encrypt text: one byte key id, 12 bytes nonce, ciphertext with tag."""
-        nonce = os.urandom(12)
+        nonce = random_bytes(12)
         head = bytes([self._newest])
         return head + nonce + self._ciphers[self._newest].encrypt(nonce, text.encode(), head)
 

@@ -17,7 +17,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from siyu.kernel import config, idempotency
+from siyu.kernel import clock, config, idempotency
 from siyu.kernel.errors import Busy
 from siyu.kernel.ids import ShopId, new_id
 
@@ -186,9 +186,11 @@ class Tx(ReadTx):
     def __init__(self, connection: Any, shop_id: ShopId) -> None:
         super().__init__(connection, shop_id)
         self._events: list[tuple[UUID, str, Any, datetime]] = []
+        self._audited: list[tuple[Any, ...]] = []
         self._last: list[tuple[str, tuple[Any, ...]]] = []
         self._once: idempotency.OnceKey | None = None
         self._answer: Any = None
+        self._has_news = False
 
     async def run(self, sql: str, *args: Any) -> int:
         """Run a statement; how many rows it touched."""
@@ -221,6 +223,12 @@ class Tx(ReadTx):
         self._events.append((event_id, name, payload, at))
         return event_id
 
+    def add_audit(
+        self, actor: str, actor_name: str, action: str, subject: tuple[str, str], detail: Any
+    ) -> None:
+        """Keep a line for the audit trail; `audit.audit` is the typed way."""
+        self._audited.append((new_id(), clock.now(), actor, actor_name, action, *subject, detail))
+
     def answer(self, view: T, status: int = 200) -> T:
         """Keep `view` as the answer under this request's idempotency key, and return it."""
         if self._once is not None:
@@ -232,7 +240,14 @@ class Tx(ReadTx):
         _note(idempotency.CLAIM, ())
         await idempotency.claim(self.connection, self.shop_id, once)
 
-    async def _flush(self) -> None:
+    async def flush(self) -> None:
+        """Write what was kept for the end of this transaction.
+
+        `transaction()` does it; done before a row is locked that everybody wants, that row is
+        locked for one trip less.
+        """
+        self._has_news |= bool(self._events or self._last)
+        audited = list(zip(*self._audited, strict=True)) or [()] * 8
         for sql, args in self._last:
             _note(sql, args)
             await self.connection.execute(sql, *args)
@@ -242,14 +257,30 @@ class Tx(ReadTx):
             columns = list(zip(*self._events, strict=True)) or [(), (), (), ()]
             arguments = idempotency.answer_arguments(self._once, self._answer)
             _note(_FLUSH, ())
-            await self.connection.execute(_FLUSH, self.shop_id, *columns, *arguments)
+            await self.connection.execute(_FLUSH, self.shop_id, *columns, *arguments, *audited)
+        elif self._audited:
+            _note(_AUDIT, ())
+            await self.connection.execute(_AUDIT, self.shop_id, *audited)
+        self._last, self._events, self._audited, self._once = [], [], [], None
 
 
-# One trip: the answer is kept by an update, the events by an insert; either may be empty.
+_AUDIT = """
+insert into kernel.audit (shop_id, audit_id, at, actor, actor_name, action, subject_kind,
+  subject_id, detail)
+select $1, * from unnest($2::uuid[], $3::timestamptz[], $4::text[], $5::text[], $6::text[],
+  $7::text[], $8::text[], $9::jsonb[])
+"""
+
+# One trip: the answer is kept by an update, events and audit by inserts; any may be empty.
 _FLUSH = """
 with kept as (
   update kernel.idempotency set status = $6, answer = $7
-  where shop_id = $1 and owner = $8 and key = $9)
+  where shop_id = $1 and owner = $8 and key = $9),
+audited as (
+  insert into kernel.audit (shop_id, audit_id, at, actor, actor_name, action, subject_kind,
+    subject_id, detail)
+  select $1, * from unnest($10::uuid[], $11::timestamptz[], $12::text[], $13::text[], $14::text[],
+    $15::text[], $16::text[], $17::jsonb[]))
 insert into kernel.outbox (shop_id, event_id, name, payload, happened_at)
 select $1, * from unnest($2::uuid[], $3::text[], $4::jsonb[], $5::timestamptz[])
 """
@@ -299,7 +330,7 @@ async def _opened(begin: str, kind: Any, shop_id: ShopId) -> AsyncIterator[Any]:
             _open.reset(mark)
             _note("commit", ())
             await connection.execute("commit")
-    if _bell is not None and kind is Tx and (tx._events or tx._last):
+    if _bell is not None and kind is Tx and tx._has_news:
         _bell()
 
 
@@ -317,7 +348,7 @@ async def transaction(
         if once is not None:
             await tx._claim(once)
         yield tx
-        await tx._flush()
+        await tx.flush()
 
 
 @contextlib.asynccontextmanager
@@ -337,7 +368,7 @@ async def system_transaction(shop_id: ShopId = NO_SHOP) -> AsyncIterator[Tx]:
     begin = f"begin; set local role siyu_system; set local siyu.shop_id = '{int(shop_id)}'"
     async with _opened(begin, Tx, shop_id) as tx:
         yield tx
-        await tx._flush()
+        await tx.flush()
 
 
 _DEADLOCKED = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)

@@ -138,6 +138,9 @@ def _route(method: Any, path: str, access: Access, **options: Any) -> Callable[[
             options.setdefault("status_code", 204)
         options.setdefault("status_code", 200)
         options.setdefault("operation_id", handler.__name__)
+        # What a reader of the API documents sees first: the sentence that the handler begins with.
+        said = " ".join(inspect.cleandoc(handler.__doc__ or handler.__name__).split())
+        options.setdefault("summary", said.partition(". ")[0].rstrip("."))
         options.setdefault("tags", [handler.__module__.removeprefix("siyu.").rpartition(".")[0]])
         return method(path, opt={"access": access}, **options)(_again(handler))
 

@@ -29,7 +29,7 @@ MIGRATIONS = PACKAGE / "migrations"
 TOWER: dict[str, tuple[str, ...]] = {
     "kernel": (),
     "wechat": ("transport", "channels", "wecom", "official_account", "mini_program", "pay"),
-    "warehouse": ("tail", "compaction", "query", "engines"),
+    "warehouse": ("tail", "registry", "compaction", "query", "engines"),
     "merchant": ("shops", "staff"),
     "compliance": ("rulebook", "reviews"),
     "people": ("members", "consents", "profiles", "segments", "experiments", "outreach"),

@@ -5,15 +5,19 @@ was true then. Each process keeps its own. Whoever changes what it shows may cal
 that this process need not wait; the others show the change when the answer's time is over.
 """
 
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from siyu.kernel import clock
 from siyu.kernel.ids import ShopId
 
-MOST = 500
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+MOST, MOST_EACH = 500, 5_000
 """Answers of one shop; with one more all are let go, which costs a moment."""
 
 _kept: dict[ShopId, dict[Hashable, tuple[float, bytes]]] = {}
+_kept_each: dict[ShopId, dict[Hashable, tuple[float, Any]]] = {}
 
 
 async def keep(
@@ -33,6 +37,31 @@ async def keep(
     return answer
 
 
+async def keep_each(
+    shop_id: ShopId,
+    keys: Sequence[K],
+    seconds: float,
+    make: Callable[[list[K]], Awaitable[Mapping[K, V]]],
+) -> dict[K, V]:
+    """The values of these keys, each made at most so many seconds ago; `make` makes those that are
+    missing, all at once. What it does not know is left out, and asked for again.
+    """
+    now = clock.monotonic()
+    of_shop = _kept_each.setdefault(shop_id, {})
+    found = {
+        key: of_shop[key][1] for key in keys if key in of_shop and now - seconds < of_shop[key][0]
+    }
+    missing = [key for key in keys if key not in found]
+    if missing:
+        made = await make(missing)
+        if len(of_shop) + len(made) > MOST_EACH:
+            of_shop.clear()
+        of_shop.update((key, (now, value)) for key, value in made.items())
+        found.update(made)
+    return found
+
+
 def forget(shop_id: ShopId) -> None:
     """Let go of everything that was kept for a shop."""
     _kept.pop(shop_id, None)
+    _kept_each.pop(shop_id, None)

@@ -13,7 +13,7 @@ _GIVEN_ID = re.compile(rb"^[A-Za-z0-9._-]{8,64}$")
 _HEADERS = [
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"strict-origin-when-cross-origin"),
-    (b"permissions-policy", b"camera=(), microphone=(), geolocation=(self)"),
+    (b"permissions-policy", b"camera=(), microphone=(self), geolocation=(self)"),
 ]
 
 

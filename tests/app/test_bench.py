@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from siyu.app import bench_kills
 from siyu.app.bench_ground import Figures
 from siyu.app.bench_kills import KillFigures
-from siyu.app.cli import bench_app
+from siyu.app.cli_bench import bench_app
 from siyu.kernel import postgres
 
 NAMES = [str(command.name) for command in bench_app.registered_commands]
@@ -48,3 +49,12 @@ def test_the_kills_have_it_too() -> None:
     """They are run by their own test."""
     assert "kills" in NAMES and issubclass(KillFigures, Figures)
     assert KillFigures.__struct_fields__[:4] == ("rate", "limit", "share", "compared")
+
+
+def test_the_parts_of_the_kills_are_the_whole() -> None:
+    parts = [bench_kills.part_of(10_000, 1, f"{k}/7") for k in range(1, 8)]
+    assert sum(checkouts for checkouts, _ in parts) == 10_000
+    assert len({dice for _, dice in parts}) == 7
+    assert bench_kills.part_of(10_000, 1, "1/1") == (10_000, 1)
+    with pytest.raises(AssertionError):
+        bench_kills.part_of(10_000, 1, "8/7")

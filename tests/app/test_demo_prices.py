@@ -18,7 +18,7 @@ async def test_the_demo_is_priced_once(shop: ShopId) -> None:
     async with reading(shop) as tx:
         now = clock.now()
         rows = await queries.list_campaigns(tx, now=now, phase=None, after=None, limit=9)
-        assert [row.phase for row in rows] == ["draft", *["running"] * 4]
+        assert [row.phase for row in rows] == ["draft", "scheduled", "over", *["running"] * 4]
         known = await catalog.find_skus(tx, ["CD01-1", "TG01-2", "WT02-1"])
         skus = {
             s.sku_id: s for s in await catalog.load_for_sale(tx, [k.sku_id for k in known.values()])

@@ -30,6 +30,8 @@ from siyu.commerce.promotions.queries import CampaignDraft
 from siyu.growth.gifting import queries as gifting_queries
 from siyu.growth.gifting import service as gifting
 from siyu.growth.gifting.contracts import GiftAsked, GiftKind
+from siyu.insight.behaviour import service as behaviour
+from siyu.insight.behaviour.contracts import BoardBody
 from siyu.kernel import clock
 from siyu.kernel.audit import System
 from siyu.kernel.auth import MemberIdentity
@@ -54,6 +56,9 @@ from siyu.money.profit_sharing.contracts import (
 )
 from siyu.money.stored_value import service as stored_value
 from siyu.money.stored_value.contracts import LicenceKind, Side
+from siyu.people.experiments import service as experiments
+from siyu.people.experiments.contracts import Arm, ExperimentDraft, Surface
+from siyu.people.segments import service as segments
 from siyu.wechat.pay.contracts import Trade, TradeAmount, TradeState
 from tests.commerce.ordering.kit import deliver, tell
 
@@ -325,3 +330,34 @@ async def keep_stock(member: MemberIdentity) -> dict[str, str]:
     async with transaction(member.shop_id) as tx:
         warehouse = await inventory.create_warehouse(tx, System(), name="乙店副仓", priority=2)
     return {"warehouse_id": str(warehouse.warehouse_id)}
+
+
+async def look_into(member: MemberIdentity) -> dict[str, str]:
+    """A segment, a board and a remark of the shop."""
+    async with transaction(member.shop_id) as tx:
+        segment = await segments.save_persons(tx, System(), "乙店的熟客", [member.person_no])
+        board = await behaviour.save_board(tx, System(), BoardBody(name="乙店的看板"))
+        remark = await behaviour.annotate(tx, System(), clock.now().date(), "乙店的活动")
+    return {
+        "segment_id": str(segment.segment_id),
+        "board_id": str(board.board_id),
+        "annotation_id": str(remark.annotation_id),
+    }
+
+
+async def try_something(member: MemberIdentity) -> dict[str, str]:
+    """An experiment that runs."""
+    async with transaction(member.shop_id) as tx:
+        draft = ExperimentDraft(
+            key="theirs",
+            name="乙店的横幅",
+            surface=Surface.BANNER,
+            baseline_micro=40_000,
+            arms=[
+                Arm(key="a", name="原样", weight_bps=5_000),
+                Arm(key="b", name="新", weight_bps=5_000, payload={"title": "乙店上新"}),
+            ],
+        )
+        made = await experiments.make_experiment(tx, System(), draft)
+        await experiments.start_experiment(tx, System(), made.experiment_id)
+    return {"experiment_id": str(made.experiment_id)}

@@ -146,6 +146,8 @@ async def world(database: Database) -> AsyncIterator[World]:
     made.ids_b |= await foreign.make_prices(made.member_b)
     made.ids_b |= await foreign.give(made.member_b, product, sku)
     made.ids_b |= await foreign.keep_stock(made.member_b)
+    made.ids_b |= await foreign.try_something(made.member_b)
+    made.ids_b |= await foreign.look_into(made.member_b)
     made.ids_b |= await foreign.fill_wallet(made.member_b)
     made.ids_b |= await foreign.ask_payout(made.member_b)
     made.paid_id = str(paid_id)

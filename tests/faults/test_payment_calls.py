@@ -28,15 +28,15 @@ from siyu.money.payments.contracts import (
     ProviderUnavailable,
     VirtualOnIos,
 )
-from siyu.money.payments.invariants import INVARIANTS
 from siyu.wechat.pay import service as pay
 from siyu.wechat.pay.service import exchange
 from siyu.wechat.transport import service as transport
 from siyu.wechat.transport.contracts import WeChatError
 from siyu.wechat.transport.service import calling
-from tests.money.payments.bench import Market, configure, log_in, market, wechat_url
+from tests.money.payments.bench import Market, configure, log_in, market, truths, wechat_url
 
-__all__ = ["market", "wechat_url"]
+__all__ = ["market", "truths", "wechat_url"]
+pytestmark = pytest.mark.usefixtures("truths")
 
 
 @pytest.fixture(autouse=True)
@@ -560,12 +560,3 @@ async def test_an_unreadable_private_key_starts_no_channel(market: Market, shop:
             await pay.query(msgspec.structs.replace(credentials, **change), payment_id.hex)
     with pytest.raises(WeChatError):
         await pay.query(msgspec.structs.replace(credentials, mchid="1900000001"), payment_id.hex)
-
-
-@pytest.fixture(autouse=True)
-async def truths(database: db.Database) -> Any:
-    """After each story the invariants hold."""
-    yield
-    async with db.system_transaction() as tx:
-        for name, sql in INVARIANTS.items():
-            assert await tx.connection.fetch(sql) == [], name

@@ -7,6 +7,7 @@ import httpx
 import pytest
 from litestar import Router
 
+from siyu.insight.behaviour import http_admin as behaviour_admin
 from siyu.insight.behaviour import http_shop as behaviour_shop
 from siyu.insight.behaviour import service as behaviour
 from siyu.insight.metrics import http_admin as metrics_admin
@@ -14,6 +15,7 @@ from siyu.kernel.auth import StaffIdentity
 from siyu.kernel.http import build_app
 from siyu.kernel.ids import ShopId
 from siyu.merchant.shops import service as shops
+from siyu.people.segments import http_admin as segments_admin
 from tests.warehouse.conftest import warehouse
 
 __all__ = ["warehouse"]
@@ -32,7 +34,14 @@ async def web(shop: ShopId) -> AsyncIterator[httpx.AsyncClient]:
     app = build_app(
         [
             Router("/collect/v1", route_handlers=behaviour_shop.collect_routes),
-            Router("/admin/v1", route_handlers=metrics_admin.routes),
+            Router(
+                "/admin/v1",
+                route_handlers=[
+                    *metrics_admin.routes,
+                    *behaviour_admin.routes,
+                    *segments_admin.routes,
+                ],
+            ),
         ],
         Hooks(),
     )

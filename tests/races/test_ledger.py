@@ -139,7 +139,7 @@ async def test_f059_control_the_ledger_without_its_guards_spends_twice(
         await owner.close()
     async with transaction(shop) as tx:  # leave the truths as they should be
         legs = [Leg(Book.LOSSES, 500), Leg(Book.PRINCIPAL, -500, member)]
-        await ledger.post(tx, Entry("mend", "adjustment", legs))
+        await ledger.post(tx, Entry("mend", "opening", legs))
 
 
 async def test_f059_a_balance_is_spent_once_from_two_devices(shop: ShopId, crowd: Database) -> None:
@@ -262,7 +262,7 @@ async def test_f118_batches_over_the_same_accounts_never_deadlock(
         moves = [
             Entry(
                 f"move:{number}:{giver}",
-                "adjustment",
+                "opening",
                 [Leg(Book.PRINCIPAL, 1, giver), Leg(Book.PRINCIPAL, -1, taker)],
             )
             for giver, taker in itertools.pairwise(order)

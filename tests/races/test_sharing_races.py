@@ -126,7 +126,7 @@ async def test_F037_without_the_accounts_lock_the_floor_is_broken(
         await books.ledger.post(
             tx,
             books.Entry(
-                "paid out", "adjustment",
+                "paid out", "opening",
                 [books.Leg(Book.COMMISSION, 4_000, promoter), books.Leg(Book.PETTY, -4_000)],
             ),
         )  # fmt: skip
@@ -143,7 +143,7 @@ async def test_F037_refunds_at_once_keep_to_the_floor(desk: Desk) -> None:
         await books.ledger.post(
             tx,
             books.Entry(
-                "paid out", "adjustment",
+                "paid out", "opening",
                 [books.Leg(Book.COMMISSION, 6_000, promoter), books.Leg(Book.PETTY, -6_000)],
             ),
         )  # fmt: skip

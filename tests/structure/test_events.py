@@ -19,6 +19,7 @@ UNHEARD = {
     "coupons.coupon_returned", "coupons.coupon_used", "fulfilment.money_released",
     "fulfilment.parcel_sent", "fulfilment.pickup_due", "fulfilment.pickup_ready",
     "members.member_logged_in", "members.person_joined",
+    "experiments.concluded", "experiments.exposed",
     "gifting.gift_accepted", "gifting.gift_expired", "gifting.gift_opened",
     "gifting.gift_refunded", "gifting.gift_swapped", "ordering.order_imported",
     "ordering.order_placed",
@@ -27,7 +28,8 @@ UNHEARD = {
     "points.points_expired", "points.points_revoked", "points.points_spent",
     "reviews.review_approved", "reviews.review_hidden", "reviews.review_reuse_changed",
     "reviews.review_submitted",
-    "reconciliation.day_closed", "reconciliation.difference_found", "stored_value.bonus_expired",
+    "reconciliation.day_closed", "reconciliation.difference_found", "segments.segment_removed",
+    "segments.segment_saved", "stored_value.bonus_expired",
     "stored_value.top_up_refunded", "stored_value.topped_up", "stored_value.value_spent",
 }  # fmt: skip
 

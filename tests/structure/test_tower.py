@@ -45,12 +45,13 @@ def test_closed_set_of_files() -> None:
     for domain in domains():
         for entry in domain.iterdir():
             known = entry.stem in FILES and entry.suffix == ".py"
-            split = entry.name == "service" and entry.is_dir()
+            split = entry.name in ("contracts", "rules", "service") and entry.is_dir()
             known = known or split or entry.name in ("schema.sql", "__pycache__", "py.typed")
             if not known:
                 wrong.append(where(entry))
-        if (domain / "service").is_dir() and (domain / "service.py").exists():
-            wrong.append(f"{where(domain)} has both service.py and service/")
+        for name in ("contracts", "rules", "service"):
+            if (domain / name).is_dir() and (domain / f"{name}.py").exists():
+                wrong.append(f"{where(domain)} has both {name}.py and {name}/")
     assert wrong == []
 
 
@@ -112,7 +113,7 @@ def test_rules_are_pure() -> None:
     )  # fmt: skip
     wrong = [
         f"{where(file, node)} imports {name}"
-        for file in SIYU.rglob("rules.py")
+        for file in (*SIYU.rglob("rules.py"), *SIYU.rglob("rules/*.py"))
         for name, node in imports(file)
         if any(name == b or name.startswith(f"{b}.") for b in banned)
         and name not in ("siyu.kernel.clock.business_day", "siyu.kernel.clock.day_start")  # pure

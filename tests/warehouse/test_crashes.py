@@ -9,9 +9,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
+import duckdb
 import pytest
 
 from siyu.kernel import db
+from siyu.kernel.audit import System
+from siyu.kernel.ids import ShopId
+from siyu.warehouse.compaction import rules
 from siyu.warehouse.compaction import service as compaction
 from siyu.warehouse.tail import service as tail
 from tests.warehouse import victims
@@ -37,6 +41,13 @@ FAIL_POINTS = [
     "merge.inside_publish",
     "merge.published",
     "collect.unlinked",
+    "purge.asked",
+    "purge.intent_written",
+    "purge.half_written",
+    "purge.file_written",
+    "purge.inside_publish",
+    "purge.published",
+    "purge.clean",
 ]
 
 
@@ -54,7 +65,7 @@ async def read_until(stop: asyncio.Event) -> int:
         report = await compaction.verify()
         assert report.ok, report
         count += 1
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.2)
     return count
 
 
@@ -82,32 +93,66 @@ async def recover(keys: list, root: Path) -> None:
     assert await rows("select count(*) from warehouse.file where state <> 'live'") == [(0,)]
 
 
-@pytest.mark.parametrize("point", FAIL_POINTS)
+async def kill_at(point, forks, url, root, keys, forget=None) -> None:
+    """Let a process live until it dies at the point; what it leaves is whole."""
+    process = forks.Process(
+        target=victims.live, args=(url, root.parent, point, keys, forget), daemon=True
+    )
+    process.start()
+    assert await wait_for(process) == -signal.SIGKILL
+    on_disk = {str(path.relative_to(root)) for path in root.glob("b*/*/*")}
+    assert on_disk <= {path for (path,) in await rows("select path from warehouse.file")}
+    await check_invariants()
+
+
+@pytest.mark.parametrize("point", [p for p in FAIL_POINTS if not p.startswith("purge.")])
 async def test_W1_W2_W5_a_crash_at_a_fail_point_loses_and_doubles_nothing(
     warehouse, shop, database, forks, point
 ):
-    async with db.transaction(shop) as tx:
-        for person in range(3):
-            tx.add_event("ordering.order_paid", {"person_no": person}, datetime.now(UTC))
-    keys = [uuid4() for _ in range(4)]
-    process = forks.Process(
-        target=victims.live, args=(database.url, warehouse.parent, point, keys), daemon=True
-    )
+    """Twice at each point, with a reader."""
+    keys = [[uuid4() for _ in range(4)] for _ in range(2)]
     stop = asyncio.Event()
     reader = asyncio.create_task(read_until(stop))
-    process.start()
-    assert await wait_for(process) == -signal.SIGKILL
+    for mine in keys:
+        async with db.transaction(shop) as tx:
+            for person in range(3):
+                tx.add_event("ordering.order_paid", {"person_no": person}, datetime.now(UTC))
+        await kill_at(point, forks, database.url, warehouse, mine)
     stop.set()
     assert await reader > 0
-    on_disk = {str(path.relative_to(warehouse)) for path in warehouse.glob("b*/*/*")}
-    assert on_disk <= {path for (path,) in await rows("select path from warehouse.file")}
-    await check_invariants()
-    await recover(keys, warehouse)
+    await recover(keys[0] + keys[1], warehouse)
     taken = await rows("select sum(rows) from warehouse.batch where source = 1")
-    assert taken == [(160,)]
+    assert taken == [(320,)]
     report = await compaction.verify()
     domain = await rows("select sum(rows) from warehouse.batch where source = 0")
-    assert report.file_rows == report.batch_rows == 160 + domain[0][0]
+    assert report.file_rows == report.batch_rows == 320 + domain[0][0]
+
+
+@pytest.mark.parametrize("point", [p for p in FAIL_POINTS if p.startswith("purge.")])
+async def test_W1_W5_a_crash_while_a_person_is_forgotten_leaves_nothing_of_them(
+    warehouse, database, forks, point
+):
+    """Twice, for two persons; the rows of everybody else are all there, once."""
+    keys = [[uuid4() for _ in range(4)] for _ in range(2)]
+    stop = asyncio.Event()
+    reader = asyncio.create_task(read_until(stop))
+    for mine, person in zip(keys, (3, 5), strict=True):
+        await kill_at(point, forks, database.url, warehouse, mine, person)
+    stop.set()
+    assert await reader > 0
+    for person in (3, 5):  # who was not answered asks again
+        await compaction.ask_erasure(ShopId(1), person, System())
+    await recover(keys[0] + keys[1], warehouse)
+    await compaction.run_round()
+    done = await rows("select person_no, done_at is not null from warehouse.erasure order by 1")
+    assert done == [(3, True), (5, True)]
+    source = rules.read_parquet([str(path) for path in warehouse.glob("b*/*/*")])
+    found = duckdb.execute(
+        f"select person_no, count(*) from {source} group by 1 order by 1"
+    ).fetchall()
+    assert found == [(1, 48), (2, 48), (4, 48), (6, 40), (7, 40)]
+    assert await rows("select count(*) from warehouse.event_tail") == [(0,)]
+    await check_invariants()
 
 
 async def test_W1_W2_processes_killed_at_any_moment_lose_and_double_nothing(
@@ -144,5 +189,5 @@ def test_the_list_of_fail_points_is_complete():
     for path in Path("siyu/warehouse").rglob("*.py"):
         for part in path.read_text().split("crash_point(")[1:]:
             text = part.split('"')[1] if part.lstrip("f").startswith('"') else ""
-            named |= {text.replace("{job}", job) for job in ("compact", "merge")} - {""}
+            named |= {text.replace("{job}", job) for job in ("compact", "merge", "purge")} - {""}
     assert named == set(FAIL_POINTS)

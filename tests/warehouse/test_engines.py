@@ -1,20 +1,17 @@
 """Every engine gives the integers of the plain reference (W7, W10)."""
 
-import json
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import available_timezones
 
 import duckdb
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from siyu.kernel.clock import business_day
-from siyu.warehouse.compaction.contracts import FILE_COLUMNS
 from siyu.warehouse.engines import rules
-from siyu.warehouse.engines import service as engines
-from siyu.warehouse.engines.contracts import Questions
+from siyu.warehouse.engines.service import kernels
 from siyu.warehouse.query.contracts import (
     PERSON_JOINED,
     BadSpec,
@@ -24,122 +21,25 @@ from siyu.warehouse.query.contracts import (
     Measure,
     RetentionSpec,
     SeriesSpec,
-    Snapshot,
     Step,
     Where,
 )
 from tests.warehouse import reference
+from tests.warehouse.histories import (
+    BEGIN,
+    BEGIN_US,
+    DAY,
+    SHOP,
+    ZONES,
+    answer,
+    any_step,
+    histories,
+    peoples,
+    relaxed,
+    snapshot_of,
+    wheres,
+)
 from tests.warehouse.reference import Seen
-
-SHOP = 3
-NAMES = {"see": 1, "tap": 2, "pay": 3, PERSON_JOINED: 4}
-CODES = {"event_name": NAMES, "channel": {"h5": 1, "mp": 2}, "page": {"": 1, "/a": 3, "/b": 4}}
-BEGIN = datetime(2024, 3, 1, tzinfo=UTC)
-BEGIN_US = rules.to_us(BEGIN)
-DAY = timedelta(days=1)
-ZONES = ["Asia/Shanghai", "UTC", "America/New_York", "Europe/London", "Asia/Kolkata"]
-
-steps = st.builds(
-    Step,
-    st.sampled_from(["see", "tap", "pay", ("see", "tap"), "never"]),
-    st.lists(
-        st.sampled_from(
-            [
-                Where("zone", "eq", "n'ew"),
-                Where("zone", "ne", "old"),
-                Where("dwell", "ge", 5),
-                Where("dwell", "in", (1, 7)),
-                Where("dwell", "between", (2, 8)),
-                Where("page", "eq", "/a"),
-                Where("page", "in", ("/b", "/nowhere")),
-                Where("channel", "ne", "h5"),
-                Where("amount_fen", "ge", 100),
-                Where("amount_fen", "le", 200),
-                Where("item_no", "in", (0, 2)),
-            ]
-        ),
-        max_size=2,
-    ).map(tuple),
-)
-plain_steps = st.builds(Step, st.sampled_from(["see", "tap", "pay", ("see", "pay")]))
-any_step = plain_steps | steps
-
-# Moments meet often (ties), and lie a visit's pause, hours or days apart.
-moments = st.builds(
-    lambda day, minute, second: ((day * 24 * 60 + minute) * 60 + second) * 1_000_000,
-    st.integers(0, 40),
-    st.sampled_from([0, 1, 29, 30, 31, 60, 700, 1439]),
-    st.sampled_from([0, 0, 1]),
-)
-histories = st.lists(
-    st.builds(
-        Seen,
-        person=st.integers(0, 4),
-        at_us=moments.map(lambda us: BEGIN_US + us),
-        number=st.just(0),
-        name=st.sampled_from(["see", "tap", "pay"]),
-        channel=st.sampled_from(["h5", "mp"]),
-        page=st.sampled_from(["", "/a", "/b"]),
-        item_no=st.integers(0, 3),
-        amount_fen=st.sampled_from([0, 100, 150, 200, -100]),
-        props=st.sampled_from(
-            [None, {}, {"zone": "n'ew"}, {"zone": "old", "dwell": 7}, {"dwell": 3}, {"dwell": -1}]
-        ),
-    ),
-    max_size=40,
-).map(lambda events: [_numbered(event, number) for number, event in enumerate(events)])
-
-
-def _numbered(event: Seen, number: int) -> Seen:
-    fields = {name: getattr(event, name) for name in Seen.__struct_fields__}
-    return Seen(**{**fields, "number": number})
-
-
-def snapshot_of(events: list[Seen], folder: Path, cut: int) -> Snapshot:
-    """The events spread over three files and the tail, with another shop's events between."""
-    duck = duckdb.connect()
-    columns = ", ".join(f"{name} {kind}" for name, kind in FILE_COLUMNS.items())
-    duck.execute(f"create table rows ({columns})")
-    lines = [
-        (
-            shop,
-            event.person,
-            event.at_us,
-            event.number,
-            NAMES[event.name],
-            CODES["channel"][event.channel],
-            event.item_no,
-            event.amount_fen,
-            CODES["page"][event.page],
-            None if event.props is None else json.dumps(event.props),
-        )
-        for shop in (SHOP, SHOP + 16)
-        for event in events
-    ]
-    if lines:
-        duck.executemany(f"insert into rows values ({','.join('?' * len(FILE_COLUMNS))})", lines)
-    files = []
-    for part in range(3):
-        path = folder / f"{part}.parquet"
-        duck.execute(
-            f"""copy (select * from rows where event_no % 4 = {(part + cut) % 4}
-                order by shop_id, person_no, at_us, event_no) to '{path}' (format parquet)"""
-        )
-        files.append(path)
-    tail = folder / "tail.csv"
-    duck.execute(
-        f"copy (select * from rows where event_no % 4 = {(3 + cut) % 4}) to '{tail}' (header false)"
-    )
-    duck.close()
-    return Snapshot(shop_id=SHOP, files=files, tail=tail, codes=CODES)
-
-
-def answer(snapshot: Snapshot, **questions):
-    asked = Questions(**{kind: (spec,) for kind, spec in questions.items()})
-    specs = questions.values()
-    needs = [need for spec in specs for need in rules.needs_of(spec)]
-    answers = engines._answer(asked, needs, snapshot)
-    return [getattr(answers, kind)[0] for kind in questions]
 
 
 @pytest.fixture(scope="module")
@@ -147,9 +47,12 @@ def folder(tmp_path_factory) -> Path:
     return tmp_path_factory.mktemp("engine")
 
 
-relaxed = settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@pytest.fixture(autouse=True, scope="module")
+def by_duckdb():
+    """The lowering to SQL is meant here; test_kernel asks the compiled kernels."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kernels, "COMPILED", False)
+        yield
 
 
 @relaxed
@@ -159,9 +62,14 @@ relaxed = settings(
     steps=st.lists(any_step, min_size=2, max_size=4),
     window=st.sampled_from([timedelta(minutes=1), DAY, 8 * DAY]),
     days=st.tuples(st.integers(0, 20), st.integers(1, 20)),
-    by=st.sampled_from([None, "zone", "dwell", "page", "channel", "item_no"]),
+    times=st.booleans(),
+    where=wheres,
+    people=peoples,
+    by=st.sampled_from([None, "zone", "kind", "dwell", "page", "channel", "item_no"]),
 )
-def test_W7_W10_funnel_equals_the_reference(folder, events, cut, steps, window, days, by):
+def test_W7_W10_funnel_equals_the_reference(
+    folder, events, cut, steps, window, days, by, times, where, people
+):
     since = BEGIN + days[0] * DAY
     spec = FunnelSpec(
         shop_id=SHOP,
@@ -170,6 +78,9 @@ def test_W7_W10_funnel_equals_the_reference(folder, events, cut, steps, window, 
         since=since,
         until=since + days[1] * DAY,
         by=by,
+        times=times,
+        where=where,
+        people=people,
     )
     [found] = answer(snapshot_of(events, folder, cut), funnels=spec)
     assert found == reference.funnel(spec, events)
@@ -185,9 +96,12 @@ def test_W7_W10_funnel_equals_the_reference(folder, events, cut, steps, window, 
     periods=st.lists(st.integers(1, 30), min_size=1, max_size=3, unique=True),
     time_zone=st.sampled_from(ZONES),
     within=st.booleans(),
+    grain=st.sampled_from(["day", "week", "month"]),
+    where=wheres,
+    people=peoples,
 )
 def test_W7_W10_retention_equals_the_reference(
-    folder, events, cut, birth, back, days, periods, time_zone, within
+    folder, events, cut, birth, back, days, periods, time_zone, within, grain, where, people
 ):
     first = date(2024, 3, 1) + days[0] * DAY
     spec = RetentionSpec(
@@ -199,6 +113,9 @@ def test_W7_W10_retention_equals_the_reference(
         periods=tuple(periods),
         time_zone=time_zone,
         within=within,
+        grain=grain,
+        where=where,
+        people=people,
     )
     [found] = answer(snapshot_of(events, folder, cut), retentions=spec)
     assert found == reference.retention(spec, events)
@@ -211,21 +128,28 @@ def test_W7_W10_retention_equals_the_reference(
     measures=st.lists(st.builds(Measure, st.sampled_from(Count), any_step), min_size=1, max_size=4),
     hours=st.lists(st.integers(0, 960), min_size=2, max_size=6, unique=True),
     time_zone=st.sampled_from(ZONES),
+    where=wheres,
+    people=peoples,
 )
-def test_W7_W10_series_equals_the_reference(folder, events, cut, measures, hours, time_zone):
+def test_W7_W10_series_equals_the_reference(
+    folder, events, cut, measures, hours, time_zone, where, people
+):
     edges = [BEGIN + timedelta(hours=hour) for hour in sorted(hours)]
     spec = SeriesSpec(
         shop_id=SHOP,
         measures=tuple(measures),
         spans=tuple(zip(edges[::2], edges[1::2], strict=False))[::-1],
         time_zone=time_zone,
+        where=where,
+        people=people,
     )
     [found] = answer(snapshot_of(events, folder, cut), series=spec)
     assert found == reference.series(spec, events)
 
 
 def seen(person: int, day: float, name: str, number: int, **more) -> Seen:
-    fields = {"channel": "h5", "page": "", "item_no": 0, "amount_fen": 0, "props": None} | more
+    fields = {"channel": "h5", "page": "", "item_no": 0, "amount_fen": 0}
+    fields |= {"zone": "", "dwell_ms": 0, "props": None} | more
     at_us = BEGIN_US + int(day * 86_400_000_000)
     return Seen(person=person, at_us=at_us, number=number, name=name, **fields)
 

@@ -53,7 +53,8 @@ async def test_a_rolled_back_batch_leaves_nothing_and_can_be_sent_again(warehous
 
 
 async def test_events_keep_every_field(warehouse):
-    props = {"zone": "新品区 🍵", "deep": {"list": [1, "a"]}}
+    rest = {"deep": {"list": [1, "a"]}}
+    props = {"zone": "新品区 🍵", "dwell_ms": 1_200} | rest
     await write(
         Batch(
             source=7,
@@ -62,10 +63,27 @@ async def test_events_keep_every_field(warehouse):
         )
     )
     assert await rows(
-        """select shop_id, person_no, item_no, amount_fen, n.text, c.text, p.text, e.props
+        """select shop_id, person_no, item_no, amount_fen, n.text, c.text, p.text,
+             e.zone, e.dwell_ms, e.props
            from warehouse.event_tail e join warehouse.event_name n on n.id = name_id
            join warehouse.channel c on c.id = channel_id join warehouse.page p on p.id = page_id"""
-    ) == [(7, 5, 8, -99, "behaviour.view", "h5", "/p/*/x", props)]
+    ) == [(7, 5, 8, -99, "behaviour.view", "h5", "/p/*/x", "新品区 🍵", 1_200, rest)]
+
+
+@pytest.mark.parametrize(
+    "props",
+    [
+        {"zone": 7},
+        {"zone": "x" * 65},
+        {"zone": None, "dwell_ms": -1},
+        {"dwell_ms": True},
+        {"dwell_ms": 2**31},
+        {"dwell_ms": 1.5},
+        {"dwell_ms": "9"},
+    ],
+)
+def test_odd_values_of_promoted_properties_stay_in_props(props):
+    assert rules.promoted(props) == (props, "", 0)
 
 
 @pytest.mark.parametrize(

@@ -272,6 +272,16 @@ class NotEligible(Conflict):
     en = "This order or item does not allow this request"
 
 
+class AlreadySent(Conflict):
+    """Some of the pieces left while the rest of the order still waits: before shipping only what
+    has not left can be given up, `left` pieces of `line_no`; the others once they are received.
+    """
+
+    code = "after_sale.already_sent"
+    zh = "这些商品已经发出，收到后再申请售后"
+    en = "These have been sent already: ask once you have received them"
+
+
 class AlreadyClaimed(Conflict):
     """Fewer pieces are left than asked for: others are in a case already. `line_no`, `left`."""
 

@@ -8,6 +8,7 @@ import msgspec
 from siyu.commerce.after_sale.contracts import (
     Action,
     AlreadyClaimed,
+    AlreadySent,
     AmountOutOfRange,
     Case,
     CaseAsked,
@@ -186,13 +187,16 @@ CUSTOMER_REASONS = tuple(reason for reason in Reason if reason is not Reason.BY_
 
 
 class Piece(msgspec.Struct, frozen=True):
-    """What is left to claim of an order line, and what kind of goods it is."""
+    """What is left to claim of an order line, and what kind of goods it is. `sent`: how many have
+    left while the rest of the order still waits; `quantity` and `amount_fen` are without them.
+    """
 
     line_no: int
     kind: ProductKind
     is_excluded: bool
     quantity: int
     amount_fen: int
+    sent: int = 0
 
 
 class Ground(msgspec.Struct, frozen=True):
@@ -207,7 +211,7 @@ class Ground(msgspec.Struct, frozen=True):
 
     @property
     def is_unshipped(self) -> bool:
-        """Paid, and nothing has left the shop."""
+        """Paid, and something of it has not left the shop yet."""
         return self.status is OrderStatus.PAID
 
 
@@ -337,7 +341,8 @@ def _is_sent(piece: Piece) -> bool:
 
 
 def check_asked(ground: Ground, asked: CaseAsked) -> None:
-    """Raise NotEligible, AlreadyClaimed, PicturesNeeded when an order does not allow a request.
+    """Raise NotEligible, AlreadySent, AlreadyClaimed, PicturesNeeded when an order does not allow
+    a request.
 
     Whether pictures are there is judged, not whose they are.
     """
@@ -367,15 +372,17 @@ def _why_not(ground: Ground, asked: CaseAsked) -> str:
 def pick(pieces: Iterable[Piece], asked: CaseAsked) -> list[Piece]:
     """What is left of the lines asked for, in their order.
 
-    Raises NotEligible for a line there is not, or one named twice; AlreadyClaimed.
+    Raises NotEligible for a line there is not, or one named twice; AlreadySent, AlreadyClaimed.
     """
     by_no = {piece.line_no: piece for piece in pieces}
     numbers = [line.line_no for line in asked.lines]
     if len(set(numbers)) < len(numbers) or not set(numbers) <= by_no.keys():
         raise NotEligible(why="nothing_to_return")
     for line in asked.lines:
-        if line.quantity > by_no[line.line_no].quantity:
-            raise AlreadyClaimed(line_no=line.line_no, left=by_no[line.line_no].quantity)
+        piece = by_no[line.line_no]
+        if line.quantity > piece.quantity:
+            refusal = AlreadySent if piece.sent else AlreadyClaimed
+            raise refusal(line_no=line.line_no, left=piece.quantity)
     return [by_no[number] for number in numbers]
 
 

@@ -96,6 +96,7 @@ class ProductNumber(msgspec.Struct, frozen=True):
 
     product_id: UUID
     product_no: int
+    title: str
 
 
 class ProductHead(msgspec.Struct, frozen=True):

@@ -1,5 +1,6 @@
 """All SQL of the catalogue."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -135,16 +136,18 @@ async def get_product(tx: ReadTx, product_id: UUID) -> Product | None:
     )
 
 
-async def list_product_numbers(tx: ReadTx, product_ids: list[UUID]) -> dict[UUID, int]:
-    """The small numbers of these products."""
-    rows = await tx.all(
+async def list_numbered(
+    tx: ReadTx, product_ids: Sequence[UUID], numbers: Sequence[int] = ()
+) -> list[ProductNumber]:
+    """Products by their ids or their small numbers."""
+    return await tx.all(
         ProductNumber,
-        """select product_id, product_no from catalog.products
-           where shop_id = $1 and product_id = any($2::uuid[])""",
+        """select product_id, product_no, title from catalog.products where shop_id = $1
+           and (product_id = any($2::uuid[]) or product_no = any($3::bigint[]))""",
         tx.shop_id,
-        product_ids,
+        list(product_ids),
+        list(numbers),
     )
-    return {row.product_id: row.product_no for row in rows}
 
 
 async def lock_product(tx: Tx, product_id: UUID) -> ProductHead | None:

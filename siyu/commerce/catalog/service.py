@@ -41,8 +41,8 @@ from siyu.kernel.audit import Actor, audit
 from siyu.kernel.db import ReadTx, Tx
 from siyu.kernel.ids import new_id
 
-MAX_UPLOAD = rules.MAX_UPLOAD
-image_url, fitted = rules.image_url, rules.fitted
+SHOWN_SECONDS = 1.0
+MAX_UPLOAD, image_url, fitted = rules.MAX_UPLOAD, rules.image_url, rules.fitted
 EncodedPicture = rules.Picture
 _one_picture = asyncio.Semaphore(1)
 
@@ -53,6 +53,15 @@ async def load_for_sale(tx: ReadTx, sku_ids: list[UUID]) -> list[SkuForSale]:
     Unknown SKUs are missing; those off the shelf or retired come with `on_shelf` false.
     """
     return await queries.list_for_sale(tx, sku_ids)
+
+
+async def load_for_show(tx: ReadTx, sku_ids: list[UUID]) -> dict[UUID, SkuForSale]:
+    """The same for a page that shows them and decides nothing: at most SHOWN_SECONDS old."""
+
+    async def make(missing: list[UUID]) -> dict[UUID, SkuForSale]:
+        return {sku.sku_id: sku for sku in await queries.list_for_sale(tx, missing)}
+
+    return await moment.keep_each(tx.shop_id, sku_ids, SHOWN_SECONDS, make)
 
 
 async def find_for_sale(tx: ReadTx, product_ids: list[UUID]) -> list[SkuForSale]:
@@ -158,10 +167,7 @@ async def set_shelf(tx: Tx, actor: Actor, product_id: UUID, on: bool) -> None:
     moment.forget(tx.shop_id)
     await queries.move_product(tx, product_id, {"status": status, "updated_at": clock.now()})
     audit(
-        tx,
-        actor,
-        "catalog.shelf_changed",
-        subject=("product", product_id),
+        *(tx, actor, "catalog.shelf_changed", ("product", product_id)),
         before={"status": head.status},
         after={"status": status},
     )
@@ -169,7 +175,12 @@ async def set_shelf(tx: Tx, actor: Actor, product_id: UUID, on: bool) -> None:
 
 async def product_numbers(tx: ReadTx, product_ids: Sequence[UUID]) -> dict[UUID, int]:
     """The warehouse's numbers of these products, in one statement; unknown ones are missing."""
-    return await queries.list_product_numbers(tx, list(product_ids))
+    return {row.product_id: row.product_no for row in await queries.list_numbered(tx, product_ids)}
+
+
+async def product_titles(tx: ReadTx, numbers: Sequence[int]) -> dict[int, str]:
+    """What products are called, by their small numbers; unknown ones are missing."""
+    return {row.product_no: row.title for row in await queries.list_numbered(tx, (), numbers)}
 
 
 async def list_products(tx: ReadTx, after_no: int | None, limit: int) -> list[UUID]:

@@ -307,6 +307,18 @@ async def list_coupons(tx: ReadTx, member_id: UUID, claim_ids: Sequence[UUID]) -
     )
 
 
+async def list_holders(tx: ReadTx, member_ids: Sequence[UUID]) -> list[UUID]:
+    """Those of these members who have coupons that may be used now."""
+    found: list[UUID] = await tx.value(
+        """select coalesce(array_agg(distinct member_id), '{}') from coupons.claims
+           where shop_id = $1 and member_id = any($2) and state = 'claimed' and valid_until > $3""",
+        tx.shop_id,
+        list(member_ids),
+        clock.now(),
+    )
+    return found
+
+
 async def list_living(tx: ReadTx, member_id: UUID, limit: int) -> list[Coupon]:
     """The coupons a member may use or has in an unpaid order; those that end first come first."""
     return await tx.all(

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from siyu.commerce.inventory.contracts import MAX_QUANTITY, Lane, Place, Reservation, StockLevel
+from siyu.commerce.inventory.contracts import MAX_QUANTITY, Lane, Reservation, StockLevel
 from siyu.kernel.db import ReadTx, Tx
 
 
@@ -254,10 +254,10 @@ async def lock_and_receive(
 
 
 async def lock_and_return(
-    tx: Tx, source: UUID, goods: Mapping[UUID, int], mark: Mark
+    tx: Tx, source: UUID, sold_to: UUID, goods: Mapping[UUID, int], mark: Mark
 ) -> list[SkuCount]:
-    """Put returned pieces on hand in the default warehouse, once per source and SKU; what took
-    them.
+    """Put returned pieces on hand, once per source and SKU, in the open warehouse which most of
+    those sold to an order left from, else in the default one; what took them.
 
     Left out: a SKU of which no stock is kept, and what this source brought back before.
     """
@@ -265,10 +265,16 @@ async def lock_and_return(
     return await tx.all(
         SkuCount,
         """with given as materialized (
-             select g.sku_id, g.quantity, h.warehouse_id
+             select g.sku_id, g.quantity, coalesce(
+               (select m.warehouse_id from inventory.movements m
+                join inventory.warehouses h
+                  on h.shop_id = $1 and h.warehouse_id = m.warehouse_id and h.is_open
+                where m.shop_id = $1 and m.source = $9 and m.sku_id = g.sku_id and m.kind = 'sold'
+                order by m.delta, m.warehouse_id limit 1),
+               (select warehouse_id from inventory.warehouses where shop_id = $1 and is_default))
+               as warehouse_id
              from unnest($3::uuid[], $4::int[]) as g (sku_id, quantity)
-             join inventory.items i on i.shop_id = $1 and i.sku_id = g.sku_id
-             join inventory.warehouses h on h.shop_id = $1 and h.is_default),
+             join inventory.items i on i.shop_id = $1 and i.sku_id = g.sku_id),
            locked as materialized (
              select s.sku_id from inventory.stock s join given g using (sku_id, warehouse_id)
              where s.shop_id = $1 order by s.sku_id for no key update of s),
@@ -293,6 +299,7 @@ async def lock_and_return(
         mark.actor_name,
         mark.reason,
         mark.at,
+        sold_to,
     )
 
 
@@ -409,7 +416,10 @@ async def move_between(
 
 
 async def list_levels(tx: ReadTx, sku_ids: list[UUID]) -> list[StockLevel]:
-    """The numbers of these SKUs over open warehouses, in no order; unknown ones are left out."""
+    """The numbers of these SKUs over open warehouses, in no order; unknown ones are left out.
+
+    (The planner does not look into the list, or it would plan anew for every length.)
+    """
     return await tx.all(
         StockLevel,
         """select i.sku_id, coalesce(s.on_hand, 0) as on_hand, coalesce(s.reserved, 0) as reserved,
@@ -420,7 +430,7 @@ async def list_levels(tx: ReadTx, sku_ids: list[UUID]) -> list[StockLevel]:
              where s.shop_id = $1 and s.sku_id = i.sku_id and s.warehouse_id = any (array(
                select warehouse_id from inventory.warehouses where shop_id = $1 and is_open))) s
              on true
-           where i.shop_id = $1 and i.sku_id = any($2::uuid[])""",
+           where i.shop_id = $1 and i.sku_id = any((select $2::uuid[])::uuid[])""",
         tx.shop_id,
         sku_ids,
     )
@@ -457,17 +467,6 @@ async def list_low(tx: ReadTx, at_most: int) -> list[UUID]:
         at_most,
     )
     return found
-
-
-async def list_places(tx: ReadTx, sku_id: UUID) -> list[Place]:
-    """A SKU in every warehouse that holds it or held it."""
-    return await tx.all(
-        Place,
-        """select warehouse_id, on_hand, reserved from inventory.stock
-           where shop_id = $1 and sku_id = $2 order by warehouse_id""",
-        tx.shop_id,
-        sku_id,
-    )
 
 
 async def list_reservations(tx: ReadTx, source: UUID) -> list[Reservation]:

@@ -13,7 +13,7 @@ create table inventory.warehouses (
 );
 comment on table inventory.warehouses is
   'Where goods are. Orders are served from the open ones, the lowest priority first.';
-comment on column inventory.warehouses.is_default is 'Takes what names no place: new goods, and goods that come back.';
+comment on column inventory.warehouses.is_default is 'Takes what names no place: new goods, and goods that come back and left from nowhere known.';
 create unique index warehouse_default on inventory.warehouses (shop_id) where is_default;
 select kernel.tenant_table('inventory.warehouses');
 
@@ -85,6 +85,10 @@ create table inventory.movements (
 );
 comment on table inventory.movements is 'Each change of on_hand, never edited; their sum is on_hand.';
 create unique index movement_returned on inventory.movements (shop_id, source, sku_id) where kind = 'returned';
+create unique index movement_sold on inventory.movements (shop_id, source, sku_id, warehouse_id)
+  where kind = 'sold';
+comment on index inventory.movement_sold is
+  'What an order was sold leaves a warehouse once, and comes back to where it left from.';
 select kernel.tenant_table('inventory.movements');
 revoke update, delete on inventory.movements from siyu_app;
 

@@ -237,6 +237,7 @@ async def place_order(
                     platform=data.platform,
                     empties_cart=data.source == "cart",
                     promoter_id=data.promoter_id,
+                    best_coupons=data.coupon_ids is None,
                     chinese=_chinese(request),
                 )
             )
@@ -265,7 +266,7 @@ def _is_for_hot_lane(data: PlaceOrderBody, member: MemberIdentity) -> bool:
     """One SKU that is hot, and nothing that only the ordinary way can do."""
     return (
         len(data.lines) == 1
-        and data.coupon_ids == []
+        and not data.coupon_ids
         and not (data.use_points or data.use_balance or data.pickup_store_id)
         and inventory.is_hot(member.shop_id, data.lines[0].sku_id)
     )

@@ -2,7 +2,8 @@
 (`service/*_store.py`).
 """
 
-from collections.abc import AsyncIterator, Sequence
+import contextlib
+from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import datetime
 from typing import Annotated, Any, NamedTuple
 from uuid import UUID
@@ -62,8 +63,15 @@ async def insert_order(tx: Tx, new: NewOrder) -> None:
 
     Raises PriceChanged when the member has another order at a first order's price.
     """
-    try:
+    with first_order_once():
         await _insert_order(tx, new)
+
+
+@contextlib.contextmanager
+def first_order_once() -> Iterator[None]:
+    """Raise PriceChanged where the index on first orders refuses a second one."""
+    try:
+        yield
     except asyncpg.UniqueViolationError as error:
         if error.constraint_name == "order_first_once":
             raise PriceChanged from error

@@ -31,6 +31,8 @@ RESOLVE_SECONDS = 5.0
 _PROFILE = ("name", "notice", "logo_url", "time_zone")
 _resolved: dict[str, tuple[float, ShopIdentity]] = {}
 _pay_keys: dict[ShopId, tuple[float, PayCredentials, str | None]] = {}
+_mini_program_keys: dict[ShopId, tuple[float, MiniProgramCredentials]] = {}
+_time_zones: dict[ShopId, tuple[float, str]] = {}
 
 
 async def create_shop(
@@ -71,6 +73,16 @@ async def create_shop(
 async def get_shop(tx: ReadTx) -> Shop:
     """The profile of the shop of this transaction."""
     return await queries.get_shop(tx)
+
+
+async def get_time_zone(tx: ReadTx) -> str:
+    """Where the shop's days begin; remembered for RESOLVE_SECONDS."""
+    known = _time_zones.get(tx.shop_id)
+    if known and known[0] > clock.monotonic():
+        return known[1]
+    shop = await queries.get_shop(tx)
+    _time_zones[tx.shop_id] = (clock.monotonic() + RESOLVE_SECONDS, shop.time_zone)
+    return shop.time_zone
 
 
 async def list_shops(tx: ReadTx) -> list[Shop]:
@@ -118,6 +130,7 @@ async def edit_shop(tx: Tx, actor: Actor, change: Mapping[str, str | None]) -> S
         after={field: getattr(after, field) for field in changed},
     )
     _resolved.pop(after.code, None)
+    _time_zones.pop(tx.shop_id, None)
     return after
 
 
@@ -165,6 +178,7 @@ async def set_wechat(tx: Tx, actor: Actor, change: WeChatChange) -> WeChatSettin
         ),
     )
     _pay_keys.pop(tx.shop_id, None)
+    _mini_program_keys.pop(tx.shop_id, None)
     after = await get_wechat(tx)
     shown = ("environment", "appid", "mchid", "certificate_serial", "public_key_id")
     replaced = [
@@ -213,6 +227,20 @@ async def mini_program_credentials(tx: ReadTx) -> MiniProgramCredentials:
         secret=_open("app_secret", row.app_secret_sealed),
         base_url=_base_url(row.environment, config.settings().wechat_api_url),
     )
+
+
+async def mini_program_keys(shop_id: ShopId) -> MiniProgramCredentials:
+    """The same for the many who log in: remembered for RESOLVE_SECONDS; opens its own transaction.
+
+    Raises WeChatNotSet, which is not remembered.
+    """
+    known = _mini_program_keys.get(shop_id)
+    if known and known[0] > clock.monotonic():
+        return known[1]
+    async with reading(shop_id) as tx:
+        credentials = await mini_program_credentials(tx)
+    _mini_program_keys[shop_id] = (clock.monotonic() + RESOLVE_SECONDS, credentials)
+    return credentials
 
 
 async def pay_credentials(tx: ReadTx) -> PayCredentials:

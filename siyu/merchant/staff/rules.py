@@ -13,9 +13,10 @@ from siyu.merchant.staff.contracts import BadLoginName, BadName, Role, WeakPassw
 _MANAGER = frozenset({
     "shop.read", "shop.write", "products.read", "products.write", "stock.read", "stock.write",
     "orders.read", "orders.write", "orders.collect", "orders.export", "members.read",
-    "members.write", "members.reveal", "insight.read", "audit.read", "jobs.manage",
+    "members.write", "members.reveal", "insight.read", "insight.write", "audit.read", "jobs.manage",
     "after_sale.read", "after_sale.write", "reviews.read", "reviews.write", "money.read",
     "money.write", "coupons.read", "coupons.write", "prices.read", "prices.write",
+    "experiments.write",
 })  # fmt: skip
 
 PERMISSIONS: dict[Role, frozenset[str]] = {
@@ -33,6 +34,7 @@ PERMISSIONS: dict[Role, frozenset[str]] = {
     }),
     Role.ANALYST: frozenset({
         "shop.read", "products.read", "stock.read", "reviews.read", "insight.read",
+        "insight.write",
     }),
 }  # fmt: skip
 """All that is granted. What does not stand here is refused; no list is read as "everything"."""

@@ -201,11 +201,12 @@ class OutsideSum(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OutsideNumber(msgspec.Struct, frozen=True, kw_only=True):
-    """What a domain says happened at WeChat: its `ref` in the ledger, our number there, and by
-    how much it changes our balance (> 0 in)."""
+    """What a domain says happened at WeChat: its `ref` in the ledger, our number there, the
+    merchant account, and by how much it changes our balance (> 0 in)."""
 
     ref: UUID
     number: str
+    merchant: str
     amount_fen: int
 
 

@@ -282,11 +282,6 @@ KINDS: Final[dict[str, KindWords]] = {
     "opening": KindWords(
         "期初", "Opening", "期初余额 {total}。", "An opening balance of {total}."
     ),
-    "adjustment": KindWords(
-        "调账", "Adjustment",
-        "财务调账 {total}。",
-        "Finance adjusted {total}.",
-    ),
     "reversal": KindWords(
         "冲正", "Reversal",
         "冲正一笔 {total} 的账，恢复到入账前。",

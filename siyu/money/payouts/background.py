@@ -24,8 +24,7 @@ async def follow_up_due() -> None:
     """
     now = clock.now()
     async with system_transaction() as tx:
-        due = await queries.lock_due_payouts(tx, now, _BATCH)
-        await queries.move_payouts_on(tx, due, now + CALL_LASTS)
+        due = await queries.take_due_payouts(tx, now, now + CALL_LASTS, _BATCH)
     await for_each(service.follow_up, [(one.shop_id, one.found_id) for one in due])
 
 
@@ -34,6 +33,5 @@ async def follow_agreements_due() -> None:
     """Ask for agreements, and how they stand."""
     now = clock.now()
     async with system_transaction() as tx:
-        due = await queries.lock_due_agreements(tx, now, _BATCH)
-        await queries.move_agreements_on(tx, due, now + CALL_LASTS)
+        due = await queries.take_due_agreements(tx, now, now + CALL_LASTS, _BATCH)
     await for_each(service.follow_agreement, [(one.shop_id, one.found_id) for one in due])

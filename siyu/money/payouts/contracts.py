@@ -98,6 +98,16 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
     agreement: AgreementState | None
 
 
+class Agreement(msgspec.Struct, frozen=True, kw_only=True):
+    """A member's agreement as the shop sees it; number is ours at WeChat."""
+
+    agreement_id: UUID
+    member_id: UUID
+    state: AgreementState
+    number: str
+    created_at: datetime
+
+
 class Confirmation(msgspec.Struct, frozen=True, kw_only=True):
     """What the phone gives to wx.requestMerchantTransfer; names are WeChat's own."""
 

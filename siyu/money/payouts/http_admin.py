@@ -9,7 +9,14 @@ from litestar.params import Parameter
 from siyu.kernel.db import reading, transaction
 from siyu.kernel.http import OnceKey, Page, StaffIdentity, decode_cursor, get, post, put, staff
 from siyu.money.payouts import service
-from siyu.money.payouts.contracts import Payout, PayoutState, Settings, TimelineEntry
+from siyu.money.payouts.contracts import (
+    Agreement,
+    AgreementState,
+    Payout,
+    PayoutState,
+    Settings,
+    TimelineEntry,
+)
 
 Limit = Annotated[int, Parameter(ge=1, le=100)]
 
@@ -118,6 +125,20 @@ async def cancel_payout(staff: StaffIdentity, payout_id: UUID, once: OnceKey) ->
         return await service.get_payout(read, payout_id)
 
 
+@get("/payout-agreements", access=staff("money.read"))
+async def list_payout_agreements(
+    staff: StaffIdentity,
+    status: AgreementState | None = None,
+    cursor: str | None = None,
+    limit: Limit = 50,
+) -> Page[Agreement]:
+    """Who receives payouts without confirming each one, or was asked to; the newest first."""
+    before = decode_cursor(cursor, tuple[UUID])
+    async with reading(staff.shop_id) as tx:
+        rows = await service.list_agreements(tx, status, before[0] if before else None, limit + 1)
+    return Page.of(rows, limit, lambda row: [row.agreement_id])
+
+
 routes = [
     get_payout_settings,
     put_payout_settings,
@@ -126,4 +147,5 @@ routes = [
     approve_payout,
     reject_payout,
     cancel_payout,
+    list_payout_agreements,
 ]

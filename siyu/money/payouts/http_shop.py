@@ -120,12 +120,24 @@ async def request_my_agreement(member: MemberIdentity, once: OnceKey) -> MyAgree
         return MyAgreement(await service.get_agreement_view(read, member.member_id))
 
 
+@post("/payouts/agreement/sync", access=MEMBER)
+async def sync_my_agreement(member: MemberIdentity) -> MyAgreement:
+    """Ask WeChat now, after the phone has agreed."""
+    async with reading(member.shop_id) as tx:
+        found = await service.get_agreement_view(tx, member.member_id)
+    if found is not None:
+        await service.follow_agreement(member.shop_id, found.agreement_id)
+    async with reading(member.shop_id) as read:
+        return MyAgreement(await service.get_agreement_view(read, member.member_id))
+
+
 routes = [
     get_payout_offer,
     request_payout,
     list_my_payouts,
     get_my_agreement,
     request_my_agreement,
+    sync_my_agreement,
     get_my_payout,
     get_payout_confirmation,
     sync_my_payout,

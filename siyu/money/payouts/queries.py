@@ -1,6 +1,5 @@
 """All SQL of payouts."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -11,6 +10,7 @@ from siyu.kernel import clock
 from siyu.kernel.db import ReadTx, Tx
 from siyu.kernel.ids import new_id
 from siyu.money.payouts.contracts import (
+    Agreement,
     AgreementState,
     PayoutId,
     PayoutState,
@@ -229,26 +229,21 @@ async def update_payout(tx: Tx, row: PayoutRow) -> None:
     )
 
 
-async def lock_due_payouts(tx: Tx, now: datetime, limit: int) -> list[Due]:
-    """Payouts of all shops that WeChat is to be asked about."""
+async def take_due_payouts(tx: Tx, now: datetime, next_at: datetime, limit: int) -> list[Due]:
+    """Payouts of all shops that WeChat is to be asked about.
+    `next_at`: when they are due again, should this time fail."""
     return await tx.all(
         Due,
-        """select shop_id, payout_id as found_id from payouts.payouts
-           where next_at <= $1 order by next_at limit $2 for no key update skip locked""",
+        """with due as (
+             select shop_id, payout_id as found_id, next_at from payouts.payouts
+             where next_at <= $1 order by next_at limit $3 for no key update skip locked),
+           moved as (
+             update payouts.payouts p set next_at = $2 from due
+             where p.shop_id = due.shop_id and p.payout_id = due.found_id)
+           select shop_id, found_id from due order by next_at, found_id""",
         now,
-        limit,
-    )
-
-
-async def move_payouts_on(tx: Tx, due: Sequence[Due], next_at: datetime) -> None:
-    """Set when to ask again, should this time fail."""
-    await tx.run(
-        """update payouts.payouts p set next_at = $3
-           from unnest($1::int[], $2::uuid[]) as d (shop_id, payout_id)
-           where p.shop_id = d.shop_id and p.payout_id = d.payout_id and p.next_at is not null""",
-        [one.shop_id for one in due],
-        [one.found_id for one in due],
         next_at,
+        limit,
     )
 
 
@@ -309,6 +304,23 @@ async def find_agreement(tx: ReadTx, merchant: str, member_id: UUID) -> Agreemen
     )
 
 
+async def list_agreements(
+    tx: ReadTx, state: AgreementState | None, before: UUID | None, limit: int
+) -> list[Agreement]:
+    """Agreements, the newest first; before: agreement_id of the last one shown."""
+    return await tx.all(
+        Agreement,
+        """select agreement_id, member_id, state, number, created_at from payouts.agreements
+           where shop_id = $1 and ($2::text is null or state = $2)
+             and ($3::uuid is null or agreement_id < $3)
+           order by agreement_id desc limit $4""",
+        tx.shop_id,
+        state,
+        before,
+        limit,
+    )
+
+
 async def insert_agreement(tx: Tx, row: AgreementRow) -> bool:
     """Store an agreement to ask for; False when there is one."""
     return bool(
@@ -345,25 +357,19 @@ async def move_agreement(
     )
 
 
-async def lock_due_agreements(tx: Tx, now: datetime, limit: int) -> list[Due]:
-    """Agreements of all shops that WeChat is to be asked about."""
+async def take_due_agreements(tx: Tx, now: datetime, next_at: datetime, limit: int) -> list[Due]:
+    """Agreements of all shops that WeChat is to be asked about.
+    `next_at`: when they are due again, should this time fail."""
     return await tx.all(
         Due,
-        """select shop_id, agreement_id as found_id from payouts.agreements
-           where next_at <= $1 order by next_at limit $2 for no key update skip locked""",
+        """with due as (
+             select shop_id, agreement_id as found_id, next_at from payouts.agreements
+             where next_at <= $1 order by next_at limit $3 for no key update skip locked),
+           moved as (
+             update payouts.agreements a set next_at = $2 from due
+             where a.shop_id = due.shop_id and a.agreement_id = due.found_id)
+           select shop_id, found_id from due order by next_at, found_id""",
         now,
-        limit,
-    )
-
-
-async def move_agreements_on(tx: Tx, due: Sequence[Due], next_at: datetime) -> None:
-    """Set when to ask again, should this time fail."""
-    await tx.run(
-        """update payouts.agreements a set next_at = $3
-           from unnest($1::int[], $2::uuid[]) as d (shop_id, agreement_id)
-           where a.shop_id = d.shop_id and a.agreement_id = d.agreement_id
-             and a.next_at is not null""",
-        [one.shop_id for one in due],
-        [one.found_id for one in due],
         next_at,
+        limit,
     )

@@ -1,6 +1,6 @@
 """The console's view of points: the shop's rules, and any member's points."""
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -10,7 +10,7 @@ from litestar.params import Parameter
 
 from siyu.kernel.auth import StaffIdentity
 from siyu.kernel.db import reading, transaction
-from siyu.kernel.http import OnceKey, Page, get, post, put, staff
+from siyu.kernel.http import OnceKey, Page, decode_cursor, get, post, put, staff
 from siyu.money.points import service
 from siyu.money.points.contracts import MAX_POINTS, Points, PointsSettings
 from siyu.money.points.http_shop import PointsMovementView, points_fields, statement_page
@@ -58,6 +58,17 @@ class PointsLotView(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
 
 
+class PointsAccountView(msgspec.Struct, frozen=True, kw_only=True):
+    """What a member has."""
+
+    member_id: UUID
+    balance: int
+    held: int
+    owed: int
+    next_expiry_on: date | None
+    next_expiry_points: int
+
+
 class MemberPointsView(msgspec.Struct, frozen=True, kw_only=True):
     """A member's points, and the lots in the order they will be spent."""
 
@@ -83,6 +94,27 @@ async def set_points_settings(data: PointsSettingsBody, staff: StaffIdentity) ->
     settings = PointsSettings(**msgspec.structs.asdict(data))
     async with transaction(staff.shop_id) as tx:
         return _settings(await service.set_settings(tx, staff, settings))
+
+
+@get("/points/accounts", access=staff("money.read"))
+async def list_points_accounts(
+    staff: StaffIdentity,
+    ending_within_days: Annotated[int, Parameter(ge=0, le=3660)] | None = None,
+    cursor: str | None = None,
+    limit: Annotated[int, Parameter(ge=1, le=100)] = 50,
+) -> Page[PointsAccountView]:
+    """Members who ever had points, those who joined last first; all of them, or those whose points
+    end within so many days."""
+    before = decode_cursor(cursor, tuple[UUID])
+    async with reading(staff.shop_id) as tx:
+        rows = await service.list_accounts(
+            tx,
+            timedelta(ending_within_days) if ending_within_days is not None else None,
+            before[0] if before else None,
+            limit + 1,
+        )
+    views = [PointsAccountView(member_id=one, **points_fields(found)) for one, found in rows]
+    return Page.of(views, limit, lambda view: [view.member_id])
 
 
 @get("/members/{member_id:uuid}/points", access=staff("money.read"))
@@ -139,6 +171,7 @@ def _settings(settings: PointsSettings) -> PointsSettingsView:
 routes = [
     show_points_settings,
     set_points_settings,
+    list_points_accounts,
     show_member_points,
     list_member_point_movements,
     adjust_member_points,

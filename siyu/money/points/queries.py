@@ -55,6 +55,7 @@ class Earning(msgspec.Struct, frozen=True, kw_only=True):
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """A member's points as the wallet shows them."""
 
+    member_id: UUID
     points_left: int
     held: int
     below_zero: int
@@ -119,37 +120,56 @@ async def move_debts(tx: Tx, member_id: UUID, below_zero: int, owed: int) -> Non
     await tx.run(
         """update points.accounts set below_zero = below_zero + $3, owed = owed + $4
            where shop_id = $1 and member_id = $2""",
-        tx.shop_id,
-        member_id,
-        below_zero,
-        owed,
+        *(tx.shop_id, member_id, below_zero, owed),
     )
 
 
-async def get_standing(tx: ReadTx, member_id: UUID, today: date) -> Standing:
-    """What a member has on that business day; points whose day is over count as gone."""
-    return await tx.one(
+async def list_standings(tx: ReadTx, members: Sequence[UUID], today: date) -> list[Standing]:
+    """What each of these members has on that business day, in their order; points whose day is
+    over count as gone."""
+    return await tx.all(
         Standing,
-        """with good as (
-             select points_left, expires_on from points.lots
-             where shop_id = $1 and member_id = $2 and points_left > 0
-               and (expires_on is null or expires_on >= $3)),
-           next as (
-             select expires_on, sum(points_left) as points_left from good
-             where expires_on is not null group by 1 order by 1 limit 1)
-           select coalesce((select sum(points_left) from good), 0)::bigint as points_left,
-             coalesce((select sum(points) from points.spendings
-               where shop_id = $1 and member_id = $2 and state = 'held'), 0)::bigint as held,
+        """select who.member_id, coalesce(good.points, 0)::bigint as points_left,
+             coalesce((select sum(points) from points.spendings s
+               where s.shop_id = $1 and s.member_id = who.member_id and state = 'held'),
+               0)::bigint as held,
              coalesce(a.below_zero, 0) as below_zero, coalesce(a.owed, 0) as owed,
-             n.expires_on as next_expiry_on,
-             coalesce(n.points_left, 0)::bigint as next_expiry_points
-           from (select 1) as one
-           left join points.accounts a on a.shop_id = $1 and a.member_id = $2
-           left join next n on true""",
+             next.expires_on as next_expiry_on,
+             coalesce(next.points, 0)::bigint as next_expiry_points
+           from unnest($2::uuid[]) with ordinality as who (member_id, place)
+           left join points.accounts a on a.shop_id = $1 and a.member_id = who.member_id
+           left join lateral (
+             select sum(points_left) as points from points.lots l
+             where l.shop_id = $1 and l.member_id = who.member_id and points_left > 0
+               and (expires_on is null or expires_on >= $3)) good on true
+           left join lateral (
+             select expires_on, sum(points_left) as points from points.lots l
+             where l.shop_id = $1 and l.member_id = who.member_id and points_left > 0
+               and expires_on >= $3
+             group by 1 order by 1 limit 1) next on true
+           order by place""",
         tx.shop_id,
-        member_id,
+        list(members),
         today,
     )
+
+
+async def list_members(
+    tx: ReadTx, today: date, ending_by: date | None, before: UUID | None, limit: int
+) -> list[UUID]:
+    """Who ever had points, those who joined last first; ending_by: only who has points whose last
+    day is one of those until then; before: the last one already seen."""
+    found: list[UUID] = await tx.value(
+        """select array(select member_id from points.accounts a
+           where shop_id = $1 and ($4::uuid is null or member_id < $4)
+             and ($3::date is null or exists (
+               select from points.lots l
+               where l.shop_id = $1 and l.member_id = a.member_id and points_left > 0
+                 and expires_on between $2 and $3))
+           order by member_id desc limit $5)""",
+        *(tx.shop_id, today, ending_by, before, limit),
+    )
+    return found
 
 
 # --- lots -----------------------------------------------------------------------------------------
@@ -399,10 +419,7 @@ async def upsert_refunded(tx: Tx, order_id: UUID, member_id: UUID, refunded_fen:
              do update set refunded_fen = e.refunded_fen + excluded.refunded_fen
            returning order_id, member_id, eligible_fen, refunded_fen, per_yuan, earned, revoked,
              forgone, earned_at""",
-        tx.shop_id,
-        order_id,
-        member_id,
-        refunded_fen,
+        *(tx.shop_id, order_id, member_id, refunded_fen),
     )
 
 
@@ -463,15 +480,7 @@ async def insert_movement(
                where m.shop_id = $1 and m.member_id = $2 and m.movement_no = c.no - 1), 0),
              $5, $6, $7, $8, $9
            from counted c returning movement_no""",
-        tx.shop_id,
-        member_id,
-        kind,
-        points,
-        owed,
-        order_id,
-        expires_on,
-        note,
-        clock.now(),
+        *(tx.shop_id, member_id, kind, points, owed, order_id, expires_on, note, clock.now()),
     )
     return number
 
@@ -486,8 +495,5 @@ async def list_movements(
            from points.movements
            where shop_id = $1 and member_id = $2 and ($3::int is null or movement_no < $3)
            order by movement_no desc limit $4""",
-        tx.shop_id,
-        member_id,
-        before_no,
-        limit,
+        *(tx.shop_id, member_id, before_no, limit),
     )

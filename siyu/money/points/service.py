@@ -65,7 +65,23 @@ async def set_settings(tx: Tx, actor: Actor, settings: PointsSettings) -> Points
 
 async def get_points(tx: ReadTx, member_id: UUID) -> Points:
     """A member's points as of today."""
-    found = await queries.get_standing(tx, member_id, await _today(tx))
+    [found] = await queries.list_standings(tx, [member_id], await _today(tx))
+    return _points(found)
+
+
+async def list_accounts(
+    tx: ReadTx, ending_within: timedelta | None, before: UUID | None, limit: int
+) -> list[tuple[UUID, Points]]:
+    """Members who ever had points and what they have today, those who joined last first.
+    ending_within: only who has points that end so soon; before: the last member already seen."""
+    today = await _today(tx)
+    ending_by = today + ending_within if ending_within is not None else None
+    members = await queries.list_members(tx, today, ending_by, before, limit)
+    found = await queries.list_standings(tx, members, today)
+    return [(one.member_id, _points(one)) for one in found]
+
+
+def _points(found: queries.Standing) -> Points:
     return Points(
         balance=found.points_left - found.below_zero,
         held=found.held,
@@ -96,8 +112,7 @@ async def quote(tx: ReadTx, member_id: UUID, eligible_fen: int) -> PointsOffer:
     settings = await queries.get_settings(tx)
     if not settings.is_enabled:
         return PointsOffer(0, 0)
-    found = await queries.get_standing(tx, member_id, await _today(tx))
-    return rules.offer(found.points_left - found.below_zero, eligible_fen, settings)
+    return rules.offer((await get_points(tx, member_id)).balance, eligible_fen, settings)
 
 
 async def hold(
@@ -431,5 +446,4 @@ async def _person_no(tx: ReadTx, member_id: UUID) -> int:
 
 
 async def _today(tx: ReadTx) -> date:
-    shop = await shops.get_shop(tx)
-    return clock.business_day(clock.now(), shop.time_zone)
+    return clock.business_day(clock.now(), await shops.get_time_zone(tx))

@@ -52,8 +52,7 @@ async def share_due() -> None:
     """
     now = clock.now()
     async with system_transaction() as tx:
-        due = await queries.lock_due_plans(tx, now, _BATCH)
-        await queries.move_plans_on(tx, due, now + _IN_CASE_OF_FAILURE)
+        due = await queries.take_due_plans(tx, now, now + _IN_CASE_OF_FAILURE, _BATCH)
     await for_each(service.advance, [(one.shop_id, one.found_id) for one in due])
 
 
@@ -62,6 +61,5 @@ async def tell_receivers() -> None:
     """Tell WeChat of receivers that come or go."""
     now = clock.now()
     async with system_transaction() as tx:
-        due = await partner_store.lock_due_receivers(tx, now, _BATCH)
-        await partner_store.move_receivers_on(tx, due, now + _IN_CASE_OF_FAILURE)
+        due = await partner_store.take_due_receivers(tx, now, now + _IN_CASE_OF_FAILURE, _BATCH)
     await for_each(service.tell_wechat, [(one.shop_id, one.found_id) for one in due])

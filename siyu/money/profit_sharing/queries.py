@@ -208,26 +208,21 @@ async def update_part(tx: Tx, order_id: UUID, part: Part) -> None:
     )
 
 
-async def lock_due_plans(tx: Tx, now: datetime, limit: int) -> list[Due]:
-    """Plans of all shops that have something to do."""
+async def take_due_plans(tx: Tx, now: datetime, next_at: datetime, limit: int) -> list[Due]:
+    """Plans of all shops that have something to do.
+    `next_at`: when they are due again, should this time fail."""
     return await tx.all(
         Due,
-        """select shop_id, order_id as found_id from profit_sharing.plans
-           where next_at <= $1 order by next_at limit $2 for no key update skip locked""",
+        """with due as (
+             select shop_id, order_id as found_id, next_at from profit_sharing.plans
+             where next_at <= $1 order by next_at limit $3 for no key update skip locked),
+           moved as (
+             update profit_sharing.plans p set next_at = $2 from due
+             where p.shop_id = due.shop_id and p.order_id = due.found_id)
+           select shop_id, found_id from due order by next_at, found_id""",
         now,
-        limit,
-    )
-
-
-async def move_plans_on(tx: Tx, due: Sequence[Due], next_at: datetime) -> None:
-    """Set when to look again, should this time fail."""
-    await tx.run(
-        """update profit_sharing.plans p set next_at = $3
-           from unnest($1::int[], $2::uuid[]) as d (shop_id, order_id)
-           where p.shop_id = d.shop_id and p.order_id = d.order_id and p.next_at is not null""",
-        [one.shop_id for one in due],
-        [one.found_id for one in due],
         next_at,
+        limit,
     )
 
 

@@ -48,6 +48,8 @@ from siyu.wechat.pay.contracts import PayCredentials, WeChatError
 log = logging.getLogger("siyu.reconciliation")
 _LOOK_BACK = timedelta(days=3)
 _MOST_DAYS = 90  # WeChat keeps bills for three months
+FORMER_ACCOUNT = "FORMER_ACCOUNT"
+"""Why a day waits: the shop has changed its merchant account, and only the old keys open it."""
 
 list_days = queries.list_days
 list_lines = queries.list_lines_page
@@ -74,20 +76,31 @@ async def fetch_day(shop_id: ShopId, on: date) -> None:
     """Fetch both bills of a day outside of any transaction, keep them and compare.
 
     What WeChat cannot give yet, or gives broken, is asked for again every half hour; after a day
-    somebody is told (F023). Raises DayUnknown, EarlierDayWaits, WeChatNotSet.
+    somebody is told (F023). A shop has the keys of one merchant account at a time: a day of a
+    former one waits until they are entered again, and says so. Raises DayUnknown,
+    EarlierDayWaits, WeChatNotSet.
     """
     async with reading(shop_id) as read:
         credentials = await shops.pay_credentials(read)
-        day = await queries.get_day(read, on, credentials.mchid)
-    if day is None:
+        days = await queries.list_days_on(read, on)
+    if not days:
         raise DayUnknown
-    if day.state is not DayState.WAITING:
-        await compare_day(shop_id, on, credentials.mchid)
-        return
+    for day in days:
+        if day.state is not DayState.WAITING:
+            await compare_day(shop_id, on, day.merchant)
+        elif day.merchant != credentials.mchid:
+            await _note_failure(shop_id, day, FORMER_ACCOUNT)
+        else:
+            await _fetch_and_compare(shop_id, day, credentials)
+
+
+async def _fetch_and_compare(shop_id: ShopId, day: Day, credentials: PayCredentials) -> None:
+    on = day.on
     try:
         lines = await _fetch(credentials, on)
     except (WeChatError, BillUnreadable) as error:
-        await _note_failure(shop_id, day, error)
+        problem = error.code if isinstance(error, WeChatError) else str(error)
+        await _note_failure(shop_id, day, problem)
         return
     async with transaction(shop_id) as tx:
         if not await queries.lock_day(tx, on, credentials.mchid):
@@ -113,9 +126,8 @@ async def _fetch(credentials: PayCredentials, on: date) -> list[BillLine]:
     return lines + (rules.read_fund_bill(fund) if fund is not None else [])
 
 
-async def _note_failure(shop_id: ShopId, day: Day, error: WeChatError | BillUnreadable) -> None:
+async def _note_failure(shop_id: ShopId, day: Day, problem: str) -> None:
     now = clock.now()
-    problem = error.code if isinstance(error, WeChatError) else str(error)
     async with transaction(shop_id) as tx:
         await queries.move_day_failed(tx, day.on, day.merchant, problem, now + rules.RETRY_EVERY)
     if rules.is_late(day.on, now):
@@ -137,7 +149,7 @@ async def _compare(tx: Tx, on: date, merchant: str) -> None:
     numbers = {line.own_number for line in lines}
     # What goes out on one day and comes back on another is judged as a whole.
     told = await queries.list_lines_of(tx, merchant, sorted(numbers))
-    found = rules.compare(told, await _load_ours(tx, numbers), await _load_unseen(tx, on))
+    found = rules.compare(told, await _load_ours(tx, numbers), await _load_unseen(tx, on, merchant))
     broken = rules.chain_break(fund, opening)
     if broken is not None:
         found.append(_chain_ticket(broken))
@@ -225,8 +237,8 @@ def _together(rows: list[Ours]) -> Ours:
     )
 
 
-async def _load_unseen(tx: ReadTx, on: date) -> list[Ours]:
-    """What we settled until the end of a day, and no bill has shown."""
+async def _load_unseen(tx: ReadTx, on: date, merchant: str) -> list[Ours]:
+    """What we settled in an account until the end of a day, and no bill has shown."""
     end = datetime.combine(on + timedelta(days=1), time(), rules.CHINA)
     refs = await ledger.list_outside_refs(tx, end - _LOOK_BACK, end)
     rows = [
@@ -235,7 +247,7 @@ async def _load_unseen(tx: ReadTx, on: date) -> list[Ours]:
         *await payouts.list_outside(tx, refs),
     ]
     shown = await queries.list_shown(tx, [row.number for row in rows])
-    numbers = {row.number for row in rows} - shown
+    numbers = {row.number for row in rows if row.merchant == merchant} - shown
     return list((await _load_ours(tx, numbers)).values())
 
 

@@ -69,6 +69,13 @@ class MemberDetail(MemberSummary, frozen=True):
     merged_visitor_count: int
 
 
+class Identity(msgspec.Struct, frozen=True):
+    """A number under which the shop met a person, and when first."""
+
+    person_no: int
+    created_at: datetime
+
+
 class LoggedIn(msgspec.Struct, frozen=True):
     """The outcome of a log-in."""
 

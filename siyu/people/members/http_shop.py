@@ -106,8 +106,7 @@ def _text(data: AddressBody) -> AddressText:
 @post("/login", access=SHOP)
 async def log_in(data: LoginBody, shop: ShopIdentity) -> LoginView:
     """Log in with a code of wx.login; a person seen for the first time becomes a member."""
-    async with reading(shop.shop_id) as tx:
-        credentials = await shops.mini_program_credentials(tx)
+    credentials = await shops.mini_program_keys(shop.shop_id)
     session = await mini_program.code2session(credentials, data.code)
     async with transaction(shop.shop_id) as tx:
         entered = await service.record_login(

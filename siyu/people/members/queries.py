@@ -131,26 +131,27 @@ async def insert_member(
     nickname: str,
     nickname_key: str,
     union_key: bytes | None,
+    app_id: str,
+    subject: str,
     at: datetime,
 ) -> MemberRow:
-    """Make person `person_no` (the counter is held and moved here) and its member."""
+    """Make person `person_no` (the counter is held and moved here) and its member, who has just
+    logged in as the `subject` of an app.
+    """
     return await tx.one(
         MemberRow,
         f"""with counter as (
               update members.person_counters set last_no = $3 where shop_id = $1),
             person as (
               insert into members.persons (shop_id, person_no, origin, created_at)
-              values ($1, $3, 'member', $7))
+              values ($1, $3, 'member', $7)),
+            login as (
+              insert into members.logins (shop_id, app_id, subject, member_id, created_at)
+              values ($1, $8, $9, $2, $7))
             insert into members.members as m (shop_id, member_id, person_no, nickname,
-              nickname_key, union_key, joined_at)
-            values ($1, $2, $3, $4, $5, $6, $7) returning {_MEMBER}""",
-        tx.shop_id,
-        member_id,
-        person_no,
-        nickname,
-        nickname_key,
-        union_key,
-        at,
+              nickname_key, union_key, joined_at, last_login_at)
+            values ($1, $2, $3, $4, $5, $6, $7, $7) returning {_MEMBER}""",
+        *(tx.shop_id, member_id, person_no, nickname, nickname_key, union_key, at, app_id, subject),
     )
 
 
@@ -159,11 +160,7 @@ async def insert_login(tx: Tx, app_id: str, subject: str, member_id: UUID, at: d
     await tx.run(
         """insert into members.logins (shop_id, app_id, subject, member_id, created_at)
            values ($1, $2, $3, $4, $5)""",
-        tx.shop_id,
-        app_id,
-        subject,
-        member_id,
-        at,
+        *(tx.shop_id, app_id, subject, member_id, at),
     )
 
 
@@ -193,11 +190,7 @@ async def update_profile(
         f"""update members.members m set nickname = $3, nickname_key = $4,
               avatar_url = coalesce($5, m.avatar_url)
             where m.shop_id = $1 and m.member_id = $2 returning {_MEMBER}""",
-        tx.shop_id,
-        member_id,
-        nickname,
-        nickname_key,
-        avatar_url,
+        *(tx.shop_id, member_id, nickname, nickname_key, avatar_url),
     )
 
 
@@ -246,6 +239,7 @@ async def list_members(
     after: tuple[datetime, UUID] | None,
     limit: int,
     ids: Sequence[UUID] | None = None,
+    persons: Sequence[int] | None = None,
 ) -> list[MemberRow]:
     """Members, newest first; a name by its beginning, a phone number by its hash, or by ids."""
     args: list[Any] = [tx.shop_id]
@@ -258,6 +252,7 @@ async def list_members(
         ("m.nickname_key like ?", pattern),
         ("m.phone_key = ?", phone_key),
         ("m.member_id = any(?::uuid[])", ids),
+        ("m.person_no = any(?::bigint[])", persons),
     )
     if after is not None:
         args += after
@@ -319,12 +314,16 @@ async def get_address(tx: ReadTx, member_id: UUID, address_id: UUID) -> AddressR
 async def list_for_checkout(
     tx: ReadTx, buyers: Sequence[tuple[UUID, UUID | None]]
 ) -> list[CheckoutRow]:
-    """Members, each with one of their own addresses, in the order of (member, address) asked."""
+    """Members, each with one of their own addresses, in the order of (member, address) asked.
+
+    (The planner does not look into the lists, or it would plan anew for every length.)
+    """
     return await tx.all(
         CheckoutRow,
         """select m.member_id, m.person_no, m.level, a.address_id, a.province, a.city, a.sealed,
              a.is_default
-           from unnest($2::uuid[], $3::uuid[]) with ordinality as b (member_id, address_id, no)
+           from unnest((select $2::uuid[]), (select $3::uuid[]))
+             with ordinality as b (member_id, address_id, no)
            left join members.members m on m.shop_id = $1 and m.member_id = b.member_id
            left join members.addresses a on a.shop_id = $1 and a.member_id = b.member_id
              and a.address_id = b.address_id
@@ -346,10 +345,14 @@ async def clear_default(tx: Tx, member_id: UUID) -> None:
 
 
 async def insert_address(tx: Tx, member_id: UUID, address: AddressRow, at: datetime) -> None:
-    """Keep an address."""
+    """Keep an address; a default one takes the place of the one before."""
     await tx.run(
-        """insert into members.addresses (shop_id, member_id, address_id, province, city, sealed,
-             is_default, created_at) values ($1, $2, $3, $4, $5, $6, $7, $8)""",
+        """with before as (
+             update members.addresses set is_default = false
+             where shop_id = $1 and member_id = $2 and is_default and $7 returning address_id)
+           insert into members.addresses (shop_id, member_id, address_id, province, city, sealed,
+             is_default, created_at)
+           select $1, $2, $3, $4, $5, $6, $7, $8 from (select count(*) from before) first""",
         *(tx.shop_id, member_id, *msgspec.structs.astuple(address), at),
     )
 

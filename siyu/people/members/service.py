@@ -20,6 +20,7 @@ from siyu.people.members.contracts import (
     AddressText,
     BadPhone,
     CheckoutMember,
+    Identity,
     ImportedMember,
     ImportRow,
     Level,
@@ -75,7 +76,7 @@ async def record_login(
     elif union_key is not None and not known.has_union:
         # Two members may learn the same shared id at once; only the first keeps it.
         await queries.lock_person_counter(tx)
-    row = await queries.set_logged_in(tx, known.member_id, union_key, now)
+    row = known if is_new else await queries.set_logged_in(tx, known.member_id, union_key, now)
     emit(tx, MemberLoggedIn(row.person_no, row.member_id, platform))
     if visitor is not None:
         await join_visitor(tx, visitor, row.member_id, row.person_no)
@@ -105,9 +106,10 @@ async def _make_login(
         nickname=nickname,
         nickname_key=rules.search_key(nickname),
         union_key=union_key,
+        app_id=app_id,
+        subject=subject,
         at=now,
     )
-    await queries.insert_login(tx, app_id, subject, row.member_id, now)
     emit(tx, MemberJoined(row.person_no, row.member_id, platform))
     return row, True
 
@@ -155,6 +157,20 @@ async def join_visitor(tx: Tx, visitor: UUID, member_id: UUID, person_no: int) -
         emit(tx, PersonJoined(person_no, known.person_no))
 
 
+async def list_identities(tx: ReadTx, person_no: int) -> list[Identity]:
+    """The numbers under which the shop met a person: their own, and those of joined visitors.
+
+    Smallest first; empty for a number that nobody has.
+    """
+    return await tx.all(
+        Identity,
+        """select person_no, created_at from members.persons
+           where shop_id = $1 and (person_no = $2 or merged_into = $2) order by person_no""",
+        tx.shop_id,
+        person_no,
+    )
+
+
 # --- profile ----------------------------------------------------------------------------------
 
 
@@ -177,14 +193,15 @@ async def list_members(
     after: tuple[datetime, UUID] | None,
     limit: int,
     ids: Sequence[UUID] | None = None,
+    persons: Sequence[int] | None = None,
 ) -> list[MemberSummary]:
     """Members, newest first. q: a whole phone number, or how a nickname begins; ids: only these.
 
-    after: joined_at and member_id of the last one shown.
+    after: joined_at and member_id of the last one shown. persons: only those with these numbers.
     """
     key = phone_key(q) if q else None
     prefix = (rules.search_key(q.strip()) or None) if q and key is None else None
-    rows = await queries.list_members(tx, prefix, key, after, limit, ids)
+    rows = await queries.list_members(tx, prefix, key, after, limit, ids, persons)
     return [_summary(row) for row in rows]
 
 
@@ -344,10 +361,7 @@ async def add_address(tx: Tx, member_id: UUID, text: AddressText, is_default: bo
     kept = await queries.list_addresses(tx, member_id)
     if len(kept) >= rules.ADDRESSES_MAX:
         raise TooManyAddresses(limit=rules.ADDRESSES_MAX)
-    is_default = is_default or not kept
-    if is_default:
-        await queries.clear_default(tx, member_id)
-    row = _sealed(new_id(), text, is_default)
+    row = _sealed(new_id(), text, is_default or not kept)
     await queries.insert_address(tx, member_id, row, clock.now())
     return _opened(row)
 

@@ -1,6 +1,6 @@
 """All SQL of the manifest."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
@@ -8,7 +8,15 @@ import msgspec
 
 from siyu.kernel.db import ReadTx, Tx
 from siyu.warehouse.compaction import rules
-from siyu.warehouse.compaction.contracts import FILE_COLUMNS, Intent, LiveFile, Part
+from siyu.warehouse.compaction.contracts import (
+    FILE_COLUMNS,
+    Erasure,
+    Intent,
+    LiveFile,
+    Part,
+    Removals,
+    Removed,
+)
 
 COMPACTOR_LOCK = 7_316_002
 FOLDED_SOURCE = -1
@@ -48,14 +56,193 @@ async def list_sealed_slots(tx: ReadTx) -> list[int]:
     return [record["slot"] for record in records]
 
 
-async def get_books(tx: ReadTx, slot: int | None = None) -> Books:
-    """Rows and the sum of event numbers that the batches of a slot (or all) promise."""
+async def get_books(tx: ReadTx) -> Books:
+    """What must be there: the batches less what was taken out on purpose."""
+    record = await tx.connection.fetchrow(
+        """select (b.rows - c.rows)::bigint as rows, b.sum_no - c.sum_no as sum_no
+           from (select coalesce(sum(rows), 0) as rows, coalesce(sum(sum_no), 0) as sum_no
+                 from warehouse.batch) b,
+                (select coalesce(sum(rows), 0) as rows, coalesce(sum(sum_no), 0) as sum_no
+                 from warehouse.correction) c"""
+    )
+    return Books(record["rows"], int(record["sum_no"]))
+
+
+async def get_slot_books(tx: ReadTx, slot: int) -> Books:
+    """Rows and the sum of event numbers that the batches of a slot promise."""
     record = await tx.connection.fetchrow(
         """select coalesce(sum(rows), 0)::bigint as rows, coalesce(sum(sum_no), 0) as sum_no
-           from warehouse.batch where $1::bigint is null or slot = $1""",
+           from warehouse.batch where slot = $1""",
         slot,
     )
     return Books(record["rows"], int(record["sum_no"]))
+
+
+async def insert_corrections(tx: Tx, removed: Sequence[Removed]) -> None:
+    """Book rows that new files leave out; in the transaction that publishes these files (W1)."""
+    if removed:
+        await tx.run(
+            """insert into warehouse.correction (shop_id, reason, rows, sum_no)
+               select shop_id, reason, rows, sum_no::numeric
+               from unnest($1::int[], $2::text[], $3::bigint[], $4::text[])
+                    r(shop_id, reason, rows, sum_no)""",
+            [one.shop_id for one in removed],
+            [one.reason for one in removed],
+            [one.rows for one in removed],
+            [str(one.sum_no) for one in removed],
+        )
+
+
+async def get_removals(tx: ReadTx) -> Removals:
+    """Which rows must go: of persons whose erasure is not done, and of months no longer kept."""
+    erased: dict[int, list[int]] = {}
+    for record in await tx.connection.fetch(
+        """select shop_id, person_no from warehouse.erasure where done_at is null
+           order by shop_id, person_no"""
+    ):
+        erased.setdefault(record["shop_id"], []).append(record["person_no"])
+    kept = await tx.connection.fetch(
+        """select shop_id, extract(epoch from date_trunc('month', now() at time zone 'UTC')
+             - make_interval(months => keep_months))::bigint * 1000000 as before_us
+           from warehouse.retention order by shop_id"""
+    )
+    return Removals(erased, {record["shop_id"]: record["before_us"] for record in kept})
+
+
+async def list_erasures(tx: ReadTx, *, done: bool | None) -> list[Erasure]:
+    """Persons who asked to be forgotten (done or not; None: all), newest first."""
+    return await tx.all(
+        Erasure,
+        """select shop_id, person_no, asked_at, asked_by, done_at from warehouse.erasure
+           where $1::boolean is null or (done_at is not null) = $1
+           order by asked_at desc, shop_id, person_no""",
+        done,
+    )
+
+
+async def finish_erasures(tx: Tx, shop_id: int, persons: Sequence[int]) -> None:
+    """Nothing is left of these persons."""
+    await tx.run(
+        """update warehouse.erasure set done_at = now()
+           where shop_id = $1 and person_no = any($2) and done_at is null""",
+        shop_id,
+        list(persons),
+    )
+
+
+async def is_erased_in_tail(tx: ReadTx) -> bool:
+    """Whether an open or sealed slot holds a person whose erasure is not done."""
+    return bool(
+        await tx.value(
+            """select exists (
+                 select from warehouse.event_tail
+                 join warehouse.erasure e using (shop_id, person_no)
+                 where e.done_at is null and slot = any(array(
+                   select slot from warehouse.slot where state <> 'compacted')))"""
+        )
+    )
+
+
+async def is_swept(tx: ReadTx) -> bool:
+    """Whether there is nothing on disk but live files, and no partition of a compacted slot."""
+    return bool(
+        await tx.value(
+            """select not exists (select from warehouse.file where state <> 'live')
+               and not exists (
+                 select from warehouse.slot s
+                 join pg_inherits i on i.inhparent = 'warehouse.event_tail'::regclass
+                   and i.inhrelid = to_regclass('warehouse.event_tail_' || s.slot)
+                 where s.state = 'compacted')"""
+        )
+    )
+
+
+async def get_name_id(tx: ReadTx, name: str) -> int | None:
+    """The number of an event name, if it was ever seen."""
+    found = await tx.value("select id from warehouse.event_name where text = $1", name)
+    return None if found is None else int(found)
+
+
+async def list_joined_in_tail(tx: ReadTx, shop_id: int, name: str) -> list[tuple[int, int | None]]:
+    """(member, visitor) of the events of open and sealed slots that join them."""
+    records = await tx.connection.fetch(
+        """select distinct person_no, case when jsonb_typeof(props->'joined_person_no') = 'number'
+             then (props->>'joined_person_no')::bigint end as visitor_no
+           from warehouse.event_tail
+           where shop_id = $1 and slot = any(array(
+             select slot from warehouse.slot where state <> 'compacted'))
+             and name_id = (select id from warehouse.event_name where text = $2)""",
+        shop_id,
+        name,
+    )
+    return [(record["person_no"], record["visitor_no"]) for record in records]
+
+
+async def is_blank(tx: ReadTx) -> bool:
+    """Whether this warehouse has never taken or written anything."""
+    return bool(
+        await tx.value(
+            """select not exists (select from warehouse.batch)
+               and not exists (select from warehouse.file)"""
+        )
+    )
+
+
+async def insert_recovered(tx: Tx, rows: int, sum_no: int, block: int) -> None:
+    """Book what the files hold, in a slot of its own; numbers below `block` are used up."""
+    await tx.run(
+        """insert into warehouse.slot (slot, state, opened_at, sealed_at, compacted_at)
+           values (0, 'compacted', now(), now(), now())"""
+    )
+    await tx.run(
+        """insert into warehouse.batch (source, batch_key, slot, rows, sum_no)
+           values ($1, gen_random_uuid(), 0, $2, $3::text::numeric)""",
+        FOLDED_SOURCE,
+        rows,
+        str(sum_no),
+    )
+    await tx.value("select setval('warehouse.event_block', $1)", block)
+
+
+async def get_retention(tx: ReadTx, shop_id: int) -> int | None:
+    """Whole months that a shop keeps; None: everything."""
+    found = await tx.value(
+        "select keep_months from warehouse.retention where shop_id = $1", shop_id
+    )
+    return None if found is None else int(found)
+
+
+async def set_retention(tx: Tx, shop_id: int, keep_months: int | None) -> None:
+    """Keep so many whole months of a shop; None: everything."""
+    if keep_months is None:
+        await tx.run("delete from warehouse.retention where shop_id = $1", shop_id)
+        return
+    await tx.run(
+        """insert into warehouse.retention (shop_id, keep_months) values ($1, $2)
+           on conflict (shop_id) do update set keep_months = excluded.keep_months""",
+        shop_id,
+        keep_months,
+    )
+
+
+async def get_texts(tx: ReadTx, wanted: Mapping[str, Sequence[int]]) -> dict[str, dict[str, str]]:
+    """Texts of numbers, by dictionary; the numbers as texts, for JSON."""
+    found = {}
+    for dictionary, ids in wanted.items():
+        records = await tx.connection.fetch(
+            f"select id, text from warehouse.{dictionary} where id = any($1) order by id", list(ids)
+        )
+        found[dictionary] = {str(record["id"]): record["text"] for record in records}
+    return found
+
+
+async def list_own_buckets(tx: ReadTx) -> set[int]:
+    """Shops that have a bucket of their own: those with a live file in it."""
+    records = await tx.connection.fetch(
+        f"""select distinct bucket - {rules.BUCKETS} as shop_id from warehouse.file
+            where state = 'live' and bucket >= {rules.BUCKETS}"""
+    )
+    return {record["shop_id"] for record in records}
 
 
 async def copy_slot(tx: ReadTx, slot: int, output: Path) -> bool:
@@ -123,6 +310,20 @@ async def close_slot(tx: Tx, slot: int) -> bool:
     return moved == 1
 
 
+async def fold_counts(tx: Tx, slot: int) -> None:
+    """Add the counts of a slot's events to those of the days; in the transaction that closes it."""
+    await tx.run(
+        """with gone as (delete from warehouse.event_count where slot = $1 returning *)
+           insert into warehouse.event_day (shop_id, name_id, on_day, events, last_at)
+           select shop_id, name_id, on_day, sum(events), max(at) from gone
+           group by shop_id, name_id, on_day order by shop_id, name_id, on_day
+           on conflict (shop_id, name_id, on_day) do update
+           set events = event_day.events + excluded.events,
+               last_at = greatest(event_day.last_at, excluded.last_at)""",
+        slot,
+    )
+
+
 async def retire_files(tx: Tx, file_nos: Sequence[int]) -> int:
     """Live → dead; how many were live."""
     return await tx.run(
@@ -153,7 +354,9 @@ async def list_live_files(tx: ReadTx) -> list[LiveFile]:
     """Every file that counts, oldest months first."""
     return await tx.all(
         LiveFile,
-        """select file_no, path, level, bucket, month, rows from warehouse.file
+        """select file_no, path, level, bucket, month, rows, min_us, max_us, min_shop, max_shop,
+             min_person, max_person
+           from warehouse.file
            where state = 'live' order by bucket, month, file_no""",
     )
 

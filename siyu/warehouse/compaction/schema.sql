@@ -30,4 +30,23 @@ comment on column warehouse.file.lease_until is 'A writer that has not published
 create index file_live on warehouse.file (bucket, month) where state = 'live';
 create unique index file_slot on warehouse.file (from_slot, bucket, month) where state = 'live' and level = 0;
 
-grant select, insert, update, delete on warehouse.file to siyu_warehouse;
+create table warehouse.correction (
+  correction_no bigint generated always as identity primary key,
+  at timestamptz not null default now(),
+  shop_id int not null,
+  reason text not null check (reason in ('erased', 'expired')),
+  rows bigint not null check (rows > 0),
+  sum_no numeric not null
+);
+comment on table warehouse.correction is
+  'Rows taken out of the files on purpose, booked in the transaction that publishes: batches - corrections = files + tail.';
+
+create table warehouse.retention (
+  shop_id int primary key,
+  keep_months int not null check (keep_months between 1 and 240)
+);
+comment on table warehouse.retention is
+  'Whole months that a shop keeps beside the present one; without a row it keeps everything.';
+
+grant select, insert, update, delete on warehouse.file, warehouse.correction, warehouse.retention
+  to siyu_warehouse;

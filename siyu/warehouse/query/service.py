@@ -20,7 +20,9 @@ async def snapshot(
     read: that shows as a missing file, and the reader starts again with a new snapshot (W9).
     texts: also give the numbers of all pages and channels.
     """
-    names = frozenset({PERSON_JOINED}).union(*(need.names for need in needs))
+    wanted = [need.names for need in needs]
+    every = None in wanted
+    names = frozenset({PERSON_JOINED}).union(*(some for some in wanted if some is not None))
     until_us = max(need.until_us for need in needs)
     props = any(need.props for need in needs)
     scratch = tail.root() / "scratch"
@@ -28,7 +30,8 @@ async def snapshot(
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
         csv = Path(folder) / "tail.csv"
         async with tail.snapshotting() as tx:
-            codes = {"event_name": await queries.get_codes(tx, "event_name", sorted(names))}
+            asked = None if every else sorted(names)
+            codes = {"event_name": await queries.get_codes(tx, "event_name", asked)}
             for dictionary in ("channel", "page") if texts else ():
                 codes[dictionary] = await queries.get_codes(tx, dictionary, None)
             paths = await queries.list_paths(tx, shop_id, until_us)

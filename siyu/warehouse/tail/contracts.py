@@ -9,8 +9,15 @@ OUTBOX_SOURCE = 0
 """`Batch.source` of domain events; what a shop's customers send has the shop's id as its source."""
 
 
+PERSON_JOINED = "members.person_joined"
+"""Its `person_no` is who `props.joined_person_no` turned out to be."""
+
+
 class TailEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """One event. `at_us`: UTC microseconds since 1970. 0 and "" stand for "none"."""
+    """One event. `at_us`: UTC microseconds since 1970. 0 and "" stand for "none".
+
+    Of props, `zone` (text) and `dwell_ms` (integer) become columns of their own.
+    """
 
     shop_id: int
     person_no: int
@@ -32,8 +39,13 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Reject(msgspec.Struct, frozen=True, kw_only=True):
-    """An event that was not taken, why, and what it looked like (cut to 2,000 characters)."""
+    """An event that was not taken.
+
+    reason: one of a closed list, at most 40 characters. sample: what it looked like, without
+    anybody's data, at most 2,000 characters. name: "" when it is none that the warehouse knows.
+    """
 
     shop_id: int
     reason: str
     sample: str
+    name: str = ""

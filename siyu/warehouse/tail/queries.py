@@ -1,6 +1,7 @@
 """All SQL of the tail. Rows of the books are typed; events travel by COPY."""
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -25,6 +26,8 @@ COLUMNS = [
     "amount_fen",
     "page_id",
     "props",
+    "zone",
+    "dwell_ms",
 ]
 
 
@@ -75,24 +78,85 @@ async def insert_batches(tx: Tx, rows: Sequence[tuple[int, UUID, int, int]]) -> 
     )
 
 
+async def list_erased(tx: ReadTx, persons: Sequence[tuple[int, int]]) -> set[tuple[int, int]]:
+    """Which of (shop_id, person_no) have asked to be forgotten."""
+    shops, numbers = zip(*persons, strict=True)
+    records = await tx.connection.fetch(
+        """select shop_id, person_no from warehouse.erasure
+           join unnest($1::int[], $2::bigint[]) p(shop_id, person_no) using (shop_id, person_no)""",
+        list(shops),
+        list(numbers),
+    )
+    return {(record["shop_id"], record["person_no"]) for record in records}
+
+
+async def insert_erasures(tx: Tx, shop_id: int, persons: Sequence[int], asked_by: str) -> int:
+    """From now on nothing of these persons is taken; how many had not been asked for before.
+
+    Waits until every writer that knew nothing of it has committed: what they wrote is found by the
+    scans that follow.
+    """
+    await tx.run(f"select pg_advisory_xact_lock({SEAL_LOCK})")
+    return await tx.run(
+        """insert into warehouse.erasure (shop_id, person_no, asked_by)
+           select $1, person_no, $3 from unnest($2::bigint[]) person_no
+           on conflict do nothing""",
+        shop_id,
+        list(persons),
+        asked_by,
+    )
+
+
 async def insert_events(tx: Tx, records: Iterable[Sequence[Any]]) -> None:
     """COPY events, columns in the order of COLUMNS."""
     await tx.copy("warehouse.event_tail", COLUMNS, records)
 
 
-async def insert_rejects(tx: Tx, rejects: Sequence[Reject]) -> None:
-    """Keep refused events for the merchant's developer to see."""
+async def insert_counts(tx: Tx, counts: Mapping[tuple[int, int, int, int], int]) -> None:
+    """Note (slot, shop_id, name_id, day since 1970) → events."""
+    slots, shops, names, days = zip(*counts, strict=True)
     await tx.run(
-        """insert into warehouse.reject (shop_id, reason, sample)
-           select * from unnest($1::int[], $2::text[], $3::text[])""",
-        [reject.shop_id for reject in rejects],
-        [reject.reason for reject in rejects],
-        [reject.sample for reject in rejects],
+        """insert into warehouse.event_count (slot, shop_id, name_id, on_day, events)
+           select slot, shop_id, name_id, date '1970-01-01' + day, events
+           from unnest($1::bigint[], $2::int[], $3::int[], $4::int[], $5::int[])
+                c(slot, shop_id, name_id, day, events)""",
+        list(slots),
+        list(shops),
+        list(names),
+        list(days),
+        list(counts.values()),
+    )
+
+
+async def insert_rejects(tx: Tx, rejects: Sequence[Reject], samples: Sequence[Reject]) -> None:
+    """Count refused events; keep the samples for the merchant's developer to see."""
+    counts = Counter((one.shop_id, one.reason, one.name) for one in rejects)
+    shops, reasons, names = zip(*(keys := sorted(counts)), strict=True)
+    await tx.run(
+        """insert into warehouse.reject_day (shop_id, on_day, reason, name, events)
+           select shop_id, (now() at time zone 'UTC')::date, reason, name, events
+           from unnest($1::int[], $2::text[], $3::text[], $4::bigint[])
+                r(shop_id, reason, name, events)
+           on conflict (shop_id, on_day, reason, name) do update
+           set events = reject_day.events + excluded.events""",
+        list(shops),
+        list(reasons),
+        list(names),
+        [counts[key] for key in keys],
+    )
+    await tx.run(
+        """insert into warehouse.reject (shop_id, reason, sample, name)
+           select * from unnest($1::int[], $2::text[], $3::text[], $4::text[])""",
+        [reject.shop_id for reject in samples],
+        [reject.reason for reject in samples],
+        [reject.sample for reject in samples],
+        [reject.name for reject in samples],
     )
 
 
 async def delete_old_rejects(tx: Tx) -> int:
-    """Forget refusals after 30 days."""
+    """Forget samples of refusals after 30 days, their counts after 400."""
+    await tx.run("delete from warehouse.reject_day where on_day < now() - interval '400 days'")
     return await tx.run("delete from warehouse.reject where at < now() - interval '30 days'")
 
 

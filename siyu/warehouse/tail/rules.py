@@ -1,7 +1,7 @@
 """Decisions of the tail: event numbers, page paths, how a domain event becomes a row."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,6 +11,7 @@ from siyu.warehouse.tail.contracts import TailEvent
 BLOCK = 65_536
 """Event numbers per value of the sequence `warehouse.event_block`."""
 
+MAX_ZONE = 64
 SEAL_ROWS = 100_000
 SEAL_AFTER_S = 900
 """A slot is sealed when it holds a row group, or has waited a quarter of an hour with any row."""
@@ -44,6 +45,16 @@ def _take(props: dict[str, Any], key: str) -> int:
         return 0
     del props[key]
     return value
+
+
+def promoted(props: Mapping[str, Any] | None) -> tuple[dict[str, Any] | None, str, int]:
+    """What becomes a column: the rest of props, the zone, dwell_ms; odd values stay in props."""
+    rest, zone, dwell_ms = dict(props or {}), "", 0
+    if isinstance(value := rest.get("zone"), str) and len(value) <= MAX_ZONE:
+        zone = rest.pop("zone")
+    if type(value := rest.get("dwell_ms")) is int and 0 <= value < 2**31:
+        dwell_ms = rest.pop("dwell_ms")
+    return rest or None, zone, dwell_ms
 
 
 def as_tail_event(event: OutboxRow) -> TailEvent:

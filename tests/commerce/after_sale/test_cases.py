@@ -14,7 +14,7 @@ from siyu.kernel.audit import System
 from siyu.kernel.db import transaction
 from siyu.money.payments import service as payments
 from tests.commerce.after_sale.kit import PARCEL, Sale, events, ok, refused, selling
-from tests.commerce.ordering.kit import make_skus
+from tests.commerce.ordering.kit import make_skus, ship
 from tests.money.payments.bench import Market, market, wechat_url
 
 __all__ = ["market", "wechat_url"]
@@ -37,6 +37,30 @@ async def returned(sale: Sale, order: dict, **more: object) -> dict:
 
 
 # --- before shipping --------------------------------------------------------------------------
+
+
+async def test_what_has_left_in_a_first_parcel_is_not_cancelled_with_the_rest(sale: Sale):
+    tea, cup = await make_skus(sale.shop, 2, stock=5)
+    order = await sale.buy({tea: 3, cup: 1}, 1990 * 4)
+    await ship(sale.shop, order, {1: 2})
+
+    offer = ok(await sale.anna.send("GET", f"/orders/{order['order_id']}/after-sale"))
+    found = [(one["line_no"], one["quantity"], one["amount_fen"]) for one in offer["lines"]]
+    assert (found, offer["shipping_fen"]) == ([(1, 1, 1990), (2, 1, 1990)], 0)
+    refusal = await sale.ask(order, lines={1: 2})
+    assert refused(refusal) == (409, "after_sale.already_sent")
+    assert refusal.json()["error"]["details"] == {"line_no": 1, "left": 1}
+    by_shop = {"lines": [{"line_no": 1, "quantity": 3}], "text": "补偿"}
+    assert refused(await sale.refund(order["order_id"], by_shop))[1] == "after_sale.already_sent"
+
+    case = await sale.open(order, lines={1: 1, 2: 1})
+    assert ok(await sale.act(case, "approve"))["amount_fen"] == 2 * 1990
+    await sale.news()
+    assert (await sale.stock(tea))[0] == 3
+
+    # Nothing is left to leave, so the order counts as sent: the rest is an ordinary return.
+    offer = ok(await sale.anna.send("GET", f"/orders/{order['order_id']}/after-sale"))
+    assert "return_refund" in offer["kinds"] and offer["lines"][0]["quantity"] == 2
 
 
 async def test_a_paid_order_is_cancelled_and_everything_goes_back(sale: Sale):

@@ -40,7 +40,7 @@ async def truths_hold(tx: Tx) -> AsyncIterator[None]:
 
 def audits(tx: Tx) -> list[tuple[str, Any]]:
     """Action and detail of what this transaction will note."""
-    return [(args[5], args[8]) for sql, args in tx._last if "kernel.audit" in sql]
+    return [(row[4], row[7]) for row in tx._audited]
 
 
 async def skus_of(tx: Tx, product_id: uuid.UUID) -> list[uuid.UUID]:

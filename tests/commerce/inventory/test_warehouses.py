@@ -262,16 +262,33 @@ async def test_a_full_warehouse_takes_no_transfer(tx: Tx) -> None:
         )
 
 
-async def test_returned_goods_come_to_the_default_warehouse(tx: Tx) -> None:
+async def test_returned_goods_come_to_where_most_of_them_left_from(tx: Tx) -> None:
     at = await house(tx)
     order, refund = new_id(), new_id()
     await service.reserve(tx, order, {at.sku: 12})
     await service.consume(tx, order)
     await service.edit_warehouse(tx, STAFF, Warehouse(at.other, "泉州仓", 2, True, True))
     assert (await at.warehouse(at.main)).is_default is False
-    assert await service.take_back(tx, refund, {at.sku: 12, new_id(): 1}, STAFF) == {at.sku: 12}
-    assert await service.take_back(tx, refund, {at.sku: 12}, STAFF) == {}
-    assert await at.numbers() == {"main": (0, 0), "other": (15, 0)}
+    goods = {at.sku: 12, new_id(): 1}
+    assert await service.take_back(tx, refund, order, goods, STAFF) == {at.sku: 12}
+    assert await service.take_back(tx, refund, order, {at.sku: 12}, STAFF) == {}
+    assert await at.numbers() == {"main": (12, 0), "other": (3, 0)}
+
+
+async def test_returned_goods_that_left_from_nowhere_open_come_to_the_default_warehouse(
+    tx: Tx,
+) -> None:
+    at = await house(tx)
+    order = new_id()
+    await service.reserve(tx, order, {at.sku: 12})
+    await service.consume(tx, order)
+    await service.edit_warehouse(tx, STAFF, Warehouse(at.other, "泉州仓", 2, True, True))
+    await service.edit_warehouse(tx, STAFF, Warehouse(at.main, "主仓", 1, False, False))
+    # Two pieces of the order left from the warehouse that is still open: they lead.
+    assert await service.take_back(tx, new_id(), order, {at.sku: 2}, STAFF) == {at.sku: 2}
+    assert await at.numbers() == {"main": (0, 0), "other": (5, 0)}
+    assert await service.take_back(tx, new_id(), new_id(), {at.sku: 1}, STAFF) == {at.sku: 1}
+    assert await at.numbers() == {"main": (0, 0), "other": (6, 0)}
 
 
 async def test_warehouses_are_opened_changed_and_removed(tx: Tx) -> None:

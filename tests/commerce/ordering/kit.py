@@ -19,6 +19,7 @@ from siyu.commerce.fulfilment import http_admin as fulfilment_admin
 from siyu.commerce.fulfilment import http_shop as fulfilment_shop
 from siyu.commerce.fulfilment import invariants as fulfilment_truths
 from siyu.commerce.fulfilment import service as fulfilment
+from siyu.commerce.fulfilment.contracts import PieceAsked
 from siyu.commerce.inventory import invariants as inventory
 from siyu.commerce.ordering import background, http_admin, http_shop, invariants
 from siyu.kernel.audit import System
@@ -176,10 +177,21 @@ async def shopper(
         yield Shopper(http, member, address_id)
 
 
-async def ship(shop: ShopId, order: dict[str, Any]) -> None:
-    """All that was not refunded leaves in one parcel. Raises NothingLeft."""
+async def ship(shop: ShopId, order: dict[str, Any], pieces: dict[int, int] | None = None) -> None:
+    """All that was not refunded leaves in one parcel, or so many pieces of each line. Raises
+    NothingLeft.
+    """
     order_id = UUID(order["order_id"])
     async with transaction(shop) as tx:
+        if pieces:
+            found = await tx.value(
+                "select consignment_id from fulfilment.consignments where order_id = $1", order_id
+            )
+            asked = [PieceAsked(line_no, quantity) for line_no, quantity in pieces.items()]
+            await fulfilment.send(
+                tx, System(), {found: asked}, carrier="SF", tracking_no="SF1234567891"
+            )
+            return
         await fulfilment.send_order(
             tx, System(), order_id, carrier="SF", tracking_no="SF1234567890"
         )

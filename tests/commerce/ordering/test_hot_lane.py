@@ -12,6 +12,9 @@ import msgspec
 import pytest
 
 from siyu.commerce.catalog.contracts import ProductKind
+from siyu.commerce.coupons import service as coupons
+from siyu.commerce.coupons.contracts import Birthday
+from siyu.commerce.coupons.queries import Receiver
 from siyu.commerce.inventory import service as inventory
 from siyu.commerce.inventory.contracts import Lane
 from siyu.commerce.inventory.service import heat
@@ -31,6 +34,7 @@ from siyu.kernel.db import Database, reading, transaction
 from siyu.kernel.errors import Busy
 from siyu.kernel.idempotency import OnceKey
 from siyu.kernel.ids import ShopId
+from siyu.merchant.shops import service as shops
 from siyu.money.payments.contracts import ClosingResult
 from tests.commerce.ordering.kit import (
     Shopper,
@@ -322,7 +326,7 @@ async def test_a_bad_order_does_not_take_others_with_it(
     assert Counter(map(code, answers)) == {"ok": 16}
     # Two orders of one number: the database refuses the batch, and each alone is well.
     numbers = iter([bytes(10)] * 4 + [bytes([n] * 10) for n in range(1, 99)])
-    monkeypatch.setattr(hot_lane.secrets, "token_bytes", lambda _: next(numbers))
+    monkeypatch.setattr(hot_lane, "random_bytes", lambda _: next(numbers))
     answers = await asyncio.gather(*(order(buyer, tea, 1990) for buyer in crowd[:4]))
     assert Counter(map(code, answers)) == {"ok": 4}
     assert await count(shop, "select count(*) from ordering.orders") == 20
@@ -341,14 +345,20 @@ async def test_what_the_lane_cannot_do_takes_the_ordinary_way(
         broken.setattr(hot_lane, "_place_together", fail)
         assert code(await order(crowd[0], tea, 1990)) == "ok"
         assert code(await order(crowd[0], tea, 1)) == "ordering.price_changed"
-    # A price for first orders hangs on what the member did before.
-    rule = CampaignRule(
+
+
+def personal(audience: Audience) -> CampaignRule:
+    return CampaignRule(
         campaign_id=uuid4(),
-        label="首单",
+        label="专享",
         terms=Threshold(tiers=[Tier(at=1, off_fen=90)]),
-        group="first",
-        audience=Audience.FIRST_ORDER,
+        group="personal",
+        audience=audience,
     )
+
+
+async def campaign(monkeypatch: pytest.MonkeyPatch, rule: CampaignRule) -> None:
+    """The shop runs a campaign, on both ways."""
     load = hot_lane.promotions.load_pricing
 
     async def with_rule(*args: Any, **names: Any) -> Pricing:
@@ -356,8 +366,80 @@ async def test_what_the_lane_cannot_do_takes_the_ordinary_way(
         return msgspec.structs.replace(pricing, rules=(*pricing.rules, rule))
 
     monkeypatch.setattr(hot_lane.promotions, "load_pricing", with_rule)
-    assert code(await order(crowd[1], tea, 1900)) == "ok"
-    assert code(await order(crowd[0], tea, 1900)) in ("ok", "ordering.price_changed")
+
+
+async def test_a_first_order_has_its_price_once_in_the_lane(
+    shop: ShopId, crowd: list[Shopper], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tea,) = await make_skus(shop)
+    await heat_up(shop, tea)
+    await campaign(monkeypatch, personal(Audience.FIRST_ORDER))
+    anna, bella = crowd[:2]
+    # Of several at once, in one batch or in two, one is the first.
+    answers = await asyncio.gather(*(order(anna, tea, 1900) for _ in range(6)))
+    assert Counter(map(code, answers)) == {"ok": 1, "ordering.price_changed": 5}
+    assert await count(shop, "select count(*) from ordering.orders where is_first") == 1
+    assert code(await order(anna, tea, 1900)) == "ordering.price_changed"
+    assert code(await order(anna, tea, 1990)) == "ok"
+    assert code(await order(bella, tea, 1900)) == "ok"
+    assert await count(shop, "select sum(orders) from inventory.lanes") == 3
+    assert inventory.is_hot(shop, tea)
+
+
+async def test_a_first_order_placed_elsewhere_meanwhile_is_told_apart(
+    shop: ShopId, crowd: list[Shopper], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tea,) = await make_skus(shop)
+    await heat_up(shop, tea)
+    await campaign(monkeypatch, personal(Audience.FIRST_ORDER))
+    assert code(await order(crowd[0], tea, 1900)) == "ok"
+
+    async def everybody(_: Any, member_ids: list[UUID]) -> set[UUID]:
+        return set(member_ids)
+
+    monkeypatch.setattr(hot_lane.checkout_store, "find_first", everybody)
+    answers = await asyncio.gather(*(order(buyer, tea, 1900) for buyer in crowd[:4]))
+    assert [code(answer) for answer in answers] == ["ordering.price_changed", "ok", "ok", "ok"]
+
+
+async def test_a_birthday_has_its_price_in_the_lane(
+    shop: ShopId, crowd: list[Shopper], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tea,) = await make_skus(shop)
+    await heat_up(shop, tea)
+    await campaign(monkeypatch, personal(Audience.BIRTHDAY))
+    anna, bella = crowd[:2]
+    async with transaction(shop) as tx:
+        today = clock.business_day(clock.now(), (await shops.get_shop(tx)).time_zone)
+        receiver = Receiver(anna.member.member_id, anna.member.person_no)
+        await coupons.set_birthday(tx, receiver, Birthday(today.month, today.day))
+    assert code(await order(anna, tea, 1900)) == "ok"
+    assert code(await order(bella, tea, 1900)) == "ordering.price_changed"
+    assert code(await order(bella, tea, 1990)) == "ok"
+    assert await count(shop, "select sum(orders) from inventory.lanes") == 2
+
+
+async def test_who_names_no_coupon_is_served_by_the_lane_unless_there_is_one(
+    shop: ShopId, crowd: list[Shopper], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tea,) = await make_skus(shop)
+    await heat_up(shop, tea)
+    anna, bella = crowd[:2]
+
+    async def best(buyer: Shopper) -> httpx.Response:
+        body = buyer.order_body({tea: 1}, 1990, coupon_ids=None)
+        return await buyer.send("POST", "/orders", body)
+
+    assert code(await best(anna)) == "ok"
+    assert await count(shop, "select sum(orders) from inventory.lanes") == 1
+
+    async def one_has(_: Any, member_ids: list[UUID]) -> set[UUID]:
+        return {bella.member.member_id} & set(member_ids)
+
+    monkeypatch.setattr(hot_lane.coupons, "find_holders", one_has)
+    assert [code(a) for a in await asyncio.gather(best(anna), best(bella))] == ["ok", "ok"]
+    assert await count(shop, "select sum(orders) from inventory.lanes") == 2
+    assert inventory.is_hot(shop, tea), "one buyer's coupon is no reason for all"
 
 
 async def test_waits_open_a_lane_and_calm_closes_it(
@@ -474,5 +556,6 @@ def wish(buyer: Shopper, sku: UUID) -> hot_lane.Wish:
         platform=Platform.H5,
         empties_cart=False,
         promoter_id=None,
+        best_coupons=False,
         chinese=True,
     )

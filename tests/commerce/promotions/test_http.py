@@ -279,6 +279,7 @@ async def test_product_pages(console: Console, sku: dict[str, str]) -> None:
         (row["product_id"], [(label["kind"], label["from_fen"]) for label in row["labels"]])
         for row in listed["items"]
     ] == [(product, [("timed_price", 8_800), ("threshold", None)])]
+    await console("GET", f"/products/{new_id()}/promotions", lane="/shop/v1", status=404)
     await console("GET", "/promotion-labels", lane="/shop/v1", status=422)
     many = "&".join(f"product_ids={new_id()}" for _ in range(51))
     await console("GET", f"/promotion-labels?{many}", lane="/shop/v1", status=422)

@@ -62,7 +62,7 @@ async def truths_hold(tx: Tx) -> AsyncIterator[None]:
 
 
 def audits(tx: Tx) -> list[tuple[str, Any]]:
-    return [(args[5], args[8]) for sql, args in tx._last if "kernel.audit" in sql]
+    return [(row[4], row[7]) for row in tx._audited]
 
 
 def draft(terms: Terms = OFF, **more: Any) -> CampaignDraft:

@@ -34,8 +34,12 @@ async def test_a_marked_product_is_found_by_gift_words(shop_fair: Fair) -> None:
     assert (row["title"], row["why_not"]) == ("安溪铁观音 1", None)
     again = ok(await fair.desk("PUT", f"/products/{fair.product}"))["items"]
     assert len(again) == 1
-    answer = await fair.desk("PUT", f"/products/{uuid4()}")
-    assert refused(answer) == (404, "catalog.product_not_found")
+    unknown = uuid4()
+    for answer in (
+        await fair.desk("PUT", f"/products/{unknown}"),
+        await fair.anna.send("GET", f"/gifts/goods/{unknown}"),
+    ):
+        assert refused(answer) == (404, "catalog.product_not_found")
 
 
 async def test_the_shop_marks_so_many(shop_fair: Fair, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,10 +4,13 @@ from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
+from msgspec.structs import replace
 
-from siyu.growth.gifting import background
+from siyu.growth.gifting import background, service
 from siyu.kernel import clock
-from siyu.kernel.db import transaction
+from siyu.kernel.db import Tx, transaction
+from siyu.kernel.errors import Busy
+from siyu.money.payments.contracts import Purpose, RefundAbnormal, RefundOrigin, RefundState
 from tests.commerce.ordering.kit import make_skus
 from tests.growth.gifting.kit import TEA, Fair, ok, refused, why
 
@@ -83,6 +86,49 @@ async def test_a_gift_nobody_accepts_comes_back_whole(shop_fair: Fair) -> None:
     assert await fair.stock(fair.tea) == (20, 0)
     seen = ok(await fair.open(await fair.person(), gift))
     assert seen["outcome"] == "expired"
+
+
+async def test_a_busy_database_is_no_trouble_of_a_refund(
+    shop_fair: Fair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fair, real = shop_fair, service.ask_refund
+    gift = await fair.give(1)
+
+    async def busy(tx: Tx, refund_id: UUID) -> None:
+        raise Busy
+
+    monkeypatch.setattr(service, "ask_refund", busy)
+    await fair.later(hours=25)
+    kept = "select state || coalesce(trouble, '') from gifting.refunds"
+    assert await fair.value(kept) == "due", "nothing is noted, and it does not wait"
+    monkeypatch.setattr(service, "ask_refund", real)
+    await fair.later(seconds=1)
+    assert await fair.states(gift) == ["refund_pending"]
+    await fair.money()
+
+
+async def test_trouble_with_other_money_is_not_the_gifts(shop_fair: Fair) -> None:
+    fair = shop_fair
+    gift = await fair.give(1)
+    await fair.later(hours=25)
+    told = RefundAbnormal(
+        refund_id=await fair.value("select refund_id from gifting.refunds"),
+        order_id=UUID(gift["order_id"]),
+        payment_id=uuid4(),
+        person_no=1,
+        amount_fen=TEA,
+        purpose=Purpose.TOP_UP,
+        origin=RefundOrigin.AFTER_SALE,
+        state=RefundState.ABNORMAL,
+        problem="USER_ACCOUNT_ABNORMAL",
+    )
+    async with transaction(fair.shop) as tx:
+        await background.on_refund_abnormal(tx, told)
+    assert await fair.value("select trouble from gifting.refunds") is None
+    async with transaction(fair.shop) as tx:
+        await background.on_refund_abnormal(tx, replace(told, purpose=Purpose.ORDER))
+    assert await fair.value("select trouble from gifting.refunds") == told.problem
+    await fair.money()
 
 
 async def test_the_giver_takes_back_what_waits(shop_fair: Fair) -> None:

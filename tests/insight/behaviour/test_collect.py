@@ -20,7 +20,9 @@ from siyu.people.members.contracts import Platform
 from tests.warehouse.support import check_invariants, rows
 
 VERSION = next(c.text_version for c in consents.list_texts("en") if c.purpose is Purpose.ANALYTICS)
-EVENTS = """select n.text, e.person_no, e.item_no, p.text, c.text, e.props, e.at_us
+EVENTS = """select n.text, e.person_no, e.item_no, p.text, c.text,
+                   coalesce(e.props, '{}') || jsonb_strip_nulls(jsonb_build_object(
+                     'zone', nullif(e.zone, ''), 'dwell_ms', nullif(e.dwell_ms, 0))), e.at_us
             from warehouse.event_tail e join warehouse.event_name n on n.id = name_id
             join warehouse.channel c on c.id = channel_id
             join warehouse.page p on p.id = page_id
@@ -138,12 +140,12 @@ async def test_a_bad_event_is_set_aside_and_its_neighbours_are_taken(web, shop, 
     sent = body(event(), event(name="buy"), event(at="yesterday"), event(dwell_ms=-1), event())
     assert await send(web, sent) == (202, {"accepted": 2, "rejected": 3})
     found = await rows("select shop_id, reason, sample from warehouse.reject order by reject_no")
-    assert [(shop_id, reason.rpartition(" - at ")[2]) for shop_id, reason, _ in found] == [
-        (shop, "`$.name`"),
-        (shop, "`$.at`"),
-        (shop, "`$.dwell_ms`"),
+    assert [row[:2] for row in found] == [
+        (shop, "malformed_name"),
+        (shop, "malformed_at"),
+        (shop, "malformed_dwell_ms"),
     ]
-    assert json.loads(found[0][2])["name"] == "buy"
+    assert json.loads(found[0][2]) == {"name": "buy", "at": "text(32)", "page": "text(8)"}
 
 
 async def test_the_channel_is_what_wechat_says(web, shop, warehouse):

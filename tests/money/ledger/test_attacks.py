@@ -23,7 +23,7 @@ LONE = "00000000-0000-7000-8000-000000000002"
 
 ENTRY = f"""insert into ledger.entries
   (shop_id, entry_id, key, kind, leg_count, note, happened_at)
-  values (:shop, '{LONE}', 'attack', 'adjustment', :legs, '', now())"""
+  values (:shop, '{LONE}', 'attack', 'opening', :legs, '', now())"""
 LEGS = "insert into ledger.legs (shop_id, entry_id, leg_no, book, owner, asset, units) values "
 
 

@@ -83,12 +83,12 @@ def test_the_story_ends_where_the_money_stands() -> None:
 
 def test_what_moves_two_assets_says_both() -> None:
     entry = stored(
-        "adjustment",
+        "opening",
         (Book.WECHAT, 1000, "CNY"), (Book.SALES, -1000, "CNY"),
         (Book.POINTS_ISSUED, 10, "POINT"), (Book.POINTS, -10, "POINT"),
     )  # fmt: skip
-    assert rules.tell([entry], "zh-CN")[0].text == "财务调账 ¥10.00 和 10 积分。"
-    assert rules.tell([entry], "en")[0].text == "Finance adjusted ¥10.00 and 10 points."
+    assert rules.tell([entry], "zh-CN")[0].text == "期初余额 ¥10.00 和 10 积分。"
+    assert rules.tell([entry], "en")[0].text == "An opening balance of ¥10.00 and 10 points."
 
 
 def test_a_balance_stands_on_its_side_of_the_trial_balance() -> None:

@@ -69,7 +69,7 @@ async def test_a_key_books_one_thing(tx: Tx, what: str) -> None:
     if what == "amount":
         other = payment(101, order, "k")
     elif what == "kind":
-        other = Entry("k", "adjustment", other.legs, order, order)
+        other = Entry("k", "opening", other.legs, order, order)
     elif what == "order":
         other = payment(100, new_id(), "k")
     elif what == "legs":

@@ -1,6 +1,10 @@
 """Payouts over HTTP: the member's phone and the console."""
 
+from siyu.kernel.db import transaction
 from siyu.kernel.ids import new_id
+from siyu.money.payouts import queries
+from siyu.money.payouts import service as payouts
+from siyu.money.payouts.contracts import AgreementState
 from tests.money.payouts.till import Till, desk, market, till, wechat_url
 from tests.money.profit_sharing.lanes import lanes
 
@@ -96,6 +100,7 @@ async def test_the_console_sets_limits_approves_rejects_and_cancels(till: Till) 
 async def test_an_agreement_over_the_phone(till: Till) -> None:
     async with lanes(till.desk.shop_id, till.member_id) as [_, _, phone]:
         assert await phone.get("/payouts/agreement") == {"agreement": None}
+        assert await phone.write("POST", "/payouts/agreement/sync") == {"agreement": None}
         asked = (await phone.write("POST", "/payouts/agreement"))["agreement"]
         assert (asked["state"], bool(asked["confirmation"]["package"])) == ("waiting", True)
         twice = await phone.write("POST", "/payouts/agreement", status=409)
@@ -105,3 +110,31 @@ async def test_an_agreement_over_the_phone(till: Till) -> None:
         found = (await phone.get("/payouts/agreement"))["agreement"]
         assert (found["state"], found["confirmation"]) == ("active", None)
         assert (await phone.get("/payouts/offer"))["agreement"] == "active"
+
+
+async def test_wechat_is_asked_at_once_whether_the_phone_agreed(till: Till) -> None:
+    async with lanes(till.desk.shop_id, till.member_id) as [_, _, phone]:
+        asked = (await phone.write("POST", "/payouts/agreement"))["agreement"]
+        still = (await phone.write("POST", "/payouts/agreement/sync"))["agreement"]
+        assert (still["state"], still["confirmation"]) == ("waiting", asked["confirmation"])
+        await till.desk.person.confirm_transfer(till.person_id, asked["confirmation"]["package"])
+        found = (await phone.write("POST", "/payouts/agreement/sync"))["agreement"]
+        assert (found["state"], found["confirmation"]) == ("active", None)
+
+
+async def test_the_shop_sees_who_agreed_the_newest_first(till: Till) -> None:
+    desk = till.desk
+    async with transaction(desk.shop_id) as tx:
+        ended = await payouts.request_agreement(tx, till.member_id)
+        await queries.move_agreement(tx, ended, AgreementState.CLOSED)
+        made = await payouts.request_agreement(tx, till.member_id)
+    async with lanes(desk.shop_id, till.member_id) as [_, reader, phone]:
+        page = await reader.get("/payout-agreements?limit=1")
+        [first] = page["items"]
+        assert (first["agreement_id"], first["state"]) == (str(made), "created")
+        assert (first["member_id"], first["number"]) == (str(till.member_id), made.hex)
+        rest = await reader.get(f"/payout-agreements?limit=1&cursor={page['next_cursor']}")
+        assert [one["agreement_id"] for one in rest["items"]] == [str(ended)]
+        closed = await reader.get("/payout-agreements?status=closed")
+        assert [one["agreement_id"] for one in closed["items"]] == [str(ended)]
+        await phone.get("/payout-agreements", 404)

@@ -27,6 +27,7 @@ from siyu.money.reconciliation.contracts import (
     DayState,
     DayUnknown,
     Difference,
+    EarlierDayWaits,
     Found,
     LineKind,
     Resolution,
@@ -36,7 +37,7 @@ from siyu.money.reconciliation.contracts import (
     TicketState,
     TicketUnknown,
 )
-from tests.money.payments.bench import Market, configure, market
+from tests.money.payments.bench import Market, configure, log_in, market
 from tests.wechat.conftest import lonely_sandbox
 
 __all__ = ["market"]
@@ -162,6 +163,22 @@ async def test_a_day_without_trades_closes_empty_and_the_next_one_follows(books:
         assert len(await service.list_days(tx, None, 10)) == 2
 
 
+async def test_a_day_waits_for_the_one_before(books: Market) -> None:
+    began = clock.now()
+    await books.paid()
+    on = began.astimezone(rules.CHINA).date()
+    with clock.turned(morning_after(began) + timedelta(days=1)):
+        async with transaction(books.shop_id) as tx:
+            await service.begin_days(tx, books.keys["mchid"])
+        with pytest.raises(EarlierDayWaits):
+            await service.fetch_day(books.shop_id, on + timedelta(days=1))
+        for day in (on, on + timedelta(days=1)):
+            await service.fetch_day(books.shop_id, day)
+        async with reading(books.shop_id) as tx:
+            days = await service.list_days(tx, None, 10)
+    assert [day.state for day in days] == [DayState.CLOSED] * 2
+
+
 async def test_what_the_merchant_does_at_wechat_is_booked_from_the_bill(books: Market) -> None:
     began = clock.now()
     await books.person.deposit(books.keys["mchid"], 50_000)
@@ -211,7 +228,7 @@ async def wrong_booking(market: Market, amount_fen: int) -> None:
     async with transaction(market.shop_id) as tx:
         legs = [Leg(Book.WECHAT, -amount_fen), Leg(Book.LOSSES, amount_fen)]
         await ledger.post(
-            tx, Entry(f"wrong:{attempt.payment_id}", "adjustment", legs, ref=attempt.payment_id)
+            tx, Entry(f"wrong:{attempt.payment_id}", "deposit", legs, ref=attempt.payment_id)
         )
 
 
@@ -257,7 +274,7 @@ async def test_F022_what_no_bill_shows_gets_a_ticket(books: Market) -> None:
     day, _ = await reconcile(books, began)
     assert (day.state, day.problem) == (DayState.WAITING, "line 3: sums for 1 rows, 0 found")
     async with reading(books.shop_id) as tx:
-        unseen = await service._load_unseen(tx, day.on)
+        unseen = await service._load_unseen(tx, day.on, day.merchant)
     assert [(one.number, one.settled_fen) for one in unseen] == [(attempt.number, 900)]
     found = rules.compare([], {}, unseen)
     assert [one.kind for one in found] == [Difference.MISSING_THERE]
@@ -414,3 +431,43 @@ async def test_a_shop_that_is_not_set_up_is_left_alone(books: Market) -> None:
     assert [day.state for day in days] == [DayState.WAITING]
     await configure(books.shop_id, books.keys)
     await reconcile(books, began)
+
+
+async def test_each_account_is_compared_with_its_own_bill_and_by_its_own_keys(
+    books: Market,
+) -> None:
+    """The shop changes its merchant account in the course of a day."""
+    began = clock.now()
+    on = began.astimezone(rules.CHINA).date()
+    await books.paid(amount_fen=8800)
+    old = books.keys
+    made = await books.person.call("POST", "/merchants", {"name": "新商户"})
+    app = await books.person.call("POST", "/apps", {"name": "新店", "mchid": made["mchid"]})
+    new = made | {"appid": app["appid"], "secret": app["secret"]}
+    await configure(books.shop_id, new)
+    url = str(books.person._http.base_url)
+    await Market(books.shop_id, books.person, new, await log_in(url, books.person, new)).paid(
+        amount_fen=1234
+    )
+    with clock.turned(morning_after(began)):
+        for keys in (old, new):
+            async with transaction(books.shop_id) as tx:
+                await service.begin_days(tx, keys["mchid"])
+        await background.fetch_due_bills()
+        async with reading(books.shop_id) as tx:
+            days, _, tickets = await service.load_day(tx, on)
+    assert {day.merchant: (day.state, day.problem, day.payments_fen) for day in days} == {
+        old["mchid"]: (DayState.WAITING, "FORMER_ACCOUNT", 0),
+        new["mchid"]: (DayState.CLOSED, None, 1234),
+    }
+    assert tickets == [], "the other account's money is not missed in this bill"
+    await configure(books.shop_id, old)
+    with clock.turned(morning_after(began)):
+        await service.fetch_day(books.shop_id, on)
+        async with reading(books.shop_id) as tx:
+            days, _, tickets = await service.load_day(tx, on)
+    assert {day.merchant: (day.state, day.problem, day.payments_fen) for day in days} == {
+        old["mchid"]: (DayState.CLOSED, None, 8800),
+        new["mchid"]: (DayState.CLOSED, None, 1234),
+    }
+    assert tickets == []

@@ -39,6 +39,8 @@ async def test_control_without_the_lock_a_second_log_in_breaks(shop: ShopId) -> 
                 nickname="x",
                 nickname_key="x",
                 union_key=None,
+                app_id="wx1",
+                subject=subject,
                 at=clock.now(),
             )
             return row.person_no

@@ -1,3 +1,4 @@
+import { onHide, onShow, onUnload } from '@dcloudio/uni-app'
 import { getCurrentInstance, onBeforeUnmount, onMounted } from 'vue'
 import { call } from './api/client'
 import { uuid } from './ids'
@@ -32,6 +33,8 @@ interface Batch {
   events: Entry[]
 }
 
+/** Zones of the page that are on the screen for less are not reported. */
+const GLANCE_MS = 200
 const EVERY_MS = 5000
 const FULL = 20
 const KEPT_BATCHES = 10
@@ -40,7 +43,8 @@ let batches: Batch[] = []
 let timer: ReturnType<typeof setTimeout> | null = null
 let sending = false
 
-function visitor(): string {
+/** The key this device made for itself. */
+export function visitor(): string {
   const known = load<string>('visitor')
   if (known) return known
   const fresh = uuid()
@@ -48,12 +52,22 @@ function visitor(): string {
   return fresh
 }
 
+/** Shown inside the console's heat map: staff look at it, not a customer. */
+export function isPreview(): boolean {
+  // #ifdef H5
+  return new URLSearchParams(location.search).has('preview')
+  // #endif
+  // #ifndef H5
+  return false
+  // #endif
+}
+
 export function collect(
   name: Name,
   { product_id = undefined, zone, dwell_ms, props = {} }: Detail = {},
   on = pageInFront(),
 ): void {
-  if (!consentVersion('analytics')) return
+  if (isPreview() || !consentVersion('analytics')) return
   const at = new Date().toISOString()
   waiting.push({
     name,
@@ -137,4 +151,51 @@ export function useExpose(detail: () => Detail): void {
     })
   })
   onBeforeUnmount(() => observer?.disconnect())
+}
+
+/**
+ * Reports `dwell` per zone of the page: how long a third of a `.zone` element (its `data-zone` names
+ * it) was on the screen, told when it leaves the screen or the page goes. Call `look` when the zones
+ * are drawn (and again when others are).
+ */
+export function useZones(): { look: () => void } {
+  const self = getCurrentInstance()
+  const since = new Map<string, number>()
+  const page = { route: '' }
+  let observer: UniApp.IntersectionObserver | null = null
+  let seen: string[] = []
+  function left(zone: string): void {
+    const began = since.get(zone)
+    since.delete(zone)
+    const dwell_ms = began === undefined ? 0 : Date.now() - began
+    if (dwell_ms >= GLANCE_MS) collect('dwell', { zone, dwell_ms }, page.route)
+  }
+  function look(): void {
+    observer?.disconnect()
+    page.route ||= pageInFront()
+    observer = uni.createIntersectionObserver(self?.proxy, {
+      thresholds: [0, 0.33],
+      observeAll: true,
+    })
+    observer.relativeToViewport().observe('.zone', (entry) => {
+      const zone = String((entry as { dataset?: { zone?: string } }).dataset?.zone ?? '')
+      if (!zone) return
+      if (entry.intersectionRatio < 0.33) left(zone)
+      else if (!since.has(zone)) since.set(zone, Date.now())
+    })
+  }
+  onShow(() => {
+    for (const zone of seen) since.set(zone, Date.now())
+    seen = []
+  })
+  const leave = (): void => {
+    seen = [...since.keys()]
+    for (const zone of seen) left(zone)
+  }
+  onHide(leave)
+  onUnload(() => {
+    leave()
+    observer?.disconnect()
+  })
+  return { look }
 }

@@ -55,7 +55,7 @@ async def load_offer(tx: ReadTx, member: MemberIdentity, order_id: UUID) -> Offe
 async def open_case(tx: Tx, member: MemberIdentity, order_id: UUID, asked: CaseAsked) -> Case:
     """Open a case about an own order, as its buyer wishes.
 
-    Raises OrderNotFound (also for another's order, F081), NotEligible, AlreadyClaimed,
+    Raises OrderNotFound (also for another's order, F081), NotEligible, AlreadySent, AlreadyClaimed,
     AmountOutOfRange, ExchangeRefused, PicturesNeeded, PictureNotFound, TooManyPictures.
     """
     order = _own(await ordering.get_order(tx, order_id), member)
@@ -76,8 +76,8 @@ async def open_by_shop(
 ) -> Case:
     """Give money back without being asked (goods that cannot be sent, goodwill), at once.
 
-    Raises OrderNotFound, NotEligible, AlreadyClaimed, AmountOutOfRange, and what `ordering.refund`
-    raises.
+    Raises OrderNotFound, NotEligible, AlreadySent, AlreadyClaimed, AmountOutOfRange, and what
+    `ordering.refund` raises.
     """
     order = await ordering.get_order(tx, order_id)
     if order is None:
@@ -177,16 +177,22 @@ async def _load_ground(
         mine, theirs = free.get(line.line_no), back.get(line.line_no)
         unclaimed = (mine.quantity, mine.amount_fen) if mine else (line.quantity, line.total_fen)
         unpaid = (theirs.quantity, theirs.amount_fen) if theirs else (0, 0)
+        left_quantity, amount_fen = min(unclaimed[0], unpaid[0]), min(unclaimed[1], unpaid[1])
+        # A parcel is on its way, and the rest waits: what has left cannot be cancelled any more.
+        sent = min(line.sent_quantity, left_quantity) if order.status is OrderStatus.PAID else 0
         pieces.append(
             Piece(
                 line_no=line.line_no,
                 kind=skus[line.sku_id].kind if line.sku_id in skus else ProductKind.PHYSICAL,
                 is_excluded=line.product_id in excluded,
-                quantity=min(unclaimed[0], unpaid[0]),
-                amount_fen=min(unclaimed[1], unpaid[1]),
+                quantity=left_quantity - sent,
+                amount_fen=amount_fen * (left_quantity - sent) // (left_quantity or 1),
+                sent=sent,
             )
         )
     shipping_fen = min(left.shipping_fen if left else order.shipping_fen, refundable.shipping_fen)
+    if any(piece.sent for piece in pieces):
+        shipping_fen = 0  # a first parcel has been delivered for it
     zone = (await shops.get_shop(tx)).time_zone
     received_at = order.completed_at
     ground = Ground(

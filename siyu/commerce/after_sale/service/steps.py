@@ -99,7 +99,7 @@ async def inspect_goods(
     if restock is Restock.SELLABLE:
         lines = (await queries.list_lines(tx, [case_id]))[case_id]
         goods = inventory.sum_demand((line.sku_id, line.quantity) for line in lines)
-        await inventory.take_back(tx, case_id, goods, staff)
+        await inventory.take_back(tx, case_id, case.order_id, goods, staff)
     return case
 
 

@@ -13,6 +13,7 @@ from siyu.commerce.coupons.service.batches import (
 )
 from siyu.commerce.coupons.service.birthdays import (
     clear_birthday,
+    find_celebrating,
     get_birthday,
     give_for_birthdays,
     is_birthday,
@@ -29,6 +30,7 @@ from siyu.commerce.coupons.service.giving import (
     welcome,
 )
 from siyu.commerce.coupons.service.orders import (
+    find_holders,
     give_back,
     hold,
     list_held,
@@ -51,6 +53,8 @@ __all__ = [
     "edit_batch",
     "expire",
     "face",
+    "find_celebrating",
+    "find_holders",
     "get_batch",
     "get_birthday",
     "give_back",

@@ -1,5 +1,6 @@
 """The birthdays that members gave, and the coupons on them."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
@@ -54,6 +55,14 @@ async def is_birthday(tx: ReadTx, member_id: UUID) -> bool:
         return False
     shop = await shops.get_shop(tx)
     return birthday in rules.birthdays_on(clock.business_day(clock.now(), shop.time_zone))
+
+
+async def find_celebrating(tx: ReadTx, member_ids: Sequence[UUID]) -> set[UUID]:
+    """Those of many members of whom `is_birthday` is true."""
+    shop = await shops.get_shop(tx)
+    days = rules.birthdays_on(clock.business_day(clock.now(), shop.time_zone))
+    keys = [_key(rules.birthday_text(day)) for day in days]
+    return set(await small_store.list_members_on(tx, member_ids, keys))
 
 
 async def give_for_birthdays(tx: Tx) -> bool:

@@ -47,6 +47,11 @@ async def list_usable(
     return sorted(offers, key=lambda offer: (-offer.saving_fen, offer.coupon.claim.valid_until))
 
 
+async def find_holders(tx: ReadTx, member_ids: Sequence[UUID]) -> set[UUID]:
+    """Those of many members who have coupons, of whom some may serve."""
+    return set(await queries.list_holders(tx, member_ids))
+
+
 async def load_rules(
     tx: ReadTx, member_id: UUID, claim_ids: Iterable[UUID], *, is_first_order: bool
 ) -> list[CouponOff]:

@@ -57,6 +57,20 @@ async def list_celebrating(
     )
 
 
+async def list_members_on(
+    tx: ReadTx, member_ids: Sequence[UUID], day_keys: Sequence[bytes]
+) -> list[UUID]:
+    """Those of these members whose day it is."""
+    found: list[UUID] = await tx.value(
+        """select coalesce(array_agg(member_id), '{}') from coupons.birthdays
+           where shop_id = $1 and member_id = any($2) and day_key = any($3)""",
+        tx.shop_id,
+        list(member_ids),
+        list(day_keys),
+    )
+    return found
+
+
 async def get_birthday(tx: ReadTx, member_id: UUID) -> BirthdayRow | None:
     """The birthday a member gave."""
     return await tx.maybe(

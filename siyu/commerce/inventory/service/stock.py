@@ -108,16 +108,18 @@ async def receive(
 
 
 async def take_back(
-    tx: Tx, source: UUID, goods: Mapping[UUID, int], actor: Actor
+    tx: Tx, source: UUID, sold_to: UUID, goods: Mapping[UUID, int], actor: Actor
 ) -> dict[UUID, int]:
-    """Put returned goods (SKU -> pieces) on hand in the default warehouse, once per source (a
-    refund); what was put.
+    """Put returned goods (SKU -> pieces) on hand, once per source (a refund); what was put.
+
+    Each goes back to the open warehouse which most of those that were sold to the order left from,
+    else to the default one.
 
     Nothing is put the second time, nor of a SKU that keeps no stock any more. Like `reserve` it
     comes last. Raises BadQuantity.
     """
     rules.check_demand(goods)
-    returned = await queries.lock_and_return(tx, source, goods, _mark(actor, ""))
+    returned = await queries.lock_and_return(tx, source, sold_to, goods, _mark(actor, ""))
     return {row.sku_id: row.quantity for row in returned}
 
 
@@ -218,7 +220,7 @@ async def _refusal(
         return WarehouseNotFound()
     if level.version != expected_version:
         return StockChanged(version=level.version, on_hand=level.on_hand)
-    held = {one.warehouse_id: one for one in await queries.list_places(tx, sku_id)}
+    held = {one.warehouse_id: one for one in await warehouse_store.list_places(tx, sku_id)}
     place, delta = min(deltas.items(), key=lambda item: item[1])
     at = held.get(place or main, Place(main, 0, 0))
     return StockOutOfRange(on_hand=at.on_hand, reserved=at.reserved, delta=delta)
@@ -289,7 +291,7 @@ async def list_low(tx: ReadTx, at_most: int) -> list[UUID]:
 
 async def list_places(tx: ReadTx, sku_id: UUID) -> list[Place]:
     """A SKU in every warehouse that holds it or held it, closed ones too."""
-    return await queries.list_places(tx, sku_id)
+    return await warehouse_store.list_places(tx, sku_id)
 
 
 async def get_item(tx: ReadTx, sku_id: UUID) -> Item:

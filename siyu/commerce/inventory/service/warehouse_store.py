@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from siyu.commerce.inventory.contracts import Item, Warehouse
+from siyu.commerce.inventory.contracts import Item, Place, Warehouse
 from siyu.kernel.db import ReadTx, Tx
 
 _WAREHOUSE = "warehouse_id, name, priority, is_default, is_open"
@@ -107,4 +107,15 @@ async def move_item(tx: Tx, item: Item) -> None:
         item.safety,
         item.lane.value,
         item.limit_per_buyer,
+    )
+
+
+async def list_places(tx: ReadTx, sku_id: UUID) -> list[Place]:
+    """A SKU in every warehouse that holds it or held it."""
+    return await tx.all(
+        Place,
+        """select warehouse_id, on_hand, reserved from inventory.stock
+           where shop_id = $1 and sku_id = $2 order by warehouse_id""",
+        tx.shop_id,
+        sku_id,
     )

@@ -155,11 +155,11 @@ async def load_basket(
     member = await members.load_for_checkout(tx, member_id, address_id if is_sent else None)
     pricing = await promotions.load_pricing(tx, now=clock.now())
     sees_coupons = shows_offers or choice.coupon_ids != ()
-    for_first = {rule.campaign_id for rule in _campaigns(pricing, Audience.FIRST_ORDER)}
+    for_first = {rule.campaign_id for rule in campaigns(pricing, Audience.FIRST_ORDER)}
     is_first = (
         await checkout_store.is_first_order(tx, member_id) if for_first or sees_coupons else False
     )
-    asks_birthday = any(_campaigns(pricing, Audience.BIRTHDAY))
+    asks_birthday = any(campaigns(pricing, Audience.BIRTHDAY))
     buyer = Buyer(
         pays_member_price=member.level is Level.VIP,
         is_first_order=is_first,
@@ -233,7 +233,8 @@ def price_line(sku: SkuForSale, quantity: int) -> PriceLine:
     )
 
 
-def _campaigns(pricing: Pricing, audience: Audience) -> list[CampaignRule]:
+def campaigns(pricing: Pricing, audience: Audience) -> list[CampaignRule]:
+    """The campaigns of a shop for some of its members only."""
     return [
         rule
         for rule in pricing.rules

@@ -70,7 +70,7 @@ async def load_cart(tx: ReadTx, member_id: UUID) -> CartView:
 
 async def _show(tx: ReadTx, kept: Sequence[cart_store.CartLine]) -> CartView:
     sku_ids = [line.sku_id for line in kept]
-    skus = {sku.sku_id: sku for sku in await catalog.load_for_sale(tx, sku_ids)} if kept else {}
+    skus = await catalog.load_for_show(tx, sku_ids)
     available = await inventory.get_available(tx, sku_ids) if kept else {}
     lines = [
         _shown(line, skus[line.sku_id], available[line.sku_id])

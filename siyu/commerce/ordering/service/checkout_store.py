@@ -53,13 +53,19 @@ async def has_other_first(tx: ReadTx, order_id: UUID, member_id: UUID) -> bool:
 
 async def is_first_order(tx: ReadTx, member_id: UUID) -> bool:
     """Whether a member has paid for nothing yet, and has no order at a first order's price."""
-    found: bool = await tx.value(
-        """select not exists (
-             select from ordering.buyers where shop_id = $1 and member_id = $2)
+    return bool(await find_first(tx, [member_id]))
+
+
+async def find_first(tx: ReadTx, member_ids: Sequence[UUID]) -> set[UUID]:
+    """Those of these members of whom `is_first_order` is true."""
+    found: list[UUID] = await tx.value(
+        """select coalesce(array_agg(member_id), '{}') from unnest($2::uuid[]) as m (member_id)
+           where not exists (
+             select from ordering.buyers b where b.shop_id = $1 and b.member_id = m.member_id)
            and not exists (
-             select from ordering.orders where shop_id = $1 and member_id = $2
-               and is_first and status <> 'cancelled')""",
+             select from ordering.orders o where o.shop_id = $1 and o.member_id = m.member_id
+               and o.is_first and o.status <> 'cancelled')""",
         tx.shop_id,
-        member_id,
+        list(member_ids),
     )
-    return found
+    return set(found)

@@ -13,9 +13,9 @@ that one takes the ordinary way. What is written, told and answered is the same 
 
 import asyncio
 import logging
-import secrets
 from collections import deque
 from collections.abc import Iterable, Sequence
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -23,6 +23,7 @@ from msgspec.structs import replace
 
 from siyu.commerce.catalog import service as catalog
 from siyu.commerce.catalog.contracts import SkuForSale
+from siyu.commerce.coupons import service as coupons
 from siyu.commerce.inventory import service as inventory
 from siyu.commerce.inventory.contracts import StockShort, Supply, SupplyMoved
 from siyu.commerce.ordering import queries, rules
@@ -32,9 +33,11 @@ from siyu.commerce.ordering.contracts import (
     LineAsked,
     OrderPlaced,
     Platform,
+    PriceChanged,
+    TimelineEntry,
 )
-from siyu.commerce.ordering.service import hot_lane_store, order_view
-from siyu.commerce.ordering.service.basket import Basket, Choice, price_line
+from siyu.commerce.ordering.service import checkout_store, hot_lane_store, order_view
+from siyu.commerce.ordering.service.basket import Basket, Choice, campaigns, price_line
 from siyu.commerce.ordering.service.checkout import (
     address_text,
     check_confirmed,
@@ -46,7 +49,6 @@ from siyu.commerce.promotions import service as promotions
 from siyu.commerce.promotions.contracts import (
     Audience,
     Buyer,
-    CampaignRule,
     Pricing,
     Region,
 )
@@ -57,7 +59,7 @@ from siyu.kernel.db import Tx, transaction
 from siyu.kernel.errors import Busy, SiyuError
 from siyu.kernel.events import emit
 from siyu.kernel.idempotency import OnceKey, StillRunning
-from siyu.kernel.ids import ShopId, new_id
+from siyu.kernel.ids import ShopId, new_id, random_bytes
 from siyu.money.points.contracts import PointsOffer
 from siyu.money.stored_value.contracts import Wallet
 from siyu.people.members import service as members
@@ -66,7 +68,8 @@ from siyu.people.members.contracts import CheckoutMember, Level
 MOST = 256
 """Orders in one batch."""
 AT_ONCE = 2
-"""Batches of a lane under way: one is composed while the other is committed."""
+"""Batches of a lane under way, among which those who are here are shared: one is composed while the
+other is written and committed."""
 PLENTY = 4 * MOST
 """Pieces left, from which on the stock is touched last. With fewer, it is locked before anybody is
 refused, so that each refusal is exact."""
@@ -75,8 +78,9 @@ log = logging.getLogger("siyu.hot_lane")
 
 
 class Wish(msgspec.Struct, frozen=True, kw_only=True):
-    """An order for one SKU, without coupons, points, balance, gift or place of collection; its
-    fields are those of `checkout.place_order`. `chinese`: the language of the answer.
+    """An order for one SKU, without points, balance, gift or place of collection; its fields are
+    those of `checkout.place_order`. `best_coupons`: no coupon was named, and the best ones are to
+    be used. `chinese`: the language of the answer.
     """
 
     member: MemberIdentity
@@ -89,11 +93,16 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
     platform: Platform
     empties_cart: bool
     promoter_id: UUID | None
+    best_coupons: bool
     chinese: bool
 
 
 class _Alone(Exception):
     """This order needs what only the ordinary way can do."""
+
+
+class _Cold(_Alone):
+    """And so do others for the SKU."""
 
 
 Answer = bytes | Exception
@@ -156,7 +165,8 @@ class _Lane:
         batch: list[_Waiting] = []
         try:
             while self.waiting:
-                count = min(MOST, len(self.waiting))
+                share = -(-len(self.keys) // AT_ONCE)
+                count = min(MOST, len(self.waiting), share)
                 taken = (self.waiting.popleft() for _ in range(count))
                 batch = [one for one in taken if not one.answer.done()]
                 if batch:
@@ -184,14 +194,19 @@ class _Lane:
                 await self._settle(batch[:half])
                 await self._settle(batch[half:])
                 return
-            if not isinstance(error, SupplyMoved):
+            if not isinstance(error, SupplyMoved | PriceChanged):
                 log.exception("an order failed in the hot lane")
-            answers = [_Alone()]
+            answers = [error if isinstance(error, PriceChanged) else _Cold()]
+        alone: list[_Waiting] = []
         for one, answer in zip(batch, answers, strict=True):
             if isinstance(answer, _Alone):
-                inventory.close_lane(self.shop_id, self.sku_id)
-                answer = await _place_alone(one.wish)
-            one.take(answer)
+                alone.append(one)
+            else:
+                one.take(answer)
+        if any(isinstance(answer, _Cold) for answer in answers):
+            inventory.close_lane(self.shop_id, self.sku_id)
+        for one in alone:
+            one.take(await _place_alone(one.wish))
 
 
 async def _place_alone(wish: Wish) -> Answer:
@@ -206,7 +221,7 @@ async def _place_alone(wish: Wish) -> Answer:
                 expected_total_fen=wish.expected_total_fen,
                 platform=wish.platform,
                 empties_cart=wish.empties_cart,
-                choice=Choice(coupon_ids=()),
+                choice=Choice(coupon_ids=None if wish.best_coupons else ()),
                 expected_payable_fen=wish.expected_payable_fen,
                 promoter_id=wish.promoter_id,
             )
@@ -225,7 +240,8 @@ class _Draft(msgspec.Struct, frozen=True):
 
     no: int
     wish: Wish
-    new: queries.NewOrder
+    mould: "_Mould"
+    new: hot_lane_store.HotOrder
     view: order_view.OrderView
 
 
@@ -233,6 +249,8 @@ async def _place_together(shop_id: ShopId, sku_id: UUID, wishes: Sequence[Wish])
     """Judge and place orders in one transaction; for each its answer."""
     answers: dict[int, Answer] = {}
     async with transaction(shop_id) as tx:
+        # The statements are the same for any batch; planning them would cost what they cost.
+        await tx.run("set local plan_cache_mode = force_generic_plan")
         claims = await idempotency.claim_many(tx, [wish.once for wish in wishes])
         answers |= {no: claim for no, claim in enumerate(claims) if claim is not None}
         fresh = [(no, wish) for no, wish in enumerate(wishes) if no not in answers]
@@ -274,16 +292,41 @@ async def _compose_all(
     buyers = await members.load_many_for_checkout(
         tx, [(wish.member.member_id, wish.address_id if is_sent else None) for _, wish in fresh]
     )
-    composer = _Composer(skus, pricing)
+    composer = _Composer(skus, pricing, await _learn(tx, pricing, [wish for _, wish in fresh]))
     return [
         (no, composer.try_compose(no, wish, buyer))
         for (no, wish), buyer in zip(fresh, buyers, strict=True)
     ]
 
 
-class _Mould(msgspec.Struct, frozen=True):
-    """What orders for the same quantity by the same kind of buyer have in common."""
+class _Known(msgspec.Struct, frozen=True):
+    """Which buyers of a batch a price may differ for: who has coupons, who has bought nothing yet,
+    whose birthday it is; each asked only when it matters.
+    """
 
+    holders: set[UUID]
+    first: set[UUID]
+    celebrating: set[UUID]
+
+
+async def _learn(tx: Tx, pricing: Pricing, wishes: Sequence[Wish]) -> _Known:
+    buyers = [wish.member.member_id for wish in wishes]
+    choosing = [wish.member.member_id for wish in wishes if wish.best_coupons]
+    asks_first = any(campaigns(pricing, Audience.FIRST_ORDER))
+    asks_birthday = any(campaigns(pricing, Audience.BIRTHDAY))
+    return _Known(
+        holders=await coupons.find_holders(tx, choosing) if choosing else set(),
+        first=await checkout_store.find_first(tx, buyers) if asks_first else set(),
+        celebrating=await coupons.find_celebrating(tx, buyers) if asks_birthday else set(),
+    )
+
+
+class _Mould(msgspec.Struct, frozen=True):
+    """What orders for the same quantity by the same kind of buyer have in common, the `no`th of
+    its batch.
+    """
+
+    no: int
     basket: Basket
     new: queries.NewOrder
     view: order_view.OrderView
@@ -294,16 +337,13 @@ class _Composer:
     once for the same kind of buyer; only what is the buyer's own is made for each.
     """
 
-    def __init__(self, skus: list[SkuForSale], pricing: Pricing) -> None:
+    def __init__(self, skus: list[SkuForSale], pricing: Pricing, known: _Known) -> None:
         self.skus = skus
         self.delivery = rules.delivery_of(skus)
         self.rules = pricing.rules
-        self.is_personal = any(
-            isinstance(rule, CampaignRule)
-            and rule.audience in (Audience.FIRST_ORDER, Audience.BIRTHDAY)
-            for rule in pricing.rules
-        )
-        self.moulds: dict[tuple[int, bool, str, str, bool], _Mould] = {}
+        self.for_first = {rule.campaign_id for rule in campaigns(pricing, Audience.FIRST_ORDER)}
+        self.known = known
+        self.moulds: dict[tuple[Any, ...], _Mould] = {}
 
     def try_compose(
         self, no: int, wish: Wish, buyer: CheckoutMember | SiyuError
@@ -311,7 +351,7 @@ class _Composer:
         """The order, or why there is none."""
         if isinstance(buyer, SiyuError):
             return buyer
-        if self.is_personal:
+        if wish.best_coupons and buyer.member_id in self.known.holders:
             return _Alone()
         try:
             mould = self._mould(wish, buyer)
@@ -320,26 +360,33 @@ class _Composer:
             )
         except (SiyuError, _Alone) as error:
             return error
+        if mould.new.is_first:  # the next order of the same buyer in this batch is none
+            self.known.first.discard(buyer.member_id)
         return _fill(mould, no, wish, buyer)
 
     def _mould(self, wish: Wish, buyer: CheckoutMember) -> _Mould:
-        address, is_vip = buyer.address, buyer.level is Level.VIP
-        place = (address.province, address.city) if address else ("", "")
-        key = (wish.line.quantity, is_vip, *place, wish.chinese)
+        address = buyer.address
+        kind = Buyer(
+            pays_member_price=buyer.level is Level.VIP,
+            is_first_order=buyer.member_id in self.known.first,
+            is_birthday=buyer.member_id in self.known.celebrating,
+            region=Region(address.province, address.city) if address else None,
+        )
+        key = (kind, wish.line.quantity, wish.platform, wish.chinese)
         if key not in self.moulds:
-            self.moulds[key] = self._make(wish, buyer, Region(*place) if address else None)
+            self.moulds[key] = self._make(wish, buyer, kind)
         return self.moulds[key]
 
-    def _make(self, wish: Wish, buyer: CheckoutMember, region: Region | None) -> _Mould:
+    def _make(self, wish: Wish, buyer: CheckoutMember, kind: Buyer) -> _Mould:
         (line,) = rules.merge_lines([wish.line])
         quote = promotions.price(
             [price_line(self.skus[0], line.quantity)],
-            Buyer(pays_member_price=buyer.level is Level.VIP, region=region),
+            kind,
             self.rules,
             is_sent=self.delivery is Delivery.SHIP,
         )
         if quote.gifts or quote.total_fen == 0:
-            raise _Alone
+            raise _Cold
         basket = Basket(
             skus=self.skus,
             quote=quote,
@@ -353,43 +400,38 @@ class _Composer:
             wallet=Wallet(0, 0),
             points=0,
             balance_fen=0,
-            is_first=False,
+            is_first=any(entry.rule_id in self.for_first for entry in quote.trace),
         )
         order, new = compose(basket, wish.member, None, "", wish.platform, False)
-        view = order_view.show(order, new.lines, None, [], [], chinese=wish.chinese)
-        return _Mould(basket, new, view)
+        timeline = [TimelineEntry(order.placed_at, "placed", wish.member.actor_name)]
+        view = order_view.show(order, new.lines, None, timeline, [], chinese=wish.chinese)
+        return _Mould(len(self.moulds) + 1, basket, new, view)
 
 
 def _fill(mould: _Mould, no: int, wish: Wish, buyer: CheckoutMember) -> _Draft:
-    """An order out of its mould: number, time, buyer, address, and what the buyer said."""
-    member, now = wish.member, clock.now()
+    """An order out of its mould: number, buyer, address, and what the buyer said."""
+    member = wish.member
     address = address_text(buyer.address) if buyer.address else None
-    shared = {
-        "order_id": new_id(),
-        "order_no": rules.order_number(secrets.token_bytes(10)),
-        "placed_at": now,
-        "pay_before": now + rules.PAY_WITHIN,
-        "remark": wish.remark,
-    }
-    order = replace(
-        mould.new.order,
-        **shared,
-        member_id=member.member_id,
-        person_no=member.person_no,
-        platform=wish.platform,
-        address_sealed=seal_address(address) if address else None,
-        promoter_id=wish.promoter_id if wish.promoter_id != member.member_id else None,
+    new = hot_lane_store.HotOrder(
+        mould.no,
+        new_id(),
+        rules.order_number(random_bytes(10)),
+        member.member_id,
+        member.person_no,
+        wish.remark,
+        seal_address(address) if address else None,
+        vault().lookup(address.phone) if address else None,
+        wish.promoter_id if wish.promoter_id != member.member_id else None,
+        member.actor_name,
     )
-    new = replace(
-        mould.new,
-        order=order,
-        phone_key=vault().lookup(address.phone) if address else None,
-        empties_cart=wish.empties_cart,
-        actor=member.actor_name,
+    view = replace(
+        mould.view,
+        order_id=new.order_id,
+        order_no=new.order_no,
+        remark=wish.remark,
+        address=address,
     )
-    label = rules.LABELS["placed"][0 if wish.chinese else 1]
-    timeline = [order_view.TimelineView(now, "placed", label)]
-    return _Draft(no, wish, new, replace(mould.view, **shared, address=address, timeline=timeline))
+    return _Draft(no, wish, mould, new, view)
 
 
 async def _load_supply(tx: Tx, sku_id: UUID, drafts: Sequence[_Draft]) -> Supply:
@@ -430,23 +472,28 @@ async def _write(
     tx: Tx, sku_id: UUID, accepted: Sequence[_Draft], supply: Supply
 ) -> Iterable[tuple[int, bytes]]:
     """Write the orders, the stock last; the answers."""
-    await hot_lane_store.insert_orders(tx, [draft.new for draft in accepted])
+    moulds = {draft.mould.no: draft.mould.new for draft in accepted}
+    await hot_lane_store.insert_orders(
+        tx,
+        moulds,
+        [draft.new for draft in accepted],
+        [draft.new.member_id for draft in accepted if draft.wish.empties_cart],
+    )
     for draft in accepted:
-        order = draft.new.order
         placed = OrderPlaced(
-            order_id=order.order_id,
-            order_no=order.order_no,
-            person_no=order.person_no,
-            amount_fen=order.total_fen,
+            order_id=draft.new.order_id,
+            order_no=draft.new.order_no,
+            person_no=draft.new.person_no,
+            amount_fen=draft.view.total_fen,
         )
-        emit(tx, placed, at=order.placed_at)
+        emit(tx, placed, at=draft.view.placed_at)
     answers = [(draft.no, msgspec.json.encode(draft.view)) for draft in accepted]
     keys = [draft.wish.once for draft in accepted]
     bodies = [body for _, body in answers]
     await idempotency.keep_many(tx, list(zip(keys, bodies, strict=True)))
+    await tx.flush()
     wanted = [
-        (draft.new.order.order_id, draft.wish.line.quantity, draft.new.order.pay_before)
-        for draft in accepted
+        (draft.new.order_id, draft.wish.line.quantity, draft.view.pay_before) for draft in accepted
     ]
     await inventory.reserve_many(tx, sku_id, supply, wanted)
     return answers

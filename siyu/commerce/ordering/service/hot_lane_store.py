@@ -1,13 +1,12 @@
 """The SQL of the hot lane: many orders of one line each, all of the same SKU, in one trip."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 import msgspec
 
-from siyu.commerce.ordering.queries import NewOrder, title_key
+from siyu.commerce.ordering.queries import NewOrder, first_order_once, title_key
 from siyu.kernel.db import ReadTx, Tx
-from siyu.kernel.ids import new_id
 
 
 class Bought(msgspec.Struct, frozen=True):
@@ -35,68 +34,95 @@ async def count_bought(tx: ReadTx, sku_id: UUID, member_ids: Sequence[UUID]) -> 
     return {row.member_id: row.pieces for row in rows}
 
 
-async def insert_orders(tx: Tx, news: Sequence[NewOrder]) -> None:
-    """What `queries.insert_order` writes, for many orders. What is the same in all of them (the
-    goods) is told once.
+class HotOrder(msgspec.Struct, frozen=True):
+    """What of a new order is its buyer's own; the rest is in its mould."""
+
+    mould_no: int
+    order_id: UUID
+    order_no: str
+    member_id: UUID
+    person_no: int
+    remark: str
+    address_sealed: bytes | None
+    phone_key: bytes | None
+    promoter_id: UUID | None
+    actor: str
+
+
+_INSERT_ORDERS = """
+with mould as materialized (
+    select * from unnest($4::text[], $5::bigint[], $6::bigint[], $7::bigint[],
+      $8::bigint[], $9::text[], $10::timestamptz[], $11::timestamptz[], $12::int[],
+      $13::bigint[], $14::bigint[], $34::boolean[], $35::int[])
+      as m (platform, items_fen, discount_fen, shipping_fen, total_fen, adjustments,
+        placed_at, pay_before, quantity, unit_price_fen, line_discount_fen, is_first,
+        mould_no)),
+  new as materialized (
+    select * from unnest($15::int[], $16::uuid[], $17::text[], $18::uuid[], $19::bigint[],
+      $20::text[], $21::bytea[], $22::bytea[], $23::uuid[], $24::text[])
+      as n (mould_no, order_id, order_no, member_id, person_no, remark, address_sealed,
+        phone_key, promoter_id, actor)
+    join mould using (mould_no)),
+  placed as (
+    insert into ordering.orders (shop_id, order_id, order_no, kind, source, status,
+      member_id, person_no, platform, has_virtual, items_fen, discount_fen, shipping_fen,
+      total_fen, adjustments, remark, address_sealed, phone_key, placed_at, pay_before,
+      delivery, promoter_id, is_first)
+    select $1, order_id, order_no, 'sale', 'shop', 'pending_payment', member_id, person_no,
+      platform, $25, items_fen, discount_fen, shipping_fen, total_fen, adjustments::jsonb,
+      remark, address_sealed, phone_key, placed_at, pay_before, $26, promoter_id,
+      is_first from new),
+  noted as (
+    insert into ordering.timeline (shop_id, order_id, entry_id, at, event, actor)
+    select $1, order_id, order_id, placed_at, 'placed', actor from new),
+  emptied as (
+    delete from ordering.cart_lines
+    where shop_id = $1 and member_id = any ($3::uuid[]) and sku_id = $2)
+  insert into ordering.order_lines (shop_id, order_id, line_no, sku_id, product_id,
+    product_no, title, title_key, option_values, image_url, quantity, list_price_fen,
+    unit_price_fen, discount_fen, total_fen)
+  select $1, order_id, 1, $2, $27, $28, $29, $30, $31, $32, quantity, $33, unit_price_fen,
+    line_discount_fen, items_fen - line_discount_fen from new
+"""
+
+
+async def insert_orders(
+    tx: Tx, moulds: Mapping[int, NewOrder], orders: Sequence[HotOrder], emptied: Sequence[UUID]
+) -> None:
+    """What `queries.insert_order` writes, for many orders, the moulds by number; raises what it
+    does. emptied: members out of whose carts the goods are taken.
     """
-    orders, lines = [new.order for new in news], [new.lines[0] for new in news]
+    with first_order_once():
+        await _insert_orders(tx, moulds, orders, emptied)
+
+
+async def _insert_orders(
+    tx: Tx, moulds: Mapping[int, NewOrder], orders: Sequence[HotOrder], emptied: Sequence[UUID]
+) -> None:
+    # What is the same in several orders (time, price, goods) is told once. The first entry of an
+    # order's timeline goes by the id of the order.
+    olds = [new.order for new in moulds.values()]
+    lines = [new.lines[0] for new in moulds.values()]
     goods = lines[0]
     await tx.run(
-        """with new as materialized (
-             select * from unnest($3::uuid[], $4::text[], $5::uuid[], $6::bigint[], $7::text[],
-               $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::text[], $13::text[],
-               $14::bytea[], $15::bytea[], $16::timestamptz[], $17::timestamptz[], $18::uuid[],
-               $19::uuid[], $20::text[], $21::boolean[], $22::int[], $23::bigint[], $24::bigint[])
-               as n (order_id, order_no, member_id, person_no, platform, items_fen, discount_fen,
-                 shipping_fen, total_fen, adjustments, remark, address_sealed, phone_key, placed_at,
-                 pay_before, promoter_id, entry_id, actor, empties_cart, quantity, unit_price_fen,
-                 line_discount_fen)),
-           placed as (
-             insert into ordering.orders (shop_id, order_id, order_no, kind, source, status,
-               member_id, person_no, platform, has_virtual, items_fen, discount_fen, shipping_fen,
-               total_fen, adjustments, remark, address_sealed, phone_key, placed_at, pay_before,
-               delivery, promoter_id)
-             select $1, order_id, order_no, 'sale', 'shop', 'pending_payment', member_id, person_no,
-               platform, $25, items_fen, discount_fen, shipping_fen, total_fen, adjustments::jsonb,
-               remark, address_sealed, phone_key, placed_at, pay_before, $26, promoter_id from new),
-           noted as (
-             insert into ordering.timeline (shop_id, order_id, entry_id, at, event, actor)
-             select $1, order_id, entry_id, placed_at, 'placed', actor from new),
-           emptied as (
-             delete from ordering.cart_lines c using new
-             where new.empties_cart and c.shop_id = $1 and c.member_id = new.member_id
-               and c.sku_id = $2)
-           insert into ordering.order_lines (shop_id, order_id, line_no, sku_id, product_id,
-             product_no, title, title_key, option_values, image_url, quantity, list_price_fen,
-             unit_price_fen, discount_fen, total_fen)
-           select $1, order_id, 1, $2, $27, $28, $29, $30, $31, $32, quantity, $33, unit_price_fen,
-             line_discount_fen, items_fen - line_discount_fen from new""",
+        _INSERT_ORDERS,
         tx.shop_id,
         goods.sku_id,
-        [order.order_id for order in orders],
-        [order.order_no for order in orders],
-        [order.member_id for order in orders],
-        [order.person_no for order in orders],
-        [order.platform for order in orders],
-        [order.items_fen for order in orders],
-        [order.discount_fen for order in orders],
-        [order.shipping_fen for order in orders],
-        [order.total_fen for order in orders],
-        [msgspec.json.encode(new.adjustments).decode() for new in news],
-        [order.remark for order in orders],
-        [order.address_sealed for order in orders],
-        [new.phone_key for new in news],
-        [order.placed_at for order in orders],
-        [order.pay_before for order in orders],
-        [order.promoter_id for order in orders],
-        [new_id() for _ in orders],
-        [new.actor for new in news],
-        [new.empties_cart for new in news],
+        emptied,
+        [order.platform for order in olds],
+        [order.items_fen for order in olds],
+        [order.discount_fen for order in olds],
+        [order.shipping_fen for order in olds],
+        [order.total_fen for order in olds],
+        [msgspec.json.encode(new.adjustments).decode() for new in moulds.values()],
+        [order.placed_at for order in olds],
+        [order.pay_before for order in olds],
         [line.quantity for line in lines],
         [line.unit_price_fen for line in lines],
         [line.discount_fen for line in lines],
-        orders[0].has_virtual,
-        orders[0].delivery,
+        *zip(*map(msgspec.structs.astuple, orders), strict=True),
+        olds[0].has_virtual,
+        olds[0].delivery,
         goods.product_id,
         goods.product_no,
         goods.title,
@@ -104,4 +130,6 @@ async def insert_orders(tx: Tx, news: Sequence[NewOrder]) -> None:
         goods.option_values,
         goods.image_url,
         goods.list_price_fen,
+        [new.is_first for new in moulds.values()],
+        list(moulds),
     )

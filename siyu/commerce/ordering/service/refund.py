@@ -122,7 +122,7 @@ async def refund(
         await _finish(tx, order, started, INSIDE)
     if restock and (goods := _goods(bought, started.lines)):
         # Last, for it locks the rows that everybody wants.
-        await inventory.take_back(tx, refund_id, goods, actor)
+        await inventory.take_back(tx, refund_id, order_id, goods, actor)
     return RefundSplit(started.wechat_fen, started.balance_fen, started.points)
 
 

@@ -150,7 +150,7 @@ async def swap(tx: Tx, member: MemberIdentity, share_id: UUID, sku_id: UUID) -> 
     )
     emit(tx, swapped)
     # Last, for it locks the rows that everybody wants.
-    await inventory.take_back(tx, share_id, {gift.sku_id: 1}, System())
+    await inventory.take_back(tx, share_id, gift.order_id, {gift.sku_id: 1}, System())
     await inventory.reserve(tx, share_id, {sku_id: 1})
     await inventory.consume(tx, share_id)
     return msgspec.structs.replace(share, sent_sku_id=sku_id, sent_title=wanted.title)

@@ -10,15 +10,15 @@ from siyu.money.ledger.contracts import OutsideNumber
 
 # Parked money lies under the ref of its parking, or (paid first, parked later) under that of the
 # attempt: both are named, and the amount once.
-_ROWS = """select payment_id as ref, number,
+_ROWS = """select payment_id as ref, number, merchant,
     case when state = 'paid' then amount_fen else 0 end as amount_fen, order_id
   from payments.attempts where shop_id = $1 and provider_number is not null
   union all
-  select parked_id, number,
+  select parked_id, number, merchant,
     case when resolution = 'accepted' then 0 else amount_fen end, order_id
   from payments.suspense where shop_id = $1 and is_booked
   union all
-  select refund_id, number,
+  select refund_id, number, merchant,
     case when state in ('closed', 'failed') or (state = 'settled' and not to_merchant) then 0
       else -amount_fen end, order_id
   from payments.refunds where shop_id = $1 and provider_number is not null"""
@@ -33,7 +33,7 @@ async def find_outside(tx: ReadTx, numbers: Sequence[str]) -> list[OutsideNumber
     """Payments, parked money and refunds under these numbers of ours."""
     return await tx.all(
         OutsideNumber,
-        f"""select ref, number, amount_fen from ({_ROWS}) r where number = any($2)
+        f"""select ref, number, merchant, amount_fen from ({_ROWS}) r where number = any($2)
             order by number, ref""",
         tx.shop_id,
         list(numbers),
@@ -44,7 +44,7 @@ async def list_outside(tx: ReadTx, refs: Sequence[UUID]) -> list[OutsideNumber]:
     """Those of these ledger refs that are of payments, with our numbers."""
     return await tx.all(
         OutsideNumber,
-        f"""select ref, number, amount_fen from ({_ROWS}) r where ref = any($2)
+        f"""select ref, number, merchant, amount_fen from ({_ROWS}) r where ref = any($2)
             order by number, ref""",
         tx.shop_id,
         list(refs),

@@ -5,7 +5,7 @@ Inside the caller's transaction: `request_payout`, `cancel`, `approve`, `reject`
 `follow_up`, `follow_agreement`, `record_notification`.
 """
 
-from siyu.money.payouts.queries import get_settings, list_timeline
+from siyu.money.payouts.queries import get_settings, list_agreements, list_timeline
 from siyu.money.payouts.service.agreements import (
     follow_agreement,
     get_agreement_view,
@@ -36,6 +36,7 @@ __all__ = [
     "get_offer",
     "get_payout",
     "get_settings",
+    "list_agreements",
     "list_outside",
     "list_payouts",
     "list_timeline",

@@ -7,7 +7,7 @@ from siyu.kernel.db import ReadTx
 from siyu.money.ledger.contracts import OutsideNumber
 
 # WeChat takes the money when it accepts, and gives it back when nobody receives it.
-_ROWS = """select payout_id as ref, number, case when is_taken
+_ROWS = """select payout_id as ref, number, merchant, case when is_taken
     and state not in ('failed', 'cancelled', 'rejected') then -net_fen else 0 end as amount_fen
   from payouts.payouts where shop_id = $1"""
 

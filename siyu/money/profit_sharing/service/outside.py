@@ -7,12 +7,13 @@ from siyu.kernel.db import ReadTx
 from siyu.money.ledger.contracts import OutsideNumber
 
 # What is unfrozen stays ours: it moves nothing that a bill of the balance shows.
-_ROWS = """select r.request_id as ref, r.number, case r.kind
+_ROWS = """select r.request_id as ref, r.number, plan.merchant, case r.kind
     when 'split' then -coalesce((select sum(p.sent_fen) from profit_sharing.parts p
       where p.shop_id = r.shop_id and p.order_id = r.order_id and p.request_id = r.request_id
         and p.state = 'paid'), 0)::bigint
     else case when r.state = 'finished' then r.amount_fen else 0 end end as amount_fen
-  from profit_sharing.requests r where r.shop_id = $1 and r.kind <> 'unfreeze'"""
+  from profit_sharing.requests r join profit_sharing.plans plan using (shop_id, order_id)
+  where r.shop_id = $1 and r.kind <> 'unfreeze'"""
 
 
 async def find_outside(tx: ReadTx, numbers: Sequence[str]) -> list[OutsideNumber]:

@@ -280,25 +280,19 @@ async def is_receiver_used(tx: ReadTx, receiver_id: UUID) -> bool:
     return found
 
 
-async def lock_due_receivers(tx: Tx, now: datetime, limit: int) -> list[Due]:
-    """Receivers of all shops that WeChat is to be told of."""
+async def take_due_receivers(tx: Tx, now: datetime, next_at: datetime, limit: int) -> list[Due]:
+    """Receivers of all shops that WeChat is to be told of.
+    `next_at`: when they are due again, should this time fail."""
     return await tx.all(
         Due,
-        """select shop_id, receiver_id as found_id from profit_sharing.receivers
-           where next_at <= $1 order by next_at limit $2 for no key update skip locked""",
+        """with due as (
+             select shop_id, receiver_id as found_id, next_at from profit_sharing.receivers
+             where next_at <= $1 order by next_at limit $3 for no key update skip locked),
+           moved as (
+             update profit_sharing.receivers r set next_at = $2 from due
+             where r.shop_id = due.shop_id and r.receiver_id = due.found_id)
+           select shop_id, found_id from due order by next_at, found_id""",
         now,
-        limit,
-    )
-
-
-async def move_receivers_on(tx: Tx, due: Sequence[Due], next_at: datetime) -> None:
-    """Set when to tell WeChat again, should this time fail."""
-    await tx.run(
-        """update profit_sharing.receivers r set next_at = $3
-           from unnest($1::int[], $2::uuid[]) as d (shop_id, receiver_id)
-           where r.shop_id = d.shop_id and r.receiver_id = d.receiver_id
-             and r.next_at is not null""",
-        [one.shop_id for one in due],
-        [one.found_id for one in due],
         next_at,
+        limit,
     )

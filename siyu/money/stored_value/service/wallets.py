@@ -12,8 +12,7 @@ from siyu.money.stored_value.contracts import WalletMovement, WalletRow
 
 async def today(tx: ReadTx) -> date:
     """The business day of the shop."""
-    shop = await shops.get_shop(tx)
-    return clock.business_day(clock.now(), shop.time_zone)
+    return clock.business_day(clock.now(), await shops.get_time_zone(tx))
 
 
 async def get_wallet(tx: ReadTx, member_id: UUID) -> WalletRow | None:

@@ -5,9 +5,18 @@ import asyncio
 import duckdb
 
 from siyu.warehouse.compaction import queries, rules
-from siyu.warehouse.compaction.contracts import Intent, Part
-from siyu.warehouse.compaction.queries import Books, Written
-from siyu.warehouse.compaction.service.files import Lost, new_path, parts_of, workbench, write_file
+from siyu.warehouse.compaction.queries import Books
+from siyu.warehouse.compaction.service.files import (
+    Lost,
+    Output,
+    abandon,
+    fetch_as,
+    publish,
+    workbench,
+    write_files,
+)
+from siyu.warehouse.registry import service as registry
+from siyu.warehouse.registry.contracts import Seen
 from siyu.warehouse.tail import service as tail
 
 LONG = "begin; set local statement_timeout = 0"
@@ -16,53 +25,43 @@ LONG = "begin; set local statement_timeout = 0"
 async def compact_slot(slot: int) -> bool:
     """Write the files of a sealed slot and publish them; False when somebody else was faster.
 
-    Raises AssertionError when the slot does not hold what its batches promise: then nothing is
-    published, and the rows stay where they are.
+    What is erased or has expired does not get into a file. Raises AssertionError when the slot does
+    not hold what its batches promise: then nothing is published, and the rows stay where they are.
     """
-    intents: list[Intent] = []
     with workbench() as (duck, scratch):
         csv = scratch / "slot.csv"
         async with tail.opened(LONG) as tx:
             if not await queries.copy_slot(tx, slot, csv):
                 return False
-            books = await queries.get_books(tx, slot)
+            books = await queries.get_slot_books(tx, slot)
+            removals = await queries.get_removals(tx)
+            own = await queries.list_own_buckets(tx)
         tail.crash_point("compact.slot_read")
-        parts = await asyncio.to_thread(_load, duck, str(csv), books)
-        if parts:
-            async with tail.opened() as tx:
-                places = [(new_path(p.bucket, p.month), p.bucket, p.month) for p in parts]
-                intents = await queries.insert_intents(tx, places, 0, slot)
-        tail.crash_point("compact.intent_written")
-        by_place = {(intent.bucket, intent.month): intent for intent in intents}
-        written = [
-            await asyncio.to_thread(
-                write_file, duck, "events", by_place[part.bucket, part.month], part, "compact"
-            )
-            for part in parts
-        ]
-    tail.crash_point("compact.file_written")
+        await asyncio.to_thread(_load, duck, str(csv), books)
+        output = await write_files(duck, "events", removals, "compact", own=own, level=0, slot=slot)
+        seen = await asyncio.to_thread(fetch_as, duck, Seen, rules.seen_sql("events"))
     try:
-        await _publish(slot, written)
+        await _publish(slot, output)
     except Lost:
-        async with tail.opened() as tx:
-            await queries.abandon_intents(tx, [intent.file_no for intent in intents])
+        await abandon(output.intents)
         return False
     tail.crash_point("compact.published")
+    async with tail.opened() as tx:
+        await registry.study(tx, seen)
     return True
 
 
-def _load(duck: duckdb.DuckDBPyConnection, csv: str, books: Books) -> list[Part]:
+def _load(duck: duckdb.DuckDBPyConnection, csv: str, books: Books) -> None:
     duck.execute(f"create table events as from {rules.read_csv(csv)}")
     held = duck.execute("select count(*), coalesce(sum(event_no), 0) from events").fetchone()
     assert held == (books.rows, books.sum_no), f"the slot holds {held}, its batches promise {books}"
-    return parts_of(duck, "events")
 
 
-async def _publish(slot: int, written: list[Written]) -> None:
+async def _publish(slot: int, output: Output) -> None:
     """One transaction of plain updates, each hitting exactly its row; no DDL (W3)."""
     async with tail.opened() as tx:
         if not await queries.close_slot(tx, slot):
             raise Lost
         tail.crash_point("compact.inside_publish")
-        if written and await queries.publish_files(tx, written) != len(written):
-            raise Lost
+        await publish(tx, output)
+        await queries.fold_counts(tx, slot)

@@ -1,59 +1,72 @@
 """Many small files of a bucket-month become one (section 3, step 5)."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import date
 from itertools import groupby
 
 import duckdb
 
 from siyu.warehouse.compaction import queries, rules
-from siyu.warehouse.compaction.contracts import Intent, LiveFile
-from siyu.warehouse.compaction.queries import Written
-from siyu.warehouse.compaction.service.files import Lost, new_path, parts_of, workbench, write_file
+from siyu.warehouse.compaction.contracts import LiveFile
+from siyu.warehouse.compaction.service.files import (
+    Job,
+    Lost,
+    abandon,
+    publish,
+    workbench,
+    write_files,
+)
 from siyu.warehouse.tail import service as tail
 
 
-async def merge_files(files: Sequence[LiveFile]) -> bool:
-    """Replace live files of one bucket-month by one; False when somebody else was faster."""
-    bucket, month = files[0].bucket, files[0].month
-    level = max(file.level for file in files) + 1
+async def merge_files(files: Sequence[LiveFile], job: Job = "merge") -> bool:
+    """Replace live files of one bucket-month by one; False when somebody else was faster.
+
+    More than one above MAX_FILE_ROWS, or when a shop has grown big and moves to its own bucket;
+    none when all rows are erased or have expired.
+    """
     source = rules.read_parquet([str(tail.root() / file.path) for file in files])
     async with tail.opened() as tx:
-        place = (new_path(bucket, month), bucket, month)
-        [intent] = await queries.insert_intents(tx, [place], level, None)
-    tail.crash_point("merge.intent_written")
+        removals = await queries.get_removals(tx)
+        own = await queries.list_own_buckets(tx)
+    with workbench() as (duck, _):
+        try:
+            own |= await asyncio.to_thread(_check, duck, source, files)
+            output = await write_files(
+                duck,
+                source,
+                removals,
+                job,
+                own=own,
+                level=max(file.level for file in files) + 1,
+                max_rows=rules.MAX_FILE_ROWS,
+            )
+        except duckdb.IOException:
+            # An input is gone: merged and collected by another compactor.
+            return False
     try:
-        written = await asyncio.to_thread(_write, source, intent, sum(f.rows for f in files))
-        tail.crash_point("merge.file_written")
-        await _publish([file.file_no for file in files], written)
-    except Lost:
         async with tail.opened() as tx:
-            await queries.abandon_intents(tx, [intent.file_no])
+            if await queries.retire_files(tx, [file.file_no for file in files]) != len(files):
+                raise Lost
+            tail.crash_point(f"{job}.inside_publish")
+            await publish(tx, output)
+    except Lost:
+        await abandon(output.intents)
         return False
-    tail.crash_point("merge.published")
+    tail.crash_point(f"{job}.published")
     return True
 
 
-def _write(source: str, intent: Intent, rows: int) -> Written:
-    with workbench() as (duck, _):
-        try:
-            parts = parts_of(duck, source)
-            assert [(part.bucket, part.month, part.rows) for part in parts] == [
-                (intent.bucket, intent.month, rows)
-            ], f"the files of {intent.bucket} {intent.month} do not hold what their rows say"
-            return write_file(duck, source, intent, parts[0], "merge")
-        except duckdb.IOException as error:
-            # An input is gone: merged and collected by another compactor.
-            raise Lost from error
-
-
-async def _publish(inputs: list[int], written: Written) -> None:
-    async with tail.opened() as tx:
-        if await queries.retire_files(tx, inputs) != len(inputs):
-            raise Lost
-        tail.crash_point("merge.inside_publish")
-        if await queries.publish_files(tx, [written]) != 1:
-            raise Lost
+def _check(duck: duckdb.DuckDBPyConnection, source: str, files: Sequence[LiveFile]) -> set[int]:
+    """See that the files hold what the manifest says; returns the shops that have grown big."""
+    shops = duck.execute(
+        f"select shop_id, {rules.MONTH_SQL} as month, count(*) from {source} group by all"
+    ).fetchall()
+    held = ({month for _, month, _ in shops}, sum(count for _, _, count in shops))
+    said = ({files[0].month}, sum(file.rows for file in files))
+    assert held == said, f"files of {files[0].month} hold {held}, the manifest says {said}"
+    return {shop for shop, _, count in shops if count > rules.BIG_SHOP_ROWS}
 
 
 async def merge_due() -> int:
@@ -68,14 +81,21 @@ async def merge_due() -> int:
     return merged
 
 
-async def rebuild() -> int:
-    """Write every live file anew, in today's format and order; returns how many were replaced.
+async def rebuild(
+    month: date | None = None, *, progress: Callable[[int, int], object] = lambda done, all: None
+) -> int:
+    """Write the live files of every bucket-month (or of one month) anew, together, in the present
+    layout and order; returns how many bucket-months were written.
 
-    Readers and writers go on meanwhile; the old files are collected after their grace.
+    Readers and writers go on meanwhile; the old files are collected after their grace. progress
+    hears (rows written, rows in all).
     """
     async with tail.opened() as tx:
-        files = await queries.list_live_files(tx)
-    replaced = 0
-    for file in files:
-        replaced += await merge_files([file])
-    return replaced
+        files = [f for f in await queries.list_live_files(tx) if month in (None, f.month)]
+    done, rebuilt = 0, 0
+    for _, group in groupby(files, key=lambda file: (file.bucket, file.month)):
+        together = list(group)
+        rebuilt += await merge_files(together)
+        done += sum(file.rows for file in together)
+        progress(done, sum(file.rows for file in files))
+    return rebuilt

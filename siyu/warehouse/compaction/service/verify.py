@@ -67,15 +67,22 @@ def _read_file(duck: duckdb.DuckDBPyConnection, file: LiveFile) -> tuple[int, in
     source = rules.read_parquet([str(tail.root() / file.path)])
     found = duck.execute(
         f"""with numbered as (
-              select *, {rules.MONTH_SQL} as month, {rules.BUCKET_SQL} as bucket,
+              select *, {rules.MONTH_SQL} as month,
                      row(shop_id, person_no, at_us, event_no) as place,
                      lag(row(shop_id, person_no, at_us, event_no)) over () as before
               from {source})
             select count(*), coalesce(sum(event_no), 0),
                    coalesce(bool_and((before is null or before < place)
-                     and month = ? and bucket = ?), true)
+                     and month = ? and ? in (shop_id % {rules.BUCKETS}, shop_id + {rules.BUCKETS})
+                     and shop_id between ? and ? and person_no between ? and ?
+                     and at_us between ? and ?), true)
             from numbered""",
-        [file.month, file.bucket],
+        [
+            file.month,
+            file.bucket,
+            *(file.min_shop, file.max_shop, file.min_person, file.max_person),
+            *(file.min_us, file.max_us),
+        ],
     ).fetchone()
     assert found is not None
     return int(found[0]), int(found[1]), bool(found[2])

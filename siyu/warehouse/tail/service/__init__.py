@@ -1,7 +1,14 @@
 """Verbs of the tail."""
 
-from siyu.warehouse.tail.service.append import append, forget, prepare
-from siyu.warehouse.tail.service.commit_group import collect, forget_rejects, reject
+from siyu.warehouse.tail.rules import BLOCK
+from siyu.warehouse.tail.service.append import (
+    append,
+    forget,
+    forget_persons,
+    number_texts,
+    prepare,
+)
+from siyu.warehouse.tail.service.commit_group import collect, forget_rejects, reject, unpaced
 from siyu.warehouse.tail.service.connection import (
     close,
     crash_point,
@@ -14,13 +21,16 @@ from siyu.warehouse.tail.service.outbox import consume_outbox
 from siyu.warehouse.tail.service.seal import seal, seal_when_due
 
 __all__ = [
+    "BLOCK",
     "append",
     "close",
     "collect",
     "consume_outbox",
     "crash_point",
     "forget",
+    "forget_persons",
     "forget_rejects",
+    "number_texts",
     "opened",
     "prepare",
     "reject",
@@ -29,4 +39,5 @@ __all__ = [
     "seal_when_due",
     "session",
     "snapshotting",
+    "unpaced",
 ]

@@ -1,5 +1,6 @@
 """Writing batches: book, copy, and let the commit be the acknowledgement (W2)."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
@@ -13,6 +14,7 @@ from siyu.warehouse.tail.contracts import Batch, TailEvent
 from siyu.warehouse.tail.service.connection import crash_point, opened
 
 _OTHER_PAGE = 2
+DAY_US = 86_400_000_000
 _codes: dict[str, dict[str, int]] = {"event_name": {}, "channel": {}, "page": {}}
 _numbers: Iterator[int] = iter(())
 _reserved = 0
@@ -35,6 +37,18 @@ def forget() -> None:
         known.clear()
 
 
+async def number_texts(tx: Tx, dictionary: str, texts: Sequence[str]) -> dict[str, int]:
+    """Numbers of texts, given to new ones while there is room; those without room are missing.
+
+    dictionary: event_name, channel or page.
+    """
+    found = await queries.get_codes(tx, dictionary, texts)
+    if missing := [text for text in texts if text not in found]:
+        await queries.insert_codes(tx, dictionary, missing)
+        found |= await queries.get_codes(tx, dictionary, missing)
+    return found
+
+
 async def _learn(events: Iterable[TailEvent]) -> None:
     """Give every text a number, committed ahead of the batch.
 
@@ -51,10 +65,7 @@ async def _learn(events: Iterable[TailEvent]) -> None:
     learned: dict[str, dict[str, int]] = {}
     async with opened() as tx:
         for kind, texts in unknown.items():
-            learned[kind] = await queries.get_codes(tx, kind, texts)
-            if missing := [text for text in texts if text not in learned[kind]]:
-                await queries.insert_codes(tx, kind, missing)
-                learned[kind] |= await queries.get_codes(tx, kind, missing)
+            learned[kind] = await number_texts(tx, kind, texts)
     for kind, codes in learned.items():
         _codes[kind].update(codes)
 
@@ -70,6 +81,7 @@ async def _take_numbers(count: int) -> list[int]:
 
 
 def _row(number: int, event: TailEvent) -> tuple[Any, ...]:
+    props, zone, dwell_ms = rules.promoted(event.props)
     return (
         event.shop_id,
         event.person_no,
@@ -81,7 +93,9 @@ def _row(number: int, event: TailEvent) -> tuple[Any, ...]:
         event.amount_fen,
         # A page the full dictionary did not take (its texts come from outside).
         _codes["page"].get(rules.page_path(event.page), _OTHER_PAGE),
-        event.props,
+        props,
+        zone,
+        dwell_ms,
     )
 
 
@@ -97,15 +111,40 @@ async def prepare(batches: Sequence[Batch]) -> list[Prepared]:
     return prepared
 
 
+def _without(batch: Prepared, erased: set[tuple[int, int]]) -> Prepared:
+    if not erased:
+        return batch
+    rows = [row for row in batch.rows if (row[0], row[1]) not in erased]
+    return Prepared(batch.source, batch.batch_key, rows, sum(row[3] for row in rows))
+
+
+async def forget_persons(tx: Tx, shop_id: int, persons: Sequence[int], asked_by: str) -> int:
+    """From now on nothing of these persons is taken; how many had not been asked for before.
+
+    What was written before stays until the compactor takes it out. Raises Busy when writers do not
+    pause within the lock time-out of `tx`.
+    """
+    return await queries.insert_erasures(tx, shop_id, persons, asked_by)
+
+
 async def append(tx: Tx, batches: Sequence[Prepared]) -> int:
     """Write the batches that were not written before; returns how many events were new.
 
-    Safe to repeat: a batch whose (source, batch_key) is booked changes nothing.
+    Safe to repeat: a batch whose (source, batch_key) is booked changes nothing. Events of erased
+    persons are left out.
     """
-    by_key = {(batch.source, batch.batch_key): batch for batch in batches if batch.rows}
-    if not by_key:
+    persons = {(row[0], row[1]) for batch in batches for row in batch.rows}
+    if not persons:
         return 0
     await queries.share_seal_lock(tx)
+    erased = await queries.list_erased(tx, sorted(persons))
+    by_key = {
+        (batch.source, batch.batch_key): batch
+        for batch in (_without(batch, erased) for batch in batches)
+        if batch.rows
+    }
+    if not by_key:
+        return 0
     # Sorted, so that two writers with the same batches wait for each other in one order.
     booked = await queries.insert_batches(
         tx,
@@ -114,5 +153,9 @@ async def append(tx: Tx, batches: Sequence[Prepared]) -> int:
     crash_point("append.booked")
     records = [(key.slot, *row) for key in booked for row in by_key[key.source, key.batch_key].rows]
     await queries.insert_events(tx, records)
+    if records:
+        # slot, shop_id, person_no, at_us, event_no, name_id
+        days = Counter((row[0], row[1], row[5], row[3] // DAY_US) for row in records)
+        await queries.insert_counts(tx, days)
     crash_point("append.copied")
     return len(records)

@@ -12,7 +12,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ShowDesk
+         * Cases of the shop, newest first, and what lies on the desk in all
          * @description Cases of the shop, newest first, and what lies on the desk in all.
          */
         get: operations["show_desk"];
@@ -32,7 +32,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ShowEvidence
+         * A picture of a case as WebP; `size` 1200 or 200
          * @description A picture of a case as WebP; `size` 1200 or 200. One that is in no case yet is nobody's.
          */
         get: operations["show_evidence"];
@@ -52,12 +52,12 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ShowTerms
+         * The shop's terms, its own return address in clear
          * @description The shop's terms, its own return address in clear.
          */
         get: operations["show_terms"];
         /**
-         * ChangeTerms
+         * Replace the shop's terms; open cases keep the deadlines they were given
          * @description Replace the shop's terms; open cases keep the deadlines they were given.
          */
         put: operations["change_terms"];
@@ -76,7 +76,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ShowCase
+         * One case with its story, notes included
          * @description One case with its story, notes included.
          */
         get: operations["show_case"];
@@ -98,7 +98,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * ApproveCase
+         * Agree: a refund only is paid at once, goods may be sent back
          * @description Agree: a refund only is paid at once, goods may be sent back.
          */
         post: operations["approve_case"];
@@ -118,7 +118,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * SayToCustomer
+         * A message to the customer, or a note among staff
          * @description A message to the customer, or a note among staff.
          */
         post: operations["say_to_customer"];
@@ -138,7 +138,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * ReceiveGoods
+         * Say what came back: sellable, damaged, or not accepted
          * @description Say what came back: sellable, damaged, or not accepted.
          */
         post: operations["receive_goods"];
@@ -158,7 +158,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * RefundCase
+         * Pay for goods that came back; 409 for the second who tries (F028)
          * @description Pay for goods that came back; 409 for the second who tries (F028).
          */
         post: operations["refund_case"];
@@ -178,7 +178,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * RejectCase
+         * Refuse, and say why
          * @description Refuse, and say why.
          */
         post: operations["reject_case"];
@@ -198,7 +198,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * ShipExchange
+         * Send the replacement
          * @description Send the replacement.
          */
         post: operations["ship_exchange"];
@@ -216,7 +216,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ShowTrail
+         * The trail of the shop, or of one subject, newest first
          * @description The trail of the shop, or of one subject, newest first.
          */
         get: operations["show_trail"];
@@ -236,12 +236,12 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ListBanners
+         * The banners of the home page
          * @description The banners of the home page.
          */
         get: operations["list_banners"];
         /**
-         * SetBanners
+         * Replace the banners
          * @description Replace the banners.
          */
         put: operations["set_banners"];
@@ -260,7 +260,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ListBulkTasks
+         * Tasks of the kinds that this person may see, newest first
          * @description Tasks of the kinds that this person may see, newest first.
          */
         get: operations["list_bulk_tasks"];
@@ -282,7 +282,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * StartExport
+         * Have a table written
          * @description Have a table written.
          */
         post: operations["start_export"];
@@ -300,7 +300,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * FetchTemplate
+         * A table with the columns of products_in, stock_in or orders_in, and a line as an example
          * @description A table with the columns of products_in, stock_in or orders_in, and a line as an example.
          */
         get: operations["fetch_template"];
@@ -322,7 +322,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * UploadTable
+         * Take a CSV or XLSX of products_in, stock_in or orders_in; nothing is changed yet
          * @description Take a CSV or XLSX of products_in, stock_in or orders_in; nothing is changed yet.
          */
         post: operations["upload_table"];
@@ -340,7 +340,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ShowBulkTask
+         * One task and how far it is
          * @description One task and how far it is.
          */
         get: operations["show_bulk_task"];
@@ -362,7 +362,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * CancelBulkTask
+         * Stop it; what was taken in stays
          * @description Stop it; what was taken in stays.
          */
         post: operations["cancel_bulk_task"];
@@ -380,7 +380,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * FetchErrors
+         * All refused lines as CSV
          * @description All refused lines as CSV.
          */
         get: operations["fetch_errors"];
@@ -400,7 +400,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * FetchResult
+         * The table that was written
          * @description The table that was written.
          */
         get: operations["fetch_result"];
@@ -422,7 +422,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * UploadPictures
+         * A ZIP of the pictures that the table names
          * @description A ZIP of the pictures that the table names.
          */
         post: operations["upload_pictures"];
@@ -440,7 +440,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ListRefusedLines
+         * Every line that was not taken, in the order of the file
          * @description Every line that was not taken, in the order of the file.
          */
         get: operations["list_refused_lines"];
@@ -462,7 +462,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * StartBulkTask
+         * Let the worker take it in, or only try to
          * @description Let the worker take it in, or only try to.
          */
         post: operations["start_bulk_task"];
@@ -480,13 +480,13 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ListCampaigns
+         * Campaigns, newest first
          * @description Campaigns, newest first.
          */
         get: operations["list_campaigns"];
         put?: never;
         /**
-         * CreateCampaign
+         * Write a campaign; it is a draft until it is started
          * @description Write a campaign; it is a draft until it is started.
          */
         post: operations["create_campaign"];
@@ -504,18 +504,18 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * GetCampaign
+         * A campaign, with what it would have cost if that was simulated
          * @description A campaign, with what it would have cost if that was simulated.
          */
         get: operations["get_campaign"];
         /**
-         * EditCampaign
+         * Replace a campaign that does not run; 409 when somebody else was first
          * @description Replace a campaign that does not run; 409 when somebody else was first.
          */
         put: operations["edit_campaign"];
         post?: never;
         /**
-         * RemoveCampaign
+         * Delete a draft
          * @description Delete a draft.
          */
         delete: operations["remove_campaign"];
@@ -534,7 +534,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * EndCampaign
+         * End a campaign for good
          * @description End a campaign for good.
          */
         post: operations["end_campaign"];
@@ -554,7 +554,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * PauseCampaign
+         * Take a campaign's effect away; it may be edited and started again
          * @description Take a campaign's effect away; it may be edited and started again.
          */
         post: operations["pause_campaign"];
@@ -574,7 +574,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * StartCampaign
+         * Let a campaign run whose cost was simulated, or say why it runs without
          * @description Let a campaign run whose cost was simulated, or say why it runs without.
          */
         post: operations["start_campaign"];
@@ -592,7 +592,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ListCarriers
+         * Carriers to choose from
          * @description Carriers to choose from.
          */
         get: operations["list_carriers"];
@@ -612,13 +612,13 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ListAdminCategories
+         * All categories
          * @description All categories.
          */
         get: operations["list_admin_categories"];
         put?: never;
         /**
-         * CreateCategory
+         * Add a category; returns all
          * @description Add a category; returns all.
          */
         post: operations["create_category"];
@@ -637,13 +637,13 @@ export interface paths {
         };
         get?: never;
         /**
-         * EditCategory
+         * Change a category; returns all
          * @description Change a category; returns all.
          */
         put: operations["edit_category"];
         post?: never;
         /**
-         * RemoveCategory
+         * Delete an empty category; returns the others
          * @description Delete an empty category; returns the others.
          */
         delete: operations["remove_category"];
@@ -660,12 +660,12 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * GetShowcase
+         * 爆品, 套餐 and 活动 of the home page
          * @description 爆品, 套餐 and 活动 of the home page.
          */
         get: operations["get_showcase"];
         /**
-         * SetShowcase
+         * Replace 爆品, 套餐 and 活动
          * @description Replace 爆品, 套餐 and 活动.
          */
         put: operations["set_showcase"];
@@ -684,7 +684,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * CountConsents
+         * How many persons agree to what
          * @description How many persons agree to what.
          */
         get: operations["count_consents"];
@@ -704,7 +704,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ListConsignments
+         * What is to be sent or collected, the oldest first; what has ended, the newest first
          * @description What is to be sent or collected, the oldest first; what has ended, the newest first. `q` is
          *     an order number.
          */
@@ -725,7 +725,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * CountConsignments
+         * How much is to be done
          * @description How much is to be done.
          */
         get: operations["count_consignments"];
@@ -745,7 +745,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ShowConsignment
+         * One consignment, its parcels, and what may be sent together with it
          * @description One consignment, its parcels, and what may be sent together with it.
          */
         get: operations["show_consignment"];
@@ -765,7 +765,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ListCouponMoves
+         * Every step of a coupon
          * @description Every step of a coupon.
          */
         get: operations["list_coupon_moves"];
@@ -785,13 +785,13 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ListCouponBatches
+         * The batches, newest first
          * @description The batches, newest first.
          */
         get: operations["list_coupon_batches"];
         put?: never;
         /**
-         * CreateCouponBatch
+         * Make a batch, as a draft
          * @description Make a batch, as a draft.
          */
         post: operations["create_coupon_batch"];
@@ -809,12 +809,12 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ShowCouponBatch
+         * A batch with its figures
          * @description A batch with its figures.
          */
         get: operations["show_coupon_batch"];
         /**
-         * EditCouponBatch
+         * Change a batch: all of a draft; of one that has run its name, note and limits
          * @description Change a batch: all of a draft; of one that has run its name, note and limits.
          */
         put: operations["edit_coupon_batch"];
@@ -833,7 +833,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ListCouponClaims
+         * Who has coupons of a batch, the newest first
          * @description Who has coupons of a batch, the newest first.
          */
         get: operations["list_coupon_claims"];
@@ -855,7 +855,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * HandOutCoupons
+         * Give a coupon to each of these members
          * @description Give a coupon to each of these members.
          */
         post: operations["hand_out_coupons"];
@@ -875,7 +875,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * MoveCouponBatch
+         * Start, pause or end a batch; coupons already given stay good
          * @description Start, pause or end a batch; coupons already given stay good.
          */
         post: operations["move_coupon_batch"];
@@ -895,7 +895,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * VoidCoupons
+         * Take coupons away that are in no order
          * @description Take coupons away that are in no order.
          */
         post: operations["void_coupons"];
@@ -913,7 +913,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * GetDashboard
+         * The shop's figures with trend, health and suggested action, the funnel and the last minutes
          * @description The shop's figures with trend, health and suggested action, the funnel and the last minutes.
          *
          *     The period is `days` business days in the shop's time zone and ends at `until` (default: now);
@@ -936,7 +936,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ListDeadDeliveries
+         * Jobs and reactions that were given up, the latest first, with the reason
          * @description Jobs and reactions that were given up, the latest first, with the reason.
          */
         get: operations["list_dead_deliveries"];
@@ -958,7 +958,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * RetryDeadDelivery
+         * Try it again from its first try
          * @description Try it again from its first try.
          */
         post: operations["retry_dead_delivery"];
@@ -976,10 +976,417 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ShowDoctor
+         * Every setting tested now, with the next step of whatever is not right
          * @description Every setting tested now, with the next step of whatever is not right.
          */
         get: operations["show_doctor"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/event-erasures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Persons whose events are taken out, and how far that is
+         * @description Persons whose events are taken out, and how far that is.
+         */
+        get: operations["list_event_erasures"];
+        put?: never;
+        /**
+         * Forget a person and the visitors they were: their events are taken out of every file within minutes, and never taken again
+         * @description Forget a person and the visitors they were: their events are taken out of every file within
+         *     minutes, and never taken again. Safe to repeat; audited.
+         */
+        post: operations["erase_events"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/event-keeping": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How long the shop keeps its events
+         * @description How long the shop keeps its events.
+         */
+        get: operations["get_event_keeping"];
+        /**
+         * Keep the last so many months; older events go with the next rounds, for good
+         * @description Keep the last so many months; older events go with the next rounds, for good. Audited.
+         */
+        put: operations["set_event_keeping"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/event-rejects": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What was refused and why: counts by day, and samples without anybody's data
+         * @description What was refused and why: counts by day, and samples without anybody's data.
+         */
+        get: operations["list_event_rejects"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Every event of the shop with volume, last arrival and what was decided about it
+         * @description Every event of the shop with volume, last arrival and what was decided about it.
+         */
+        get: operations["list_event_types"];
+        put?: never;
+        /**
+         * Take events of the merchant's own systems (`custom.…`): a till, a booking, a game
+         * @description Take events of the merchant's own systems (`custom.…`): a till, a booking, a game.
+         *
+         *     202 with {accepted, rejected}; rejected ones are listed with their reason.
+         */
+        post: operations["send_own_events"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/events/{event_name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Describe, hide or block an event; in force everywhere within five seconds
+         * @description Describe, hide or block an event; in force everywhere within five seconds. Audited.
+         */
+        put: operations["change_event_type"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/events/{event_name}/properties": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Properties of an event with the kinds of their values and values many had in common
+         * @description Properties of an event with the kinds of their values and values many had in common.
+         */
+        get: operations["list_event_properties"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/events/{event_name}/properties/{prop_name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Describe, hide or type a property; events that break the type are refused
+         * @description Describe, hide or type a property; events that break the type are refused. Audited.
+         */
+        put: operations["change_event_property"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/experiments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Experiments, the newest first
+         * @description Experiments, the newest first.
+         */
+        get: operations["list_experiments"];
+        put?: never;
+        /**
+         * Write an experiment down; nobody sees it before the start
+         * @description Write an experiment down; nobody sees it before the start.
+         */
+        post: operations["make_experiment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/experiments/holdout": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How large the permanent hold-out is
+         * @description How large the permanent hold-out is.
+         */
+        get: operations["show_holdout"];
+        /**
+         * Make the hold-out larger; it never shrinks
+         * @description Make the hold-out larger; it never shrinks.
+         */
+        put: operations["change_holdout"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/experiments/plan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How many persons and days it takes to see a difference of this size, by the last 28 days
+         * @description How many persons and days it takes to see a difference of this size, by the last 28 days.
+         */
+        get: operations["plan_experiment"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/experiments/{experiment_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One experiment
+         * @description One experiment.
+         */
+        get: operations["show_experiment"];
+        /**
+         * Write a draft anew; 409 once it runs
+         * @description Write a draft anew; 409 once it runs.
+         */
+        put: operations["edit_experiment"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/experiments/{experiment_id}/arms": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Change forms or weights while it runs; a new round, and the figures begin anew
+         * @description Change forms or weights while it runs; a new round, and the figures begin anew.
+         */
+        post: operations["change_experiment_arms"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/experiments/{experiment_id}/conclude": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Decide which arm stays, for everybody outside the hold-out
+         * @description Decide which arm stays, for everybody outside the hold-out.
+         */
+        post: operations["conclude_experiment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/experiments/{experiment_id}/ramp": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Give it a larger share; a new version, and the figures go on
+         * @description Give it a larger share; a new version, and the figures go on.
+         */
+        post: operations["ramp_experiment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/experiments/{experiment_id}/results": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What may be said now: verdict, arms, the confidence sequence over time, guards
+         * @description What may be said now: verdict, arms, the confidence sequence over time, guards.
+         */
+        get: operations["show_results"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/experiments/{experiment_id}/retire": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Show a winner no longer: it was written into the goods themselves, or its time is over
+         * @description Show a winner no longer: it was written into the goods themselves, or its time is over.
+         */
+        post: operations["retire_experiment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/experiments/{experiment_id}/start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Show it from now on; 409 when its layer has not enough traffic left
+         * @description Show it from now on; 409 when its layer has not enough traffic left.
+         */
+        post: operations["start_experiment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/experiments/{experiment_id}/stop": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Show everybody what is there anyway; the figures stay
+         * @description Show everybody what is there anyway; the figures stay.
+         */
+        post: operations["stop_experiment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/experiments/{experiment_id}/story": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Every decision, by whom and why
+         * @description Every decision, by whom and why.
+         */
+        get: operations["show_experiment_story"];
         put?: never;
         post?: never;
         delete?: never;
@@ -996,12 +1403,12 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ShowPickupSettings
+         * What the shop decided about its pick-ups
          * @description What the shop decided about its pick-ups.
          */
         get: operations["show_pickup_settings"];
         /**
-         * EditPickupSettings
+         * Decide anew; what waits already keeps its day
          * @description Decide anew; what waits already keeps its day.
          */
         put: operations["edit_pickup_settings"];
@@ -1020,7 +1427,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ListGifts
+         * Gifts, newest first
          * @description Gifts, newest first.
          */
         get: operations["list_gifts"];
@@ -1040,7 +1447,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ShowConversion
+         * Placed -> paid -> seen -> accepted or refunded, of gifts placed in the last days
          * @description Placed -> paid -> seen -> accepted or refunded, of gifts placed in the last days.
          */
         get: operations["show_conversion"];
@@ -1060,7 +1467,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ListExclusions
+         * Categories and whether gifts may come of them
          * @description Categories and whether gifts may come of them.
          */
         get: operations["list_exclusions"];
@@ -1081,7 +1488,7 @@ export interface paths {
         };
         get?: never;
         /**
-         * DecideExclusion
+         * Exclude a category, let it in, or leave it to its name
          * @description Exclude a category, let it in, or leave it to its name.
          */
         put: operations["decide_exclusion"];
@@ -1100,12 +1507,12 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ListKits
+         * The festival kits
          * @description The festival kits.
          */
         get: operations["list_kits"];
         /**
-         * SetKits
+         * Write the festival kits; an empty list brings back the standard ones
          * @description Write the festival kits; an empty list brings back the standard ones.
          */
         put: operations["set_kits"];
@@ -1124,7 +1531,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ListMarked
+         * Products with the mark "supports gifting"
          * @description Products with the mark "supports gifting".
          */
         get: operations["list_marked"];
@@ -1145,13 +1552,13 @@ export interface paths {
         };
         get?: never;
         /**
-         * MarkProduct
+         * Let a product be given
          * @description Let a product be given.
          */
         put: operations["mark_product"];
         post?: never;
         /**
-         * UnmarkProduct
+         * Let a product be given no more
          * @description Let a product be given no more.
          */
         delete: operations["unmark_product"];
@@ -1168,12 +1575,12 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ShowGiftSettings
+         * What the shop decided about gifts
          * @description What the shop decided about gifts.
          */
         get: operations["show_gift_settings"];
         /**
-         * EditGiftSettings
+         * Decide anew; paid gifts stay as they are
          * @description Decide anew; paid gifts stay as they are.
          */
         put: operations["edit_gift_settings"];
@@ -1192,7 +1599,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ShowGift
+         * A gift with its shares and refunds
          * @description A gift with its shares and refunds.
          */
         get: operations["show_gift"];
@@ -1214,7 +1621,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * AskRefundAgain
+         * Ask for the gift's outstanding refunds at once, instead of after the pause
          * @description Ask for the gift's outstanding refunds at once, instead of after the pause.
          */
         post: operations["ask_refund_again"];
@@ -1234,7 +1641,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * UploadImage
+         * Take a picture; its name and everything but its pixels are thrown away
          * @description Take a picture; its name and everything but its pixels are thrown away.
          */
         post: operations["upload_image"];
@@ -1252,7 +1659,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ListImports
+         * Imports of history with their counts, newest first
          * @description Imports of history with their counts, newest first.
          */
         get: operations["list_imports"];
@@ -1272,7 +1679,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ListRefusals
+         * The lines an import refused, in the order of the files
          * @description The lines an import refused, in the order of the files.
          */
         get: operations["list_refusals"];
@@ -1292,7 +1699,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ListInbox
+         * Messages that came in from the outside, the latest first
          * @description Messages that came in from the outside, the latest first.
          */
         get: operations["list_inbox"];
@@ -1314,10 +1721,288 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * ReplayMessage
+         * Work a stored message off once more
          * @description Work a stored message off once more.
          */
         post: operations["replay_message"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/insight/annotations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Remarks on these days, both inclusive
+         * @description Remarks on these days, both inclusive.
+         */
+        get: operations["list_annotations"];
+        put?: never;
+        /**
+         * Put a remark on a day; every chart over time shows it
+         * @description Put a remark on a day; every chart over time shows it.
+         */
+        post: operations["add_annotation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/insight/annotations/{annotation_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Remove a remark
+         * @description Remove a remark.
+         */
+        delete: operations["remove_annotation"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/insight/ask": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Answer a question about what people did, with its definition
+         * @description Answer a question about what people did, with its definition.
+         *
+         *     Nobody waits in vain: the computation ends when the client goes away.
+         */
+        post: operations["ask_question"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/insight/boards": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Saved boards
+         * @description Saved boards.
+         */
+        get: operations["list_boards"];
+        put?: never;
+        /**
+         * A new board
+         * @description A new board.
+         */
+        post: operations["add_board"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/insight/boards/{board_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A board with its questions; each is answered by `/insight/ask`
+         * @description A board with its questions; each is answered by `/insight/ask`.
+         */
+        get: operations["show_board"];
+        /**
+         * Rename a board, or change and rearrange its charts; 409 when somebody else did meanwhile
+         * @description Rename a board, or change and rearrange its charts; 409 when somebody else did meanwhile.
+         */
+        put: operations["edit_board"];
+        post?: never;
+        /**
+         * Remove a board
+         * @description Remove a board.
+         */
+        delete: operations["remove_board"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/insight/digests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The daily digests, the newest first, and how many of them are unread
+         * @description The daily digests, the newest first, and how many of them are unread.
+         */
+        get: operations["list_digests"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/insight/digests/{on}/read": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Note that the asking member of staff has read the digest of a day
+         * @description Note that the asking member of staff has read the digest of a day.
+         */
+        post: operations["read_digest"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/insight/drop-off": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Keep those who left a funnel at a step as a segment; of the last step, those who made it
+         * @description Keep those who left a funnel at a step as a segment; of the last step, those who made it.
+         */
+        post: operations["save_drop_off"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/insight/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Single events, newest first, in words; without dates those of the last 90 days
+         * @description Single events, newest first, in words; without dates those of the last 90 days.
+         */
+        post: operations["list_events"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/insight/live": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The last 30 minutes, minute by minute, with the newest events
+         * @description The last 30 minutes, minute by minute, with the newest events.
+         */
+        get: operations["watch_live"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/insight/progress": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How far a question is that was asked with this key
+         * @description How far a question is that was asked with this key.
+         */
+        get: operations["show_progress"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/insight/values": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The values a property has had in the last 90 days, the most frequent first
+         * @description The values a property has had in the last 90 days, the most frequent first.
+         */
+        get: operations["list_values"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/insight/vocabulary": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Events, properties and pages with their names, and the day of the shop's last event
+         * @description Events, properties and pages with their names, and the day of the shop's last event.
+         */
+        get: operations["show_vocabulary"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1332,7 +2017,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ListLedgerAccounts
+         * The trial balance as of now: every book and asset, debits beside credits
          * @description The trial balance as of now: every book and asset, debits beside credits.
          */
         get: operations["list_ledger_accounts"];
@@ -1352,7 +2037,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ListLedgerEntries
+         * Entries that touch a book, an owner or an order, the newest first
          * @description Entries that touch a book, an owner or an order, the newest first.
          */
         get: operations["list_ledger_entries"];
@@ -1372,7 +2057,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ShowOrderStory
+         * The story of an order's money, the oldest entry first; empty before money moves
          * @description The story of an order's money, the oldest entry first; empty before money moves.
          */
         get: operations["show_order_story"];
@@ -1394,7 +2079,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * SignIn
+         * Start a session; the cookie is the proof from here on
          * @description Start a session; the cookie is the proof from here on.
          */
         post: operations["sign_in"];
@@ -1414,7 +2099,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * SignOut
+         * End this session
          * @description End this session.
          */
         post: operations["sign_out"];
@@ -1432,7 +2117,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ListMembers
+         * Members, newest first
          * @description Members, newest first. q: a whole phone number, or how a nickname begins; ids: only these
          *     (a page that knows members by id asks for their names once).
          */
@@ -1453,7 +2138,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ShowMember
+         * One member, masked
          * @description One member, masked.
          */
         get: operations["show_member"];
@@ -1463,7 +2148,7 @@ export interface paths {
         options?: never;
         head?: never;
         /**
-         * SetLevel
+         * Put a member on a level
          * @description Put a member on a level.
          */
         patch: operations["set_level"];
@@ -1477,7 +2162,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ListDecisions
+         * What a member decided, when, where and to which words
          * @description What a member decided, when, where and to which words.
          */
         get: operations["list_decisions"];
@@ -1497,7 +2182,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ShowMemberPoints
+         * A member's points
          * @description A member's points.
          */
         get: operations["show_member_points"];
@@ -1519,7 +2204,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * AdjustMemberPoints
+         * Give or take points by hand; the trail keeps who did it and why
          * @description Give or take points by hand; the trail keeps who did it and why.
          */
         post: operations["adjust_member_points"];
@@ -1537,7 +2222,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ListMemberPointMovements
+         * The statement that explains each point of a member, newest first
          * @description The statement that explains each point of a member, newest first.
          */
         get: operations["list_member_point_movements"];
@@ -1559,7 +2244,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * RevealMember
+         * Show phone number or addresses in clear; the trail keeps who saw them and why
          * @description Show phone number or addresses in clear; the trail keeps who saw them and why.
          */
         post: operations["reveal_member"];
@@ -1577,7 +2262,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ListMoney
+         * Money that WeChat holds, the oldest payment first
          * @description Money that WeChat holds, the oldest payment first.
          */
         get: operations["list_money"];
@@ -1597,7 +2282,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ShowMoneyFigures
+         * How much WeChat holds, since when, and how much of it waits for the shop
          * @description How much WeChat holds, since when, and how much of it waits for the shop.
          */
         get: operations["show_money_figures"];
@@ -1619,7 +2304,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * RetryUpload
+         * Tell WeChat once more, at once
          * @description Tell WeChat once more, at once.
          */
         post: operations["retry_upload"];
@@ -1637,12 +2322,12 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ShowSettings
+         * What the shop decided about its orders
          * @description What the shop decided about its orders.
          */
         get: operations["show_settings"];
         /**
-         * EditSettings
+         * Decide anew; orders that have left keep the day they were given
          * @description Decide anew; orders that have left keep the day they were given.
          */
         put: operations["edit_settings"];
@@ -1661,7 +2346,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ListOrders
+         * Orders of the shop, newest first
          * @description Orders of the shop, newest first.
          */
         get: operations["list_orders"];
@@ -1681,7 +2366,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ExportOrders
+         * A table of all matching lines, safe to open in a spreadsheet; noted in the trail
          * @description A table of all matching lines, safe to open in a spreadsheet; noted in the trail.
          */
         get: operations["export_orders"];
@@ -1701,7 +2386,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ShowOrder
+         * One order; its address masked
          * @description One order; its address masked.
          */
         get: operations["show_order"];
@@ -1723,7 +2408,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * RefundOrder
+         * Give money back without being asked, at once: goods that cannot be sent, goodwill
          * @description Give money back without being asked, at once: goods that cannot be sent, goodwill.
          */
         post: operations["refund_order"];
@@ -1743,7 +2428,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * CancelOrder
+         * Cancel an unpaid order: first the payment is closed at WeChat, then the goods are freed
          * @description Cancel an unpaid order: first the payment is closed at WeChat, then the goods are freed.
          */
         post: operations["cancel_order"];
@@ -1763,7 +2448,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * CompleteOrder
+         * The customer has it: served, collected at the counter, or delivered
          * @description The customer has it: served, collected at the counter, or delivered.
          */
         post: operations["complete_order"];
@@ -1783,7 +2468,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * AddNote
+         * Write a note for colleagues; it is never edited, and customers never see it
          * @description Write a note for colleagues; it is never edited, and customers never see it.
          */
         post: operations["add_note"];
@@ -1801,7 +2486,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ShowOrderParcels
+         * All that is sent of an order
          * @description All that is sent of an order.
          */
         get: operations["show_order_parcels"];
@@ -1823,7 +2508,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * PayOffline
+         * The customer paid at the counter: the order is paid, and the till answers for the money
          * @description The customer paid at the counter: the order is paid, and the till answers for the money.
          */
         post: operations["pay_offline"];
@@ -1841,7 +2526,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ShowRefundable
+         * What may still be given back, per line
          * @description What may still be given back, per line.
          */
         get: operations["show_refundable"];
@@ -1863,7 +2548,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * RevealAddress
+         * The address in clear; who looked and why stands in the trail
          * @description The address in clear; who looked and why stands in the trail.
          */
         post: operations["reveal_address"];
@@ -1883,7 +2568,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * ShipOrder
+         * All that is left of an order leaves in one parcel
          * @description All that is left of an order leaves in one parcel.
          */
         post: operations["ship_order"];
@@ -1901,7 +2586,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * PrintPackingList
+         * What is to be packed, with addresses in clear: noted in the trail
          * @description What is to be packed, with addresses in clear: noted in the trail. `ids`: consignments,
          *     separated by commas.
          */
@@ -1922,13 +2607,13 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ListParcels
+         * Parcels that have left, newest first; `q` is a tracking number
          * @description Parcels that have left, newest first; `q` is a tracking number.
          */
         get: operations["list_parcels"];
         put?: never;
         /**
-         * SendParcel
+         * A parcel leaves: a part of an order, or of several for the same person and address
          * @description A parcel leaves: a part of an order, or of several for the same person and address.
          */
         post: operations["send_parcel"];
@@ -1948,7 +2633,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * SendTable
+         * Send what a table says, row by row; the same table may be given again
          * @description Send what a table says, row by row; the same table may be given again.
          */
         post: operations["send_table"];
@@ -1968,7 +2653,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * NoteTrackingTable
+         * A table of what a carrier knows: number, moment, status, text
          * @description A table of what a carrier knows: number, moment, status, text.
          */
         post: operations["note_tracking_table"];
@@ -1987,7 +2672,7 @@ export interface paths {
         };
         get?: never;
         /**
-         * CorrectParcel
+         * The number was wrong; WeChat takes one correction of an order
          * @description The number was wrong; WeChat takes one correction of an order.
          */
         put: operations["correct_parcel"];
@@ -2008,7 +2693,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * NoteTracking
+         * Note where a parcel is
          * @description Note where a parcel is.
          */
         post: operations["note_tracking"];
@@ -2028,7 +2713,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * ChangePassword
+         * Set one's own password; all other sessions end
          * @description Set one's own password; all other sessions end.
          */
         post: operations["change_password"];
@@ -2046,10 +2731,30 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ListPayments
+         * The attempts to collect an order's money, the oldest first
          * @description The attempts to collect an order's money, the oldest first.
          */
         get: operations["list_payments"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/payout-agreements": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Who receives payouts without confirming each one, or was asked to; the newest first
+         * @description Who receives payouts without confirming each one, or was asked to; the newest first.
+         */
+        get: operations["list_payout_agreements"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2066,12 +2771,12 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * GetPayoutSettings
+         * What the shop pays out
          * @description What the shop pays out.
          */
         get: operations["get_payout_settings"];
         /**
-         * PutPayoutSettings
+         * Write what the shop pays out
          * @description Write what the shop pays out.
          */
         put: operations["put_payout_settings"];
@@ -2090,7 +2795,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ListPayouts
+         * Payouts, the newest first; names masked
          * @description Payouts, the newest first; names masked.
          */
         get: operations["list_payouts"];
@@ -2110,7 +2815,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * GetPayout
+         * A payout and what happened to it
          * @description A payout and what happened to it.
          */
         get: operations["get_payout"];
@@ -2132,7 +2837,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * ApprovePayout
+         * Let a payout go that waits for approval; the worker asks WeChat
          * @description Let a payout go that waits for approval; the worker asks WeChat.
          */
         post: operations["approve_payout"];
@@ -2152,7 +2857,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * CancelPayout
+         * Take a payout back that the member has not confirmed; `cancelling` until WeChat agrees
          * @description Take a payout back that the member has not confirmed; `cancelling` until WeChat agrees.
          */
         post: operations["cancel_payout"];
@@ -2172,7 +2877,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * RejectPayout
+         * Refuse a payout that waits for approval; the commission is free again
          * @description Refuse a payout that waits for approval; the commission is free again.
          */
         post: operations["reject_payout"];
@@ -2192,7 +2897,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * FindPickup
+         * The goods of a pick-up code; wrong codes are counted
          * @description The goods of a pick-up code; wrong codes are counted.
          */
         post: operations["find_pickup"];
@@ -2212,10 +2917,31 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * HandOver
+         * The buyer has shown the code and takes the goods
          * @description The buyer has shown the code and takes the goods.
          */
         post: operations["hand_over"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/points/accounts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Members who ever had points, those who joined last first; all of them, or those whose points end within so many days
+         * @description Members who ever had points, those who joined last first; all of them, or those whose points
+         *     end within so many days.
+         */
+        get: operations["list_points_accounts"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -2230,12 +2956,12 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ShowPointsSettings
+         * The shop's rules of points
          * @description The shop's rules of points.
          */
         get: operations["show_points_settings"];
         /**
-         * SetPointsSettings
+         * Change the rules, from now on; points that were granted keep their day
          * @description Change the rules, from now on; points that were granted keep their day.
          */
         put: operations["set_points_settings"];
@@ -2256,7 +2982,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * PreviewPrices
+         * Price a sample basket with a campaign as it stands in the editor; nothing is written
          * @description Price a sample basket with a campaign as it stands in the editor; nothing is written.
          */
         post: operations["preview_prices"];
@@ -2274,12 +3000,12 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * GetPriceSettings
+         * Floor and default shipping template
          * @description Floor and default shipping template.
          */
         get: operations["get_price_settings"];
         /**
-         * SetPriceSettings
+         * Set floor and default shipping template
          * @description Set floor and default shipping template.
          */
         put: operations["set_price_settings"];
@@ -2300,7 +3026,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * SimulatePrices
+         * What a campaign would have cost over the shop's own past orders; kept with its version, which may then go live
          * @description What a campaign would have cost over the shop's own past orders; kept with its version, which
          *     may then go live.
          */
@@ -2319,13 +3045,13 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ListAdminProducts
+         * Products, newest first; `q` looks into title, subtitle, tags and SKU codes
          * @description Products, newest first; `q` looks into title, subtitle, tags and SKU codes.
          */
         get: operations["list_admin_products"];
         put?: never;
         /**
-         * CreateProduct
+         * Write a new product; it is a draft until it is put on the shelf
          * @description Write a new product; it is a draft until it is put on the shelf.
          */
         post: operations["create_product"];
@@ -2343,12 +3069,12 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * GetAdminProduct
+         * A product with everything that can be edited
          * @description A product with everything that can be edited.
          */
         get: operations["get_admin_product"];
         /**
-         * EditProduct
+         * Replace a product; 409 when somebody else was first
          * @description Replace a product; 409 when somebody else was first.
          */
         put: operations["edit_product"];
@@ -2369,7 +3095,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * SetShelf
+         * Put a product on the shelf or take it off
          * @description Put a product on the shelf or take it off.
          */
         post: operations["set_shelf"];
@@ -2387,7 +3113,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ListPromoters
+         * Members who bring orders, the newest first
          * @description Members who bring orders, the newest first.
          */
         get: operations["list_promoters"];
@@ -2408,13 +3134,13 @@ export interface paths {
         };
         get?: never;
         /**
-         * PutPromoter
+         * Make a member a promoter, or move them under another; at most two levels (F040)
          * @description Make a member a promoter, or move them under another; at most two levels (F040).
          */
         put: operations["put_promoter"];
         post?: never;
         /**
-         * RemovePromoter
+         * A member promotes no more; what was earned stays theirs
          * @description A member promotes no more; what was earned stays theirs.
          */
         delete: operations["remove_promoter"];
@@ -2431,7 +3157,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ShowProof
+         * The proof of this shop, made now: every row is looked at, nothing is remembered
          * @description The proof of this shop, made now: every row is looked at, nothing is remembered.
          */
         get: operations["show_proof"];
@@ -2451,7 +3177,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ListDays
+         * Days, the newest first
          * @description Days, the newest first.
          */
         get: operations["list_days"];
@@ -2471,7 +3197,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * GetDay
+         * A day: what WeChat, the domains and the ledger say, and what differs
          * @description A day: what WeChat, the domains and the ledger say, and what differs.
          */
         get: operations["get_day"];
@@ -2493,7 +3219,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * FetchDay
+         * Ask WeChat for the bills of a day now, or compare it again
          * @description Ask WeChat for the bills of a day now, or compare it again.
          */
         post: operations["fetch_day"];
@@ -2511,7 +3237,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ListLines
+         * The movements of our balance on a day, as WeChat's bill has them
          * @description The movements of our balance on a day, as WeChat's bill has them.
          */
         get: operations["list_lines"];
@@ -2531,7 +3257,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ListTickets
+         * Differences, the newest first
          * @description Differences, the newest first.
          */
         get: operations["list_tickets"];
@@ -2553,7 +3279,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * ResolveTicket
+         * Explain a difference and put what stands as unmatched where it belongs
          * @description Explain a difference and put what stands as unmatched where it belongs.
          */
         post: operations["resolve_ticket"];
@@ -2571,7 +3297,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ListRefunds
+         * Refunds, the newest first; with `order_id` those of one order, the oldest first
          * @description Refunds, the newest first; with `order_id` those of one order, the oldest first.
          */
         get: operations["list_refunds"];
@@ -2591,7 +3317,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ShowRefund
+         * A refund and what happened to it
          * @description A refund and what happened to it.
          */
         get: operations["show_refund"];
@@ -2613,7 +3339,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * ApplyAbnormalRefund
+         * Send an abnormal refund to a bank card; the card is told to WeChat and kept nowhere
          * @description Send an abnormal refund to a bank card; the card is told to WeChat and kept nowhere.
          */
         post: operations["apply_abnormal_refund"];
@@ -2633,7 +3359,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * GiveUpRefund
+         * Close a refund that WeChat refuses for good; WeChat is asked first
          * @description Close a refund that WeChat refuses for good; WeChat is asked first.
          */
         post: operations["give_up_refund"];
@@ -2653,7 +3379,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * HandOutRefund
+         * What was paid at the counter was given back there
          * @description What was paid at the counter was given back there.
          */
         post: operations["hand_out_refund"];
@@ -2673,7 +3399,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * RetryRefund
+         * Ask WeChat again for a refund that stopped, by the same number
          * @description Ask WeChat again for a refund that stopped, by the same number.
          */
         post: operations["retry_refund"];
@@ -2693,7 +3419,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * SettleRefundOutside
+         * The payer was given the money outside of WeChat, which is asked first
          * @description The payer was given the money outside of WeChat, which is asked first.
          */
         post: operations["settle_refund_outside"];
@@ -2713,7 +3439,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * SyncRefund
+         * Ask WeChat now how a refund stands
          * @description Ask WeChat now how a refund stands.
          */
         post: operations["sync_refund"];
@@ -2731,12 +3457,12 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ShowReviewSettings
+         * Who lets reviews through, the list of words, and the days
          * @description Who lets reviews through, the list of words, and the days.
          */
         get: operations["show_review_settings"];
         /**
-         * ChangeReviewSettings
+         * Decide anew; what waits or is shown stays so until somebody decides
          * @description Decide anew; what waits or is shown stays so until somebody decides.
          */
         put: operations["change_review_settings"];
@@ -2755,7 +3481,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ListReviews
+         * Reviews, newest first: those with a part in a state, without an answer, lent by authors
          * @description Reviews, newest first: those with a part in a state, without an answer, lent by authors.
          */
         get: operations["list_reviews"];
@@ -2775,7 +3501,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ExportReviews
+         * All reviews as CSV, safe to open in a spreadsheet (F069); noted in the trail
          * @description All reviews as CSV, safe to open in a spreadsheet (F069); noted in the trail.
          */
         get: operations["export_reviews"];
@@ -2795,7 +3521,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ShowPicture
+         * A picture of a review as WebP; `size` 1200 or 200
          * @description A picture of a review as WebP; `size` 1200 or 200. One in no review yet is nobody's.
          */
         get: operations["show_picture"];
@@ -2815,7 +3541,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ShowReview
+         * One review
          * @description One review.
          */
         get: operations["show_review"];
@@ -2837,7 +3563,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * AnswerReview
+         * Answer in the shop's name, or answer anew
          * @description Answer in the shop's name, or answer anew.
          */
         post: operations["answer_review"];
@@ -2857,7 +3583,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * ApproveReview
+         * Let a part through as it was read; 409 when it was changed since
          * @description Let a part through as it was read; 409 when it was changed since.
          */
         post: operations["approve_review"];
@@ -2877,7 +3603,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * HideReview
+         * Hide a part and say why; its author goes on seeing it, with the reason
          * @description Hide a part and say why; its author goes on seeing it, with the reason.
          */
         post: operations["hide_review"];
@@ -2897,7 +3623,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * OfferReview
+         * Offer a review as content, where its author lets us; or no longer
          * @description Offer a review as content, where its author lets us; or no longer.
          */
         post: operations["offer_review"];
@@ -2915,10 +3641,118 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ShowReviewStory
+         * All that happened to a review; earlier words included
          * @description All that happened to a review; earlier words included.
          */
         get: operations["show_review_story"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/segments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The shop's saved segments with the number of persons as last counted
+         * @description The shop's saved segments with the number of persons as last counted.
+         */
+        get: operations["list_segments"];
+        put?: never;
+        /**
+         * Keep a rule under a name; it is asked anew whenever the segment is used
+         * @description Keep a rule under a name; it is asked anew whenever the segment is used.
+         */
+        post: operations["save_segment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/segments/count": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * How many persons fit a rule, before it is saved
+         * @description How many persons fit a rule, before it is saved.
+         */
+        post: operations["count_persons"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/segments/{segment_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One segment
+         * @description One segment.
+         */
+        get: operations["show_segment"];
+        put?: never;
+        post?: never;
+        /**
+         * Remove a segment; nobody in it is touched
+         * @description Remove a segment; nobody in it is touched.
+         */
+        delete: operations["remove_segment"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/segments/{segment_id}/count": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Count anew who is in it
+         * @description Count anew who is in it.
+         */
+        post: operations["recount_segment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/segments/{segment_id}/persons": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Who is in a segment, by person number; members masked as in the list of members
+         * @description Who is in a segment, by person number; members masked as in the list of members.
+         */
+        get: operations["list_segment_persons"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2935,7 +3769,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ShowSession
+         * Who is signed in, and where they work
          * @description Who is signed in, and where they work.
          */
         get: operations["show_session"];
@@ -2955,7 +3789,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ListSessions
+         * The account's living sessions
          * @description The account's living sessions.
          */
         get: operations["list_sessions"];
@@ -2978,7 +3812,7 @@ export interface paths {
         put?: never;
         post?: never;
         /**
-         * EndSession
+         * End one of the account's own sessions
          * @description End one of the account's own sessions.
          */
         delete: operations["end_session"];
@@ -2995,13 +3829,13 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ListTemplates
+         * All shipping templates
          * @description All shipping templates.
          */
         get: operations["list_templates"];
         put?: never;
         /**
-         * CreateTemplate
+         * Add a shipping template; the first one is the shop's default
          * @description Add a shipping template; the first one is the shop's default. Returns all.
          */
         post: operations["create_template"];
@@ -3020,13 +3854,13 @@ export interface paths {
         };
         get?: never;
         /**
-         * EditTemplate
+         * Replace a shipping template; 409 when somebody else was first
          * @description Replace a shipping template; 409 when somebody else was first. Returns all.
          */
         put: operations["edit_template"];
         post?: never;
         /**
-         * RemoveTemplate
+         * Delete a template that is not the default; its products go by the default
          * @description Delete a template that is not the default; its products go by the default.
          */
         delete: operations["remove_template"];
@@ -3043,12 +3877,12 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ListTemplateProducts
+         * The products that go by a template, newest first
          * @description The products that go by a template, newest first.
          */
         get: operations["list_template_products"];
         /**
-         * AssignProducts
+         * Let exactly these products go by a template
          * @description Let exactly these products go by a template.
          */
         put: operations["assign_products"];
@@ -3067,7 +3901,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ShowShop
+         * The profile of the current shop
          * @description The profile of the current shop.
          */
         get: operations["show_shop"];
@@ -3077,7 +3911,7 @@ export interface paths {
         options?: never;
         head?: never;
         /**
-         * EditShop
+         * Change the profile
          * @description Change the profile.
          */
         patch: operations["edit_shop"];
@@ -3091,12 +3925,12 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ShowWechat
+         * The WeChat settings; of secrets only whether there is one
          * @description The WeChat settings; of secrets only whether there is one.
          */
         get: operations["show_wechat"];
         /**
-         * SetWechat
+         * Replace the WeChat settings; secrets that are null stay
          * @description Replace the WeChat settings; secrets that are null stay.
          */
         put: operations["set_wechat"];
@@ -3117,7 +3951,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * OpenShop
+         * Open another shop; whoever opens it owns it
          * @description Open another shop; whoever opens it owns it.
          */
         post: operations["open_shop"];
@@ -3135,13 +3969,13 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ListSplitReceivers
+         * Who may receive parts; names masked
          * @description Who may receive parts; names masked.
          */
         get: operations["list_split_receivers"];
         put?: never;
         /**
-         * AddSplitReceiver
+         * Add a receiver, here and at WeChat; `adding` when WeChat has not answered yet
          * @description Add a receiver, here and at WeChat; `adding` when WeChat has not answered yet.
          */
         post: operations["add_split_receiver"];
@@ -3162,7 +3996,7 @@ export interface paths {
         put?: never;
         post?: never;
         /**
-         * RemoveSplitReceiver
+         * Delete a receiver, here and at WeChat; 409 while rules or open parts name it
          * @description Delete a receiver, here and at WeChat; 409 while rules or open parts name it.
          */
         delete: operations["remove_split_receiver"];
@@ -3181,7 +4015,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * TrySplitReceiverAgain
+         * Ask WeChat again for a receiver it refused
          * @description Ask WeChat again for a receiver it refused.
          */
         post: operations["try_split_receiver_again"];
@@ -3199,13 +4033,13 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ListSplitRules
+         * The rules in force, and with `stopped` the others too; the oldest first
          * @description The rules in force, and with `stopped` the others too; the oldest first.
          */
         get: operations["list_split_rules"];
         put?: never;
         /**
-         * AddSplitRule
+         * Put a rule in force for orders paid from now on; 409 beyond the ratio allowed (F035)
          * @description Put a rule in force for orders paid from now on; 409 beyond the ratio allowed (F035).
          */
         post: operations["add_split_rule"];
@@ -3225,7 +4059,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * StopSplitRule
+         * Take a rule out of force; orders that were paid under it keep it
          * @description Take a rule out of force; orders that were paid under it keep it.
          */
         post: operations["stop_split_rule"];
@@ -3243,12 +4077,12 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * GetSplitSettings
+         * What the shop may share
          * @description What the shop may share.
          */
         get: operations["get_split_settings"];
         /**
-         * PutSplitSettings
+         * Write what the shop may share; 409 when rules in force share more (F035)
          * @description Write what the shop may share; 409 when rules in force share more (F035).
          */
         put: operations["put_split_settings"];
@@ -3267,7 +4101,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ListSplits
+         * Shared orders, the newest first; `alarms`: only those somebody must look at
          * @description Shared orders, the newest first; `alarms`: only those somebody must look at.
          */
         get: operations["list_splits"];
@@ -3287,7 +4121,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * GetSplit
+         * An order's sharing: parts, calls to WeChat, and what happened
          * @description An order's sharing: parts, calls to WeChat, and what happened.
          */
         get: operations["get_split"];
@@ -3309,7 +4143,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * DecideSplit
+         * Decide about the parts that could not be split, and take its alarm off the list
          * @description Decide about the parts that could not be split, and take its alarm off the list.
          */
         post: operations["decide_split"];
@@ -3327,13 +4161,13 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ListStaff
+         * Everybody who works in the shop
          * @description Everybody who works in the shop.
          */
         get: operations["list_staff"];
         put?: never;
         /**
-         * AddStaff
+         * Let somebody work in the shop
          * @description Let somebody work in the shop.
          */
         post: operations["add_staff"];
@@ -3354,14 +4188,14 @@ export interface paths {
         put?: never;
         post?: never;
         /**
-         * RemoveStaff
+         * Take somebody out of the shop
          * @description Take somebody out of the shop.
          */
         delete: operations["remove_staff"];
         options?: never;
         head?: never;
         /**
-         * EditStaff
+         * Change somebody's role, name or password, or take a lost second factor away
          * @description Change somebody's role, name or password, or take a lost second factor away.
          */
         patch: operations["edit_staff"];
@@ -3375,7 +4209,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ListStock
+         * Stock of every SKU, newest product first; `low`: at most 10 available
          * @description Stock of every SKU, newest product first; `low`: at most 10 available.
          */
         get: operations["list_stock"];
@@ -3395,7 +4229,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ListHotLanes
+         * What the hot lanes of all processes did within a day
          * @description What the hot lanes of all processes did within a day.
          */
         get: operations["list_hot_lanes"];
@@ -3415,12 +4249,12 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ShowStock
+         * One SKU, place by place
          * @description One SKU, place by place.
          */
         get: operations["show_stock"];
         /**
-         * SetStockItem
+         * Decide about safety stock, hot lane and limit; 409 when somebody else was first
          * @description Decide about safety stock, hot lane and limit; 409 when somebody else was first.
          */
         put: operations["set_stock_item"];
@@ -3441,7 +4275,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * AdjustStock
+         * Correct what is on hand; 409 when somebody else was first or too little would be left
          * @description Correct what is on hand; 409 when somebody else was first or too little would be left.
          */
         post: operations["adjust_stock"];
@@ -3459,7 +4293,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ListStockMovements
+         * Every change of what is on hand, the newest first
          * @description Every change of what is on hand, the newest first.
          */
         get: operations["list_stock_movements"];
@@ -3481,7 +4315,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * TransferStock
+         * Move free pieces to another warehouse; what is promised from here stays here
          * @description Move free pieces to another warehouse; what is promised from here stays here.
          */
         post: operations["transfer_stock"];
@@ -3499,7 +4333,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ShowStoredValue
+         * Licence and rules
          * @description Licence and rules.
          */
         get: operations["show_stored_value"];
@@ -3520,13 +4354,13 @@ export interface paths {
         };
         get?: never;
         /**
-         * AcceptLicence
+         * Record the licence and open the gate (mission 53)
          * @description Record the licence and open the gate (mission 53).
          */
         put: operations["accept_licence"];
         post?: never;
         /**
-         * WithdrawLicence
+         * Close the gate; what is in the wallets stays the members'
          * @description Close the gate; what is in the wallets stays the members'.
          */
         delete: operations["withdraw_licence"];
@@ -3543,13 +4377,13 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ListOffers
+         * The offers of the shop
          * @description The offers of the shop.
          */
         get: operations["list_offers"];
         put?: never;
         /**
-         * AddOffer
+         * Add an offer; a bonus above the guard needs a reason
          * @description Add an offer; a bonus above the guard needs a reason.
          */
         post: operations["add_offer"];
@@ -3570,7 +4404,7 @@ export interface paths {
         put?: never;
         post?: never;
         /**
-         * RetireOffer
+         * Take an offer away
          * @description Take an offer away.
          */
         delete: operations["retire_offer"];
@@ -3588,7 +4422,7 @@ export interface paths {
         };
         get?: never;
         /**
-         * SetStoredValueSettings
+         * Change the rules, from now on; value that was given keeps its day
          * @description Change the rules, from now on; value that was given keeps its day.
          */
         put: operations["set_stored_value_settings"];
@@ -3607,13 +4441,13 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ListStores
+         * Places of collection, open ones first
          * @description Places of collection, open ones first.
          */
         get: operations["list_stores"];
         put?: never;
         /**
-         * OpenStore
+         * Open a place of collection
          * @description Open a place of collection.
          */
         post: operations["open_store"];
@@ -3632,7 +4466,7 @@ export interface paths {
         };
         get?: never;
         /**
-         * EditStore
+         * Change a place of collection, or close it
          * @description Change a place of collection, or close it.
          */
         put: operations["edit_store"];
@@ -3651,7 +4485,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ListSuspense
+         * Money that fitted no order and its story, the newest first
          * @description Money that fitted no order and its story, the newest first.
          */
         get: operations["list_suspense"];
@@ -3673,7 +4507,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * ResolveSuspense
+         * Send parked money back, accept it, or dismiss what never was ours
          * @description Send parked money back, accept it, or dismiss what never was ours.
          */
         post: operations["resolve_suspense"];
@@ -3693,7 +4527,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * RefundTopUp
+         * Refund unspent principal to its payer; the bonus that belongs to it is withdrawn
          * @description Refund unspent principal to its payer; the bonus that belongs to it is withdrawn.
          */
         post: operations["refund_top_up"];
@@ -3714,7 +4548,7 @@ export interface paths {
         put?: never;
         post?: never;
         /**
-         * RemoveTotp
+         * Put the second factor out of force; needs a log-in of the last minutes
          * @description Put the second factor out of force; needs a log-in of the last minutes.
          */
         delete: operations["remove_totp"];
@@ -3733,7 +4567,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * ConfirmTotp
+         * Put the second factor in force
          * @description Put the second factor in force.
          */
         post: operations["confirm_totp"];
@@ -3753,7 +4587,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * StartTotp
+         * A fresh secret for the authenticator app; it counts once confirmed
          * @description A fresh secret for the authenticator app; it counts once confirmed.
          */
         post: operations["start_totp"];
@@ -3771,7 +4605,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ListWalletAdjustments
+         * Corrections by staff, newest first; `waiting`: those a second person must look at
          * @description Corrections by staff, newest first; `waiting`: those a second person must look at.
          */
         get: operations["list_wallet_adjustments"];
@@ -3793,7 +4627,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * DecideWalletAdjustment
+         * Approve or refuse what another person wants to correct
          * @description Approve or refuse what another person wants to correct.
          */
         post: operations["decide_wallet_adjustment"];
@@ -3811,7 +4645,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ListWallets
+         * The wallets of the shop, newest first
          * @description The wallets of the shop, newest first.
          */
         get: operations["list_wallets"];
@@ -3831,7 +4665,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ShowWallet
+         * A member's wallet
          * @description A member's wallet.
          */
         get: operations["show_wallet"];
@@ -3853,7 +4687,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * AdjustWallet
+         * Correct a wallet by hand; a large correction waits for another person
          * @description Correct a wallet by hand; a large correction waits for another person.
          */
         post: operations["adjust_wallet"];
@@ -3873,7 +4707,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * FreezeWallet
+         * Stop a wallet from being spent or topped up
          * @description Stop a wallet from being spent or topped up.
          */
         post: operations["freeze_wallet"];
@@ -3891,7 +4725,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ListWalletMovements
+         * The statement that explains each fen of a wallet, newest first
          * @description The statement that explains each fen of a wallet, newest first.
          */
         get: operations["list_wallet_movements"];
@@ -3911,7 +4745,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ListMemberTopUps
+         * A member's top-ups and what may still be refunded of them, newest first
          * @description A member's top-ups and what may still be refunded of them, newest first.
          */
         get: operations["list_member_top_ups"];
@@ -3933,7 +4767,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * UnfreezeWallet
+         * Let a wallet be used again
          * @description Let a wallet be used again.
          */
         post: operations["unfreeze_wallet"];
@@ -3951,13 +4785,13 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ListWarehouses
+         * Where goods are
          * @description Where goods are.
          */
         get: operations["list_warehouses"];
         put?: never;
         /**
-         * CreateWarehouse
+         * Open a warehouse
          * @description Open a warehouse.
          */
         post: operations["create_warehouse"];
@@ -3976,13 +4810,13 @@ export interface paths {
         };
         get?: never;
         /**
-         * EditWarehouse
+         * Change a warehouse; the one that becomes the default relieves the other
          * @description Change a warehouse; the one that becomes the default relieves the other.
          */
         put: operations["edit_warehouse"];
         post?: never;
         /**
-         * RemoveWarehouse
+         * Take away a warehouse that never held goods
          * @description Take away a warehouse that never held goods.
          */
         delete: operations["remove_warehouse"];
@@ -4094,21 +4928,95 @@ export interface components {
         AgainBody: {
             name?: string | null;
         };
+        /** Agreement */
+        Agreement: {
+            /** Format: uuid */
+            agreement_id: string;
+            /** Format: uuid */
+            member_id: string;
+            state: components["schemas"]["AgreementState"];
+            number: string;
+            /** Format: date-time */
+            created_at: string;
+        };
+        /**
+         * AgreementState
+         * @description A member's agreement to receive without confirming each time.
+         * @enum {string}
+         */
+        AgreementState: "created" | "waiting" | "active" | "closed";
         /**
          * Alarm
          * @description What somebody must look at.
          * @enum {string}
          */
         Alarm: "over_ratio" | "freeze_ends" | "freeze_over" | "refused";
+        /** Annotation */
+        Annotation: {
+            /** Format: uuid */
+            annotation_id: string;
+            /** Format: date */
+            at_day: string;
+            text: string;
+            made_by: string;
+        };
         /** AnswerBody */
         AnswerBody: {
             text: string;
+        };
+        /** Answered */
+        Answered: {
+            /** Format: date-time */
+            since: string;
+            /** Format: date-time */
+            until: string;
+            took_ms: number;
+            definition: components["schemas"]["Definition"];
+            answer: components["schemas"]["FunnelAnswer"] | components["schemas"]["RetentionAnswer"] | components["schemas"]["PathsAnswer"] | components["schemas"]["SpreadAnswer"] | components["schemas"]["ShareAnswer"] | components["schemas"]["TrendAnswer"] | components["schemas"]["HeatAnswer"];
         };
         /** ApproveBody */
         ApproveBody: {
             part: components["schemas"]["ReviewPart"];
             /** Format: date-time */
             seen_at: string;
+        };
+        /** Arm */
+        Arm: {
+            key: string;
+            name: string;
+            weight_bps: number;
+            payload?: {
+                [key: string]: unknown;
+            };
+        };
+        /** ArmFigures */
+        ArmFigures: {
+            arm: string;
+            name: string;
+            weight_bps: number;
+            persons: number;
+            done: number;
+            hits: number;
+            mean: number;
+            difference?: number | null;
+            low?: number | null;
+            high?: number | null;
+            relative?: number | null;
+            relative_low?: number | null;
+            relative_high?: number | null;
+            p_value?: number | null;
+            variance_cut?: number | null;
+            best?: number | null;
+        };
+        /** ArmsBody */
+        ArmsBody: {
+            arms: components["schemas"]["Arm"][];
+            why: string;
+        };
+        /** AskBody */
+        AskBody: {
+            question: components["schemas"]["FunnelQuestion"] | components["schemas"]["RetentionQuestion"] | components["schemas"]["PathsQuestion"] | components["schemas"]["SpreadQuestion"] | components["schemas"]["ShareQuestion"] | components["schemas"]["TrendQuestion"] | components["schemas"]["HeatQuestion"];
+            key?: string | null;
         };
         /** AskedAgain */
         AskedAgain: {
@@ -4271,11 +5179,47 @@ export interface components {
          * @enum {string}
          */
         Bill: "trade" | "fund";
+        /** Board */
+        Board: {
+            /** Format: uuid */
+            board_id: string;
+            name: string;
+            charts: components["schemas"]["Chart"][];
+            made_by: string;
+            version: number;
+            /** Format: date-time */
+            updated_at: string;
+        };
+        /** BoardBody */
+        BoardBody: {
+            name: string;
+            charts?: components["schemas"]["Chart"][];
+        };
+        /** BoardChange */
+        BoardChange: {
+            name: string;
+            charts?: components["schemas"]["Chart"][];
+            expected_version: number;
+        };
         /** BoardCounts */
         BoardCounts: {
             to_ship: number;
             pickups: number;
             overdue_pickups: number;
+        };
+        /** BoardHead */
+        BoardHead: {
+            /** Format: uuid */
+            board_id: string;
+            name: string;
+            chart_count: number;
+            made_by: string;
+            /** Format: date-time */
+            updated_at: string;
+        };
+        /** BoardList */
+        BoardList: {
+            items: components["schemas"]["BoardHead"][];
         };
         /**
          * Book
@@ -4283,6 +5227,12 @@ export interface components {
          * @enum {string}
          */
         Book: "wechat" | "wechat_frozen" | "receivable" | "petty" | "principal" | "bonus" | "commission" | "refund_due" | "payout_due" | "tax_due" | "suspense" | "unmatched" | "sales" | "breakage" | "fees" | "commission_cost" | "bonus_cost" | "losses" | "opening" | "points" | "points_issued";
+        /** Bucket */
+        Bucket: {
+            low: number | null;
+            high: number | null;
+            persons: number;
+        };
         /** BulkField */
         BulkField: {
             name: string;
@@ -4483,6 +5433,13 @@ export interface components {
          * @enum {string}
          */
         ChargeBy: "weight" | "piece" | "flat";
+        /** Chart */
+        Chart: {
+            title: string;
+            question: components["schemas"]["FunnelQuestion"] | components["schemas"]["RetentionQuestion"] | components["schemas"]["PathsQuestion"] | components["schemas"]["SpreadQuestion"] | components["schemas"]["ShareQuestion"] | components["schemas"]["TrendQuestion"] | components["schemas"]["HeatQuestion"];
+            /** @default false */
+            wide: boolean;
+        };
         /** Check */
         Check: {
             domain: string;
@@ -4522,6 +5479,13 @@ export interface components {
             claimed_at: string;
             used_at: string | null;
         };
+        /** CohortRow */
+        CohortRow: {
+            /** Format: date */
+            on: string;
+            persons: number;
+            back: (number | null)[];
+        };
         /** Colleague */
         Colleague: {
             /** Format: uuid */
@@ -4533,6 +5497,11 @@ export interface components {
             /** Format: date-time */
             created_at: string;
             last_seen_at: string | null;
+        };
+        /** ConcludeBody */
+        ConcludeBody: {
+            winner_arm: string;
+            why: string;
         };
         /** ConsentCounts */
         ConsentCounts: {
@@ -4606,12 +5575,27 @@ export interface components {
             lines_below_floor: number;
             campaigns: components["schemas"]["CampaignCost"][];
         };
+        /** CountBody */
+        CountBody: {
+            rule: components["schemas"]["people_segments_contracts_Rule"];
+        };
         /** CountRow */
         CountRow: {
             purpose: components["schemas"]["people_consents_contracts_Purpose"];
             text_version: string;
             granted_count: number;
             refused_count: number;
+        };
+        /** CountView */
+        CountView: {
+            persons: number;
+        };
+        /** CurvePoint */
+        CurvePoint: {
+            period: number;
+            persons: number;
+            back: number;
+            rate_bps: number | null;
         };
         /** Cut */
         Cut: {
@@ -4683,6 +5667,12 @@ export interface components {
         DecisionList: {
             items: components["schemas"]["people_consents_contracts_Decision"][];
         };
+        /** Definition */
+        Definition: {
+            words: string;
+            formula: string;
+            source: string;
+        };
         /**
          * Delivery
          * @description How an order reaches its buyer, frozen when it is placed.
@@ -4710,7 +5700,7 @@ export interface components {
             /** Format: uuid */
             member_id: string;
             person_no: number;
-            kind: components["schemas"]["Kind"];
+            kind: components["schemas"]["commerce_after_sale_contracts_Kind"];
             state: components["schemas"]["State"];
             reason: components["schemas"]["Reason"];
             reason_label: string;
@@ -4729,6 +5719,36 @@ export interface components {
          * @enum {string}
          */
         Difference: "missing_here" | "missing_there" | "amount" | "ledger" | "fee" | "unknown_business" | "broken_chain";
+        /** Digest */
+        Digest: {
+            /** Format: date */
+            on: string;
+            headline: string;
+            lines: components["schemas"]["DigestLine"][];
+            read: boolean;
+        };
+        /** DigestLine */
+        DigestLine: {
+            key: string;
+            label: string;
+            /** @enum {string} */
+            unit: "count" | "fen";
+            value: number;
+            before: number;
+            mean: number;
+            definition: string;
+        };
+        /** DigestList */
+        DigestList: {
+            items: components["schemas"]["Digest"][];
+            unread: number;
+        };
+        /** DropOffBody */
+        DropOffBody: {
+            question: components["schemas"]["FunnelQuestion"];
+            step: number;
+            name: string;
+        };
         /** EditBatchBody */
         EditBatchBody: {
             name: string;
@@ -4788,6 +5808,21 @@ export interface components {
          * @enum {string}
          */
         Environment: "real" | "sandbox";
+        /** ErasureBody */
+        ErasureBody: {
+            person_no: number;
+        };
+        /** ErasureView */
+        ErasureView: {
+            person_no: number;
+            /** Format: date-time */
+            asked_at: string;
+            done_at: string | null;
+        };
+        /** ErasuresView */
+        ErasuresView: {
+            items: components["schemas"]["ErasureView"][];
+        };
         Error: {
             error: {
                 /** @description stable; switch on this */
@@ -4799,12 +5834,32 @@ export interface components {
                 };
             };
         };
-        /** EventView */
-        EventView: {
-            /** Format: date-time */
-            at: string;
-            event: components["schemas"]["ParcelStep"];
-            text: string;
+        /** EventBody */
+        EventBody: {
+            title_zh: string;
+            title_en: string;
+            is_hidden: boolean;
+            is_blocked: boolean;
+        };
+        /** EventsBody */
+        EventsBody: {
+            events?: string[];
+            where?: components["schemas"]["Filter"][];
+            people?: string | null;
+            person_no?: number | null;
+            since?: string | null;
+            until?: string | null;
+            cursor?: string | null;
+            /** @default 50 */
+            limit: number;
+        };
+        /** EventsView */
+        EventsView: {
+            items: components["schemas"]["warehouse_registry_http_admin_EventView"][];
+            custom_names: number;
+            max_names: number;
+            max_props: number;
+            rejects_7d: number;
         };
         /** Exchange */
         Exchange: {
@@ -4836,6 +5891,103 @@ export interface components {
             by_name: boolean;
             reason: string;
         };
+        /** Experiment */
+        Experiment: {
+            /** Format: uuid */
+            experiment_id: string;
+            experiment_no: number;
+            key: string;
+            name: string;
+            hypothesis: string;
+            surface: components["schemas"]["Surface"];
+            product_id: string | null;
+            product_no: number | null;
+            method: components["schemas"]["Method"];
+            audience: components["schemas"]["ExperimentAudience"];
+            layer: string;
+            share_bps: number;
+            metric: components["schemas"]["Metric"];
+            event: string | null;
+            window_days: number;
+            baseline_micro: number;
+            effect_bps: number;
+            guards: components["schemas"]["Guard"][];
+            arms: components["schemas"]["Arm"][];
+            state: components["schemas"]["ExperimentState"];
+            version: number;
+            round: number;
+            weights_bps: number[] | null;
+            slot_from: number | null;
+            /** Format: date-time */
+            created_at: string;
+            started_at: string | null;
+            round_at: string | null;
+            ended_at: string | null;
+            winner_arm: string | null;
+            is_settled: boolean;
+            person_count: number;
+        };
+        /**
+         * ExperimentAudience
+         * @description Who may take part.
+         * @default all
+         * @enum {string}
+         */
+        ExperimentAudience: "all" | "new";
+        /** ExperimentDraft */
+        ExperimentDraft: {
+            key: string;
+            name: string;
+            /** @default  */
+            hypothesis: string;
+            surface: components["schemas"]["Surface"];
+            product_id?: string | null;
+            product_no?: number | null;
+            method?: components["schemas"]["Method"];
+            audience?: components["schemas"]["ExperimentAudience"];
+            layer?: string | null;
+            /** @default 10000 */
+            share_bps: number;
+            metric?: components["schemas"]["Metric"];
+            event?: string | null;
+            /** @default 3 */
+            window_days: number;
+            baseline_micro: number;
+            /** @default 1000 */
+            effect_bps: number;
+            guards?: components["schemas"]["Guard"][];
+            arms: components["schemas"]["Arm"][];
+        };
+        /** ExperimentPlan */
+        ExperimentPlan: {
+            baseline_micro: number;
+            persons_a_day: number;
+            persons: number;
+            days: number | null;
+        };
+        /** ExperimentResults */
+        ExperimentResults: {
+            /** Format: date-time */
+            at: string;
+            verdict: components["schemas"]["Verdict"];
+            arms: components["schemas"]["ArmFigures"][];
+            points: components["schemas"]["Point"][];
+            guards: components["schemas"]["GuardFigures"][];
+            uneven_p: number | null;
+            crossed: number;
+            waiting: number;
+            needed: number | null;
+        };
+        /**
+         * ExperimentState
+         * @description draft → running → stopped → concluded, or running → concluded.
+         * @enum {string}
+         */
+        ExperimentState: "draft" | "running" | "stopped" | "concluded";
+        /** ExperimentStory */
+        ExperimentStory: {
+            items: components["schemas"]["StoryEntry"][];
+        };
         /** ExportBody */
         ExportBody: {
             kind: components["schemas"]["TaskKind"];
@@ -4852,11 +6004,57 @@ export interface components {
             orders: number;
             turnover_fen: number;
         };
+        /** Filter */
+        Filter: {
+            prop: string;
+            /** @enum {string} */
+            op: "eq" | "ne" | "in" | "ge" | "le" | "between";
+            value: number | string | (number | string)[];
+        };
+        /**
+         * Finding
+         * @description What may be said.
+         * @enum {string}
+         */
+        Finding: "empty" | "uneven" | "harmful" | "better" | "worse" | "same" | "wait" | "leader";
         /** FixedOff */
         FixedOff: {
             off_fen: number;
             /** @constant */
             type: "fixed";
+        };
+        /** FunnelAnswer */
+        FunnelAnswer: {
+            stages: components["schemas"]["FunnelStage"][];
+            parts: components["schemas"]["FunnelPart"][];
+            /** @constant */
+            kind: "funnel";
+        };
+        /** FunnelPart */
+        FunnelPart: {
+            value: string;
+            label: string;
+            persons: number[];
+        };
+        /** FunnelQuestion */
+        FunnelQuestion: {
+            period: components["schemas"]["Period"];
+            people?: string | null;
+            where?: components["schemas"]["Filter"][];
+            steps: components["schemas"]["StepBody"][];
+            /** @default 168 */
+            window_hours: number;
+            by?: string | null;
+            /** @constant */
+            kind: "funnel";
+        };
+        /** FunnelStage */
+        FunnelStage: {
+            label: string;
+            persons: number;
+            rate_bps: number | null;
+            whole_bps: number | null;
+            median_s: number | null;
         };
         /** FunnelStepView */
         FunnelStepView: {
@@ -4992,6 +6190,22 @@ export interface components {
             sent_title: string | null;
             consignment_id: string | null;
         };
+        /** Guard */
+        Guard: {
+            metric: components["schemas"]["Metric"];
+            worse_bps: number;
+        };
+        /** GuardFigures */
+        GuardFigures: {
+            metric: components["schemas"]["Metric"];
+            arm: string;
+            control: number;
+            mean: number;
+            low: number | null;
+            high: number | null;
+            worse_bps: number;
+            is_broken: boolean;
+        };
         /** HandOutBody */
         HandOutBody: {
             member_ids: string[];
@@ -5012,11 +6226,28 @@ export interface components {
             state: "good" | "bad" | "unknown";
             action: string | null;
         };
+        /** HeatAnswer */
+        HeatAnswer: {
+            page: string;
+            viewers: number;
+            zones: components["schemas"]["Zone"][];
+            /** @constant */
+            kind: "heat";
+        };
         /** HeatList */
         HeatList: {
             /** Format: date-time */
             as_of: string;
             items: components["schemas"]["HeatView"][];
+        };
+        /** HeatQuestion */
+        HeatQuestion: {
+            period: components["schemas"]["Period"];
+            people?: string | null;
+            where?: components["schemas"]["Filter"][];
+            page: string;
+            /** @constant */
+            kind: "heat";
         };
         /** HeatView */
         HeatView: {
@@ -5068,6 +6299,14 @@ export interface components {
             seen_at: string;
             reason: string;
         };
+        /** HoldOut */
+        HoldOut: {
+            holdout_bps: number;
+        };
+        /** HoldOutBody */
+        HoldOutBody: {
+            holdout_bps: number;
+        };
         /** ImportRow */
         ImportRow: {
             /** Format: uuid */
@@ -5101,12 +6340,14 @@ export interface components {
             limit_per_buyer: number | null;
             expected_version: number;
         };
-        /**
-         * Kind
-         * @description What the customer wants.
-         * @enum {string}
-         */
-        Kind: "refund_only" | "return_refund" | "exchange";
+        /** KeepingBody */
+        KeepingBody: {
+            keep_months: number | null;
+        };
+        /** KeepingView */
+        KeepingView: {
+            keep_months: number | null;
+        };
         /** Kit */
         Kit: {
             kit: string;
@@ -5130,6 +6371,14 @@ export interface components {
          * @enum {string}
          */
         Lane: "auto" | "on" | "off";
+        /** Largest */
+        Largest: {
+            step: components["schemas"]["StepBody"];
+            percent: number;
+            days?: number | null;
+            /** @constant */
+            kind: "largest";
+        };
         /** LegView */
         LegView: {
             book: components["schemas"]["Book"];
@@ -5181,6 +6430,20 @@ export interface components {
          * @enum {string}
          */
         LineKind: "payment" | "refund" | "fee" | "split" | "split_return" | "transfer" | "withdrawal" | "deposit" | "other";
+        /** LiveView */
+        LiveView: {
+            /** Format: date-time */
+            until: string;
+            minutes: number;
+            persons: number;
+            orders: number;
+            turnover_fen: number;
+            events: number[];
+            visitors: number[];
+            pages: components["schemas"]["ValueView"][];
+            names: components["schemas"]["ValueView"][];
+            newest: components["schemas"]["insight_behaviour_contracts_EventView"][];
+        };
         /** MarkedList */
         MarkedList: {
             items: components["schemas"]["MarkedRow"][];
@@ -5257,6 +6520,20 @@ export interface components {
             /** Format: date-time */
             changed_at: string;
         };
+        /**
+         * Method
+         * @description How people are shared out.
+         * @default split
+         * @enum {string}
+         */
+        Method: "split" | "bandit";
+        /**
+         * Metric
+         * @description A figure per person, over the window that begins with the first exposure.
+         * @default conversion
+         * @enum {string}
+         */
+        Metric: "conversion" | "orders" | "revenue" | "click" | "cart" | "refund" | "unsubscribe" | "complaint" | "event";
         /** Move */
         Move: {
             move_no: number;
@@ -5291,6 +6568,11 @@ export interface components {
             reason: string;
             /** Format: date-time */
             moved_at: string;
+        };
+        /** Named */
+        Named: {
+            key: string;
+            label: string;
         };
         /** NewShopBody */
         NewShopBody: {
@@ -5426,6 +6708,27 @@ export interface components {
          * @enum {string}
          */
         OrderStatus: "pending_payment" | "paid" | "shipped" | "completed" | "cancelled" | "refunded";
+        /** OwnEvent */
+        OwnEvent: {
+            name: string;
+            /** Format: date-time */
+            at: string;
+            /** @default 0 */
+            person_no: number;
+            /** @default 0 */
+            item_no: number;
+            /** @default 0 */
+            amount_fen: number;
+            props?: {
+                [key: string]: string | number | boolean | null;
+            };
+        };
+        /** OwnEventsBody */
+        OwnEventsBody: {
+            /** Format: uuid */
+            batch_key: string;
+            events: components["schemas"]["OwnEvent"][];
+        };
         /** Page[RefusedLine] */
         "Page_siyu.commerce.bulk.contracts.RefusedLine_": {
             items: components["schemas"]["RefusedLine"][];
@@ -5501,6 +6804,11 @@ export interface components {
             items: components["schemas"]["GiftLine"][];
             next_cursor: string | null;
         };
+        /** Page[EventView] */
+        "Page_siyu.insight.behaviour.contracts.EventView_": {
+            items: components["schemas"]["insight_behaviour_contracts_EventView"][];
+            next_cursor: string | null;
+        };
         /** Page[AuditRow] */
         "Page_siyu.kernel.audit.AuditRow_": {
             items: components["schemas"]["AuditRow"][];
@@ -5536,9 +6844,19 @@ export interface components {
             items: components["schemas"]["money_payments_http_admin_PaymentView"][];
             next_cursor: string | null;
         };
+        /** Page[Agreement] */
+        "Page_siyu.money.payouts.contracts.Agreement_": {
+            items: components["schemas"]["Agreement"][];
+            next_cursor: string | null;
+        };
         /** Page[Payout] */
         "Page_siyu.money.payouts.contracts.Payout_": {
             items: components["schemas"]["Payout"][];
+            next_cursor: string | null;
+        };
+        /** Page[PointsAccountView] */
+        "Page_siyu.money.points.http_admin.PointsAccountView_": {
+            items: components["schemas"]["PointsAccountView"][];
             next_cursor: string | null;
         };
         /** Page[PointsMovementView] */
@@ -5591,9 +6909,19 @@ export interface components {
             items: components["schemas"]["WalletMovementView"][];
             next_cursor: string | null;
         };
+        /** Page[Experiment] */
+        "Page_siyu.people.experiments.contracts.Experiment_": {
+            items: components["schemas"]["Experiment"][];
+            next_cursor: string | null;
+        };
         /** Page[MemberSummary] */
         "Page_siyu.people.members.contracts.MemberSummary_": {
             items: components["schemas"]["MemberSummary"][];
+            next_cursor: string | null;
+        };
+        /** Page[PersonView] */
+        "Page_siyu.people.segments.http_admin.PersonView_": {
+            items: components["schemas"]["PersonView"][];
             next_cursor: string | null;
         };
         /** PaidOfflineView */
@@ -5647,7 +6975,7 @@ export interface components {
             sent_at: string;
             delivered_at: string | null;
             lines: components["schemas"]["ParcelLine"][];
-            events: components["schemas"]["EventView"][];
+            events: components["schemas"]["commerce_fulfilment_service_showing_EventView"][];
         };
         /**
          * ParkReason
@@ -5718,6 +7046,51 @@ export interface components {
             current: string;
             new: string;
         };
+        /** PathLink */
+        PathLink: {
+            source: number;
+            target: number;
+            visits: number;
+        };
+        /** PathNode */
+        PathNode: {
+            level: number;
+            key: string | null;
+            label: string;
+            visits: number;
+            ended: number;
+        };
+        /** PathsAnswer */
+        PathsAnswer: {
+            visits: number;
+            nodes: components["schemas"]["PathNode"][];
+            links: components["schemas"]["PathLink"][];
+            /** @constant */
+            kind: "paths";
+        };
+        /** PathsQuestion */
+        PathsQuestion: {
+            period: components["schemas"]["Period"];
+            people?: string | null;
+            where?: components["schemas"]["Filter"][];
+            anchor: components["schemas"]["StepBody"];
+            /**
+             * @default from
+             * @enum {string}
+             */
+            side: "from" | "to";
+            /**
+             * @default page
+             * @enum {string}
+             */
+            by: "event" | "page";
+            /** @default 4 */
+            depth: number;
+            /** @default 6 */
+            top: number;
+            /** @constant */
+            kind: "paths";
+        };
         /**
          * Payer
          * @description Who bears the freight of a return.
@@ -5763,6 +7136,17 @@ export interface components {
             cap_fen?: number | null;
             /** @constant */
             type: "percent";
+        };
+        /** Period */
+        Period: {
+            last_days?: number | null;
+            since?: string | null;
+            until?: string | null;
+        };
+        /** PersonView */
+        PersonView: {
+            person_no: number;
+            member: components["schemas"]["MemberSummary"] | null;
         };
         /**
          * Phase
@@ -5853,6 +7237,15 @@ export interface components {
          * @enum {string}
          */
         PlanState: "open" | "closed";
+        /** Point */
+        Point: {
+            /** Format: date */
+            on: string;
+            arm: string;
+            relative: number;
+            low: number;
+            high: number;
+        };
         /** PointView */
         PointView: {
             /** Format: date */
@@ -5861,6 +7254,16 @@ export interface components {
         };
         /** Points */
         Points: {
+            balance: number;
+            held: number;
+            owed: number;
+            next_expiry_on: string | null;
+            next_expiry_points: number;
+        };
+        /** PointsAccountView */
+        PointsAccountView: {
+            /** Format: uuid */
+            member_id: string;
             balance: number;
             held: number;
             owed: number;
@@ -6066,6 +7469,10 @@ export interface components {
         ProductsBody: {
             product_ids: string[];
         };
+        /** ProgressView */
+        ProgressView: {
+            percent: number | null;
+        };
         /** Promoter */
         Promoter: {
             /** Format: uuid */
@@ -6090,6 +7497,36 @@ export interface components {
             is_balanced: boolean;
             line: string;
             story: components["schemas"]["Story"] | null;
+        };
+        /** PropertiesView */
+        PropertiesView: {
+            items: components["schemas"]["PropertyView"][];
+        };
+        /** PropertyBody */
+        PropertyBody: {
+            title_zh: string;
+            title_en: string;
+            is_hidden: boolean;
+            declared: components["schemas"]["warehouse_registry_contracts_Kind"] | null;
+        };
+        /** PropertyView */
+        PropertyView: {
+            prop: string;
+            title: string;
+            title_zh: string;
+            title_en: string;
+            kinds: string[];
+            declared: components["schemas"]["warehouse_registry_contracts_Kind"] | null;
+            is_hidden: boolean;
+            samples: string[];
+            distinct_values: number;
+            /** Format: date-time */
+            first_at: string;
+        };
+        /** RampBody */
+        RampBody: {
+            share_bps: number;
+            why: string;
         };
         /** RealtimeView */
         RealtimeView: {
@@ -6242,12 +7679,43 @@ export interface components {
         RejectBody: {
             text: string;
         };
+        /** RejectCount */
+        RejectCount: {
+            /** Format: date */
+            on_day: string;
+            reason: string;
+            name: string;
+            events: number;
+        };
+        /** RejectSample */
+        RejectSample: {
+            /** Format: date-time */
+            at: string;
+            reason: string;
+            name: string;
+            sample: string;
+        };
+        /** RejectsView */
+        RejectsView: {
+            counts: components["schemas"]["RejectCount"][];
+            samples: components["schemas"]["RejectSample"][];
+        };
         /**
          * Relation
          * @description What a receiver is to the shop, in WeChat's words.
          * @enum {string}
          */
         Relation: "STORE" | "STAFF" | "STORE_OWNER" | "PARTNER" | "HEADQUARTER" | "BRAND" | "DISTRIBUTOR" | "USER" | "SUPPLIER" | "SERVICE_PROVIDER" | "CUSTOM";
+        /** RemarkBody */
+        RemarkBody: {
+            /** Format: date */
+            at_day: string;
+            text: string;
+        };
+        /** RemarkList */
+        RemarkList: {
+            items: components["schemas"]["Annotation"][];
+        };
         /** Report */
         Report: {
             /** Format: date-time */
@@ -6271,6 +7739,34 @@ export interface components {
          * @enum {string}
          */
         Restock: "sellable" | "damaged";
+        /** RetentionAnswer */
+        RetentionAnswer: {
+            /** @enum {string} */
+            unit: "day" | "week" | "month";
+            cohorts: components["schemas"]["CohortRow"][];
+            curve: components["schemas"]["CurvePoint"][];
+            /** @constant */
+            kind: "retention";
+        };
+        /** RetentionQuestion */
+        RetentionQuestion: {
+            period: components["schemas"]["Period"];
+            people?: string | null;
+            where?: components["schemas"]["Filter"][];
+            birth: components["schemas"]["StepBody"];
+            back: components["schemas"]["StepBody"];
+            /**
+             * @default day
+             * @enum {string}
+             */
+            unit: "day" | "week" | "month";
+            /** @default 7 */
+            periods: number;
+            /** @default false */
+            within: boolean;
+            /** @constant */
+            kind: "retention";
+        };
         /** RetentionView */
         RetentionView: {
             days: number;
@@ -6406,23 +7902,6 @@ export interface components {
             problem: string | null;
             text: string;
         };
-        /** Rule */
-        Rule: {
-            /** Format: uuid */
-            rule_id: string;
-            title: string;
-            scope: components["schemas"]["money_profit_sharing_contracts_Scope"];
-            share_bps: number;
-            way: components["schemas"]["Way"];
-            trigger: components["schemas"]["Trigger"];
-            after_days: number | null;
-            product_id: string | null;
-            level: number | null;
-            receiver_id: string | null;
-            is_active: boolean;
-            /** Format: date-time */
-            created_at: string;
-        };
         /** RuleDraft */
         RuleDraft: {
             title: string;
@@ -6434,6 +7913,31 @@ export interface components {
             product_id?: string | null;
             level?: number | null;
             receiver_id?: string | null;
+        };
+        /** Segment */
+        Segment: {
+            /** Format: uuid */
+            segment_id: string;
+            name: string;
+            note: string;
+            rule: components["schemas"]["people_segments_contracts_Rule"] | null;
+            person_count: number;
+            /** Format: date-time */
+            counted_at: string;
+            made_by: string;
+            /** Format: date-time */
+            created_at: string;
+        };
+        /** SegmentBody */
+        SegmentBody: {
+            rule: components["schemas"]["people_segments_contracts_Rule"];
+            name: string;
+            /** @default  */
+            note: string;
+        };
+        /** SegmentList */
+        SegmentList: {
+            items: components["schemas"]["Segment"][];
         };
         /** Sentence */
         Sentence: {
@@ -6493,6 +7997,34 @@ export interface components {
             rule: string;
             rule_id: string | null;
             off_fen: number;
+        };
+        /** ShareAnswer */
+        ShareAnswer: {
+            /** @enum {string} */
+            unit: "count" | "persons" | "fen";
+            /** @enum {string} */
+            grain: "day" | "week" | "month";
+            periods: string[];
+            slices: components["schemas"]["Slice"][];
+            /** @constant */
+            kind: "share";
+        };
+        /** ShareQuestion */
+        ShareQuestion: {
+            period: components["schemas"]["Period"];
+            people?: string | null;
+            where?: components["schemas"]["Filter"][];
+            step: components["schemas"]["StepBody"];
+            by: string;
+            /**
+             * @default events
+             * @enum {string}
+             */
+            count: "events" | "persons" | "amount";
+            /** @default 8 */
+            top: number;
+            /** @constant */
+            kind: "share";
         };
         /**
          * ShareState
@@ -6611,12 +8143,55 @@ export interface components {
             reserved: number;
             stock_version: number;
         };
+        /** Slice */
+        Slice: {
+            value: string | null;
+            label: string;
+            amount: number;
+            share_bps: number | null;
+            values: number[];
+        };
         /**
          * SpendOrder
          * @description What an order uses first.
          * @enum {string}
          */
         SpendOrder: "proportional" | "principal_first" | "bonus_first";
+        /** Spent */
+        Spent: {
+            step: components["schemas"]["StepBody"];
+            /** @enum {string} */
+            op: "ge" | "le";
+            fen: number;
+            days?: number | null;
+            /** @constant */
+            kind: "spent";
+        };
+        /** SpreadAnswer */
+        SpreadAnswer: {
+            /** @enum {string} */
+            unit: "times" | "fen" | "ms";
+            persons: number;
+            total: number;
+            median: number | null;
+            buckets: components["schemas"]["Bucket"][];
+            /** @constant */
+            kind: "spread";
+        };
+        /** SpreadQuestion */
+        SpreadQuestion: {
+            period: components["schemas"]["Period"];
+            people?: string | null;
+            where?: components["schemas"]["Filter"][];
+            step: components["schemas"]["StepBody"];
+            /**
+             * @default times
+             * @enum {string}
+             */
+            of: "times" | "amount" | "dwell";
+            /** @constant */
+            kind: "spread";
+        };
         /** StaffBody */
         StaffBody: {
             login_name: string;
@@ -6635,7 +8210,7 @@ export interface components {
             /** Format: uuid */
             member_id: string;
             person_no: number;
-            kind: components["schemas"]["Kind"];
+            kind: components["schemas"]["commerce_after_sale_contracts_Kind"];
             state: components["schemas"]["State"];
             reason: components["schemas"]["Reason"];
             reason_label: string;
@@ -6815,6 +8390,11 @@ export interface components {
         StateBody: {
             to: components["schemas"]["BatchState"];
         };
+        /** StepBody */
+        StepBody: {
+            event: string;
+            where?: components["schemas"]["Filter"][];
+        };
         /** StockDetail */
         StockDetail: {
             /** Format: uuid */
@@ -6954,12 +8534,29 @@ export interface components {
             order_id: string;
             sentences: components["schemas"]["Sentence"][];
         };
+        /** StoryEntry */
+        StoryEntry: {
+            /** Format: date-time */
+            at: string;
+            event: string;
+            actor: string;
+            text: string;
+            detail: {
+                [key: string]: unknown;
+            };
+        };
         /** StoryView */
         StoryView: {
             /** Format: uuid */
             order_id: string;
             sentences: components["schemas"]["Sentence"][];
         };
+        /**
+         * Surface
+         * @description What is tried, and so what a payload may say (`rules.check_payload`).
+         * @enum {string}
+         */
+        Surface: "product" | "banner" | "strip" | "home_order" | "free";
         /** TableBody */
         TableBody: {
             text: string;
@@ -6976,6 +8573,11 @@ export interface components {
             sent: number;
             refused: number;
             rows: components["schemas"]["RowReport"][];
+        };
+        /** Taken */
+        Taken: {
+            accepted: number;
+            rejected: number;
         };
         /**
          * Target
@@ -7137,6 +8739,16 @@ export interface components {
             /** @constant */
             type: "timed_price";
         };
+        /** Times */
+        Times: {
+            step: components["schemas"]["StepBody"];
+            /** @enum {string} */
+            op: "ge" | "le" | "eq";
+            n: number;
+            days?: number | null;
+            /** @constant */
+            kind: "times";
+        };
         /** ToldLeg */
         ToldLeg: {
             side: string;
@@ -7246,6 +8858,35 @@ export interface components {
             expected_version: number;
             reason: string;
         };
+        /** TrendAnswer */
+        TrendAnswer: {
+            /** @enum {string} */
+            unit: "count" | "fen";
+            days: string[];
+            lines: components["schemas"]["TrendLine"][];
+            /** @constant */
+            kind: "trend";
+        };
+        /** TrendLine */
+        TrendLine: {
+            label: string;
+            values: number[];
+            total: number;
+        };
+        /** TrendQuestion */
+        TrendQuestion: {
+            period: components["schemas"]["Period"];
+            people?: string | null;
+            where?: components["schemas"]["Filter"][];
+            steps: components["schemas"]["StepBody"][];
+            /**
+             * @default persons
+             * @enum {string}
+             */
+            count: "events" | "persons" | "amount";
+            /** @constant */
+            kind: "trend";
+        };
         /** TrialBalance */
         TrialBalance: {
             lines: components["schemas"]["TrialLine"][];
@@ -7290,6 +8931,29 @@ export interface components {
             mapping: {
                 [key: string]: number;
             };
+        };
+        /** ValueList */
+        ValueList: {
+            items: components["schemas"]["ValueView"][];
+        };
+        /** ValueView */
+        ValueView: {
+            value: string;
+            label: string;
+            events: number;
+        };
+        /** Verdict */
+        Verdict: {
+            finding: components["schemas"]["Finding"];
+            arm: string | null;
+            days_left: number | null;
+        };
+        /** Vocabulary */
+        Vocabulary: {
+            events: components["schemas"]["Named"][];
+            props: components["schemas"]["Named"][];
+            pages: components["schemas"]["Named"][];
+            last_on: string | null;
         };
         /** VoidBody */
         VoidBody: {
@@ -7411,6 +9075,10 @@ export interface components {
             public_key_pem: string | null;
             updated_at: string | null;
         };
+        /** WhyBody */
+        WhyBody: {
+            why: string;
+        };
         /** Workplace */
         Workplace: {
             code: string;
@@ -7420,6 +9088,17 @@ export interface components {
             currency: string;
             time_zone: string;
         };
+        /** Zone */
+        Zone: {
+            zone: string;
+            label: string;
+            viewers: number;
+            dwell_ms: number;
+            mean_ms: number | null;
+            clicks: number;
+            clickers: number;
+            click_bps: number | null;
+        };
         /** Item */
         app_doctor_Item: {
             key: string;
@@ -7428,6 +9107,19 @@ export interface components {
             state: "ok" | "warn" | "fail" | "skip";
             found: string;
             next_step: string | null;
+        };
+        /**
+         * Kind
+         * @description What the customer wants.
+         * @enum {string}
+         */
+        commerce_after_sale_contracts_Kind: "refund_only" | "return_refund" | "exchange";
+        /** EventView */
+        commerce_fulfilment_service_showing_EventView: {
+            /** Format: date-time */
+            at: string;
+            event: components["schemas"]["ParcelStep"];
+            text: string;
         };
         /** Item */
         commerce_inventory_contracts_Item: {
@@ -7467,6 +9159,25 @@ export interface components {
         commerce_promotions_queries_Settings: {
             floor_bps: number;
             default_template_id: string | null;
+        };
+        /** EventView */
+        insight_behaviour_contracts_EventView: {
+            /** Format: date-time */
+            at: string;
+            event_no: string;
+            person_no: number;
+            member_id: string | null;
+            who: string;
+            name: string;
+            label: string;
+            text: string;
+            channel: string;
+            page: string;
+            product: string | null;
+            amount_fen: number | null;
+            props: {
+                [key: string]: unknown;
+            };
         };
         /** ShopView */
         merchant_shops_http_admin_ShopView: {
@@ -7583,6 +9294,23 @@ export interface components {
         money_payouts_http_admin_ReasonBody: {
             reason: string;
         };
+        /** Rule */
+        money_profit_sharing_contracts_Rule: {
+            /** Format: uuid */
+            rule_id: string;
+            title: string;
+            scope: components["schemas"]["money_profit_sharing_contracts_Scope"];
+            share_bps: number;
+            way: components["schemas"]["Way"];
+            trigger: components["schemas"]["Trigger"];
+            after_days: number | null;
+            product_id: string | null;
+            level: number | null;
+            receiver_id: string | null;
+            is_active: boolean;
+            /** Format: date-time */
+            created_at: string;
+        };
         /**
          * Scope
          * @description Which orders a rule shares, and which of their money it counts.
@@ -7657,6 +9385,15 @@ export interface components {
          * @enum {string}
          */
         people_consents_contracts_Purpose: "privacy" | "analytics" | "marketing";
+        /** Rule */
+        people_segments_contracts_Rule: {
+            /**
+             * @default all
+             * @enum {string}
+             */
+            match: "all" | "any";
+            conditions: (components["schemas"]["Times"] | components["schemas"]["Spent"] | components["schemas"]["Largest"])[];
+        };
         /** TimelineEntry */
         profit_sharing_contracts_TimelineEntry: {
             /** Format: date-time */
@@ -7710,6 +9447,29 @@ export interface components {
             resolution: components["schemas"]["reconciliation_contracts_Resolution"];
             note: string;
         };
+        /**
+         * Kind
+         * @description What a property's values are. NUMBER takes integers too.
+         * @enum {string}
+         */
+        warehouse_registry_contracts_Kind: "text" | "integer" | "number" | "flag";
+        /** EventView */
+        warehouse_registry_http_admin_EventView: {
+            name: string;
+            title: string;
+            title_zh: string;
+            title_en: string;
+            is_custom: boolean;
+            is_hidden: boolean;
+            is_blocked: boolean;
+            can_block: boolean;
+            properties: number;
+            /** Format: date-time */
+            first_at: string;
+            last_at: string | null;
+            events_7d: number;
+            daily: number[];
+        };
     };
     responses: never;
     parameters: never;
@@ -7723,7 +9483,7 @@ export interface operations {
         parameters: {
             query?: {
                 state?: components["schemas"]["State"] | null;
-                kind?: components["schemas"]["Kind"] | null;
+                kind?: components["schemas"]["commerce_after_sale_contracts_Kind"] | null;
                 order_id?: string | null;
                 overdue?: boolean;
                 cursor?: string | null;
@@ -9600,6 +11360,826 @@ export interface operations {
             };
         };
     };
+    list_event_erasures: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErasuresView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    erase_events: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ErasureBody"];
+            };
+        };
+        responses: {
+            /** @description Request accepted, processing continues off-line */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErasuresView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_event_keeping: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeepingView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    set_event_keeping: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["KeepingBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeepingView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_event_rejects: {
+        parameters: {
+            query?: {
+                days?: number;
+                reason?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RejectsView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_event_types: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EventsView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    send_own_events: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OwnEventsBody"];
+            };
+        };
+        responses: {
+            /** @description Request accepted, processing continues off-line */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Taken"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    change_event_type: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                event_name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EventBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EventsView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_event_properties: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                event_name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PropertiesView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    change_event_property: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                event_name: string;
+                prop_name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PropertyBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PropertiesView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_experiments: {
+        parameters: {
+            query?: {
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_siyu.people.experiments.contracts.Experiment_"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    make_experiment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExperimentDraft"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Experiment"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    show_holdout: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HoldOut"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    change_holdout: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HoldOutBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HoldOut"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    plan_experiment: {
+        parameters: {
+            query: {
+                /** @description A figure per person, over the window that begins with the first exposure. */
+                metric: components["schemas"]["Metric"];
+                event?: string | null;
+                product_no?: number | null;
+                effect_bps?: number;
+                share_bps?: number;
+                arms?: number;
+                window_days?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExperimentPlan"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    show_experiment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                experiment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Experiment"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    edit_experiment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                experiment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExperimentDraft"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Experiment"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    change_experiment_arms: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                experiment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ArmsBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Experiment"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    conclude_experiment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                experiment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConcludeBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Experiment"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    ramp_experiment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                experiment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RampBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Experiment"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    show_results: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                experiment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExperimentResults"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    retire_experiment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                experiment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WhyBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Experiment"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    start_experiment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                experiment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Experiment"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    stop_experiment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                experiment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WhyBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Experiment"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    show_experiment_story: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                experiment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExperimentStory"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     show_pickup_settings: {
         parameters: {
             query?: never;
@@ -10220,6 +12800,542 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_annotations: {
+        parameters: {
+            query: {
+                since: string;
+                until: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RemarkList"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    add_annotation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RemarkBody"];
+            };
+        };
+        responses: {
+            /** @description Document created, URL follows */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Annotation"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    remove_annotation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                annotation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, nothing follows */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    ask_question: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AskBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Answered"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_boards: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BoardList"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    add_board: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BoardBody"];
+            };
+        };
+        responses: {
+            /** @description Document created, URL follows */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Board"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    show_board: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                board_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Board"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    edit_board: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                board_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BoardChange"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Board"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    remove_board: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                board_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, nothing follows */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_digests: {
+        parameters: {
+            query?: {
+                before?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DigestList"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    read_digest: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                on: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, nothing follows */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    save_drop_off: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DropOffBody"];
+            };
+        };
+        responses: {
+            /** @description Document created, URL follows */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Segment"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_events: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EventsBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_siyu.insight.behaviour.contracts.EventView_"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    watch_live: {
+        parameters: {
+            query?: {
+                people?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LiveView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    show_progress: {
+        parameters: {
+            query: {
+                key: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProgressView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_values: {
+        parameters: {
+            query: {
+                prop: string;
+                event?: string | null;
+                contains?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ValueList"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    show_vocabulary: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Vocabulary"];
+                };
             };
             /** @description A refusal */
             default: {
@@ -11517,6 +14633,39 @@ export interface operations {
             };
         };
     };
+    list_payout_agreements: {
+        parameters: {
+            query?: {
+                status?: components["schemas"]["AgreementState"] | null;
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_siyu.money.payouts.contracts.Agreement_"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     get_payout_settings: {
         parameters: {
             query?: never;
@@ -11794,6 +14943,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PickupView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_points_accounts: {
+        parameters: {
+            query?: {
+                ending_within_days?: number | null;
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_siyu.money.points.http_admin.PointsAccountView_"];
                 };
             };
             /** @description A refusal */
@@ -13127,6 +16309,226 @@ export interface operations {
             };
         };
     };
+    list_segments: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SegmentList"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    save_segment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SegmentBody"];
+            };
+        };
+        responses: {
+            /** @description Document created, URL follows */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Segment"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    count_persons: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CountBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CountView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    show_segment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                segment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Segment"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    remove_segment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                segment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, nothing follows */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    recount_segment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                segment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Segment"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_segment_persons: {
+        parameters: {
+            query?: {
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                segment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_siyu.people.segments.http_admin.PersonView_"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     show_session: {
         parameters: {
             query?: never;
@@ -13708,7 +17110,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Rule"][];
+                    "application/json": components["schemas"]["money_profit_sharing_contracts_Rule"][];
                 };
             };
             /** @description A refusal */
@@ -13741,7 +17143,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Rule"];
+                    "application/json": components["schemas"]["money_profit_sharing_contracts_Rule"];
                 };
             };
             /** @description A refusal */
@@ -13772,7 +17174,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Rule"];
+                    "application/json": components["schemas"]["money_profit_sharing_contracts_Rule"];
                 };
             };
             /** @description A refusal */

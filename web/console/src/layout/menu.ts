@@ -3,7 +3,7 @@ import type { Component } from 'vue'
 import {
   AppIcon, CalendarIcon, CartIcon, ChatHeartIcon, CouponIcon, DashboardIcon, DiscountIcon, SendIcon, FileExcelIcon, FileImportIcon, FileSearchIcon, ForkIcon, GiftIcon, HelpCircleIcon, HomeIcon, LayersIcon,
   LogoWechatStrokeIcon, MapLocationIcon, MoneyIcon, RollbackIcon, ServerIcon, ServiceIcon, ShopIcon, ShutterIcon, StarIcon, SystemSettingIcon,
-  UsergroupIcon, UserSafetyIcon, VerifiedIcon, WalletIcon,
+  ChartIcon, ControlPlatformIcon, FilterIcon, MailIcon, TimeIcon, UserListIcon, ViewListIcon, UsergroupIcon, UserSafetyIcon, VerifiedIcon, WalletIcon,
 } from 'tdesign-icons-vue-next'
 
 export interface MenuItem {
@@ -14,7 +14,18 @@ export interface MenuItem {
 }
 
 export const menu: { title: string; items: MenuItem[] }[] = [
-  { title: 'nav.insight', items: [{ path: '/', title: 'nav.dashboard', icon: DashboardIcon, permission: 'insight.read' }] },
+  {
+    title: 'nav.insight',
+    items: [
+      { path: '/', title: 'nav.dashboard', icon: DashboardIcon, permission: 'insight.read' },
+      { path: '/live', title: 'nav.live', icon: TimeIcon, permission: 'insight.read' },
+      { path: '/ask', title: 'nav.analysis', icon: FilterIcon, permission: 'insight.read' },
+      { path: '/boards', title: 'nav.boards', icon: ChartIcon, permission: 'insight.read' },
+      { path: '/events', title: 'nav.events', icon: ViewListIcon, permission: 'insight.read' },
+      { path: '/event-types', title: 'nav.eventTypes', icon: ControlPlatformIcon, permission: 'insight.read' },
+      { path: '/digests', title: 'nav.digests', icon: MailIcon, permission: 'insight.read' },
+    ],
+  },
   {
     title: 'nav.commerce',
     items: [
@@ -33,7 +44,7 @@ export const menu: { title: string; items: MenuItem[] }[] = [
     ],
   },
   { title: 'nav.growth', items: [{ path: '/gifts', title: 'nav.gifts', icon: GiftIcon, permission: 'orders.read' }] },
-  { title: 'nav.people', items: [{ path: '/members', title: 'nav.members', icon: UsergroupIcon, permission: 'members.read' }] },
+  { title: 'nav.people', items: [{ path: '/members', title: 'nav.members', icon: UsergroupIcon, permission: 'members.read' }, { path: '/segments', title: 'nav.segments', icon: UserListIcon, permission: 'insight.read' }, { path: '/experiments', title: 'nav.experiments', icon: ControlPlatformIcon, permission: 'insight.read' }] },
   {
     title: 'nav.money',
     items: [

@@ -14,7 +14,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Collect
+         * Take a batch of behaviour events
          * @description Take a batch of behaviour events.
          *
          *     202 with {accepted, rejected}, also for a repeated batch and, with accepted 0, without consent.
@@ -35,13 +35,13 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ListAddresses
+         * The member's own addresses, in clear
          * @description The member's own addresses, in clear.
          */
         get: operations["list_addresses"];
         put?: never;
         /**
-         * AddAddress
+         * Keep an address; the first one is the default
          * @description Keep an address; the first one is the default.
          */
         post: operations["add_address"];
@@ -60,13 +60,13 @@ export interface paths {
         };
         get?: never;
         /**
-         * EditAddress
+         * Rewrite one of the member's own addresses
          * @description Rewrite one of the member's own addresses.
          */
         put: operations["edit_address"];
         post?: never;
         /**
-         * RemoveAddress
+         * Forget one of the member's own addresses
          * @description Forget one of the member's own addresses.
          */
         delete: operations["remove_address"];
@@ -83,7 +83,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ListOwnCases
+         * Own cases, newest first; of one order when it is named
          * @description Own cases, newest first; of one order when it is named.
          */
         get: operations["list_own_cases"];
@@ -105,7 +105,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * UploadEvidence
+         * Take a picture as evidence; its name and everything but its pixels are thrown away (F072)
          * @description Take a picture as evidence; its name and everything but its pixels are thrown away (F072).
          */
         post: operations["upload_evidence"];
@@ -123,7 +123,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ShowOwnEvidence
+         * An own picture as WebP; `size` 1200 or 200
          * @description An own picture as WebP; `size` 1200 or 200. Anybody else's is not found.
          */
         get: operations["show_own_evidence"];
@@ -143,7 +143,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ListReasons
+         * Why a customer may want something undone
          * @description Why a customer may want something undone.
          */
         get: operations["list_reasons"];
@@ -163,7 +163,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ShowOwnCase
+         * One own case with its story
          * @description One own case with its story.
          */
         get: operations["show_own_case"];
@@ -185,7 +185,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * ConfirmExchange
+         * The replacement is here
          * @description The replacement is here.
          */
         post: operations["confirm_exchange"];
@@ -205,7 +205,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * SayToShop
+         * A message to the shop, perhaps with more evidence
          * @description A message to the shop, perhaps with more evidence.
          */
         post: operations["say_to_shop"];
@@ -225,7 +225,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * ShipBack
+         * Say how the goods come back
          * @description Say how the goods come back.
          */
         post: operations["ship_back"];
@@ -245,7 +245,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * WithdrawCase
+         * Think better of it, while nothing is on its way
          * @description Think better of it, while nothing is on its way.
          */
         post: operations["withdraw_case"];
@@ -263,18 +263,18 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ShowBirthday
+         * The birthday the caller gave
          * @description The birthday the caller gave.
          */
         get: operations["show_birthday"];
         /**
-         * SetBirthday
+         * Give a birthday, for a coupon on that day and for nothing else; once a year
          * @description Give a birthday, for a coupon on that day and for nothing else; once a year.
          */
         put: operations["set_birthday"];
         post?: never;
         /**
-         * ClearBirthday
+         * Take the birthday back
          * @description Take the birthday back.
          */
         delete: operations["clear_birthday"];
@@ -291,7 +291,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ShowCart
+         * The cart at today's prices and stock
          * @description The cart at today's prices and stock.
          */
         get: operations["show_cart"];
@@ -313,7 +313,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * AddCartLine
+         * Put a SKU into the cart, or more of it
          * @description Put a SKU into the cart, or more of it.
          */
         post: operations["add_cart_line"];
@@ -334,14 +334,14 @@ export interface paths {
         put?: never;
         post?: never;
         /**
-         * RemoveCartLine
+         * Take a SKU out of the cart
          * @description Take a SKU out of the cart.
          */
         delete: operations["remove_cart_line"];
         options?: never;
         head?: never;
         /**
-         * ChangeCartLine
+         * Change how many, or whether the line is selected
          * @description Change how many, or whether the line is selected.
          */
         patch: operations["change_cart_line"];
@@ -357,7 +357,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * SelectCart
+         * Select all lines, or none
          * @description Select all lines, or none.
          */
         post: operations["select_cart"];
@@ -375,7 +375,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ListCategories
+         * All categories
          * @description All categories.
          */
         get: operations["list_categories"];
@@ -397,7 +397,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * QuoteCheckout
+         * What a basket costs now, explained to the fen
          * @description What a basket costs now, explained to the fen.
          */
         post: operations["quote_checkout"];
@@ -415,7 +415,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * GetCommission
+         * My commission: what is there, what is expected, what was ever earned
          * @description My commission: what is there, what is expected, what was ever earned.
          */
         get: operations["get_commission"];
@@ -435,7 +435,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ListCommissionEntries
+         * My parts of orders, of the newest order first; nothing of who bought
          * @description My parts of orders, of the newest order first; nothing of who bought.
          */
         get: operations["list_commission_entries"];
@@ -455,13 +455,13 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ListConsents
+         * The words in force; with a member token also what the member said
          * @description The words in force; with a member token also what the member said.
          */
         get: operations["list_consents"];
         put?: never;
         /**
-         * DecideConsent
+         * Agree to a purpose, refuse, or withdraw
          * @description Agree to a purpose, refuse, or withdraw.
          */
         post: operations["decide_consent"];
@@ -479,7 +479,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ListCouponCentre
+         * The coupon centre; with `sku_id` (several: those of a product) only what is good for one of them
          * @description The coupon centre; with `sku_id` (several: those of a product) only what is good for one of
          *     them.
          */
@@ -502,7 +502,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * ClaimCouponByCode
+         * Claim a coupon by its code
          * @description Claim a coupon by its code. Wrong codes are counted, per member and per network.
          */
         post: operations["claim_coupon_by_code"];
@@ -520,7 +520,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ListOwnCoupons
+         * Own coupons
          * @description Own coupons. The usable ones, those that end first coming first, are one page; the others
          *     are newest first.
          */
@@ -543,10 +543,55 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * ClaimCoupon
+         * Claim a coupon in the centre, once per key
          * @description Claim a coupon in the centre, once per key.
          */
         post: operations["claim_coupon"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/shop/v1/experiments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What this person is shown
+         * @description What this person is shown. Without consent to analytics: what was decided, and no test.
+         *
+         *     Nothing is counted by asking: the client tells what it has shown with POST
+         *     /experiments/exposures. A visitor keeps the answer when they log in.
+         */
+        get: operations["show_variants"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/shop/v1/experiments/exposures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Tell what came on the screen; the first time fixes the person's arm
+         * @description Tell what came on the screen; the first time fixes the person's arm. Returns what counts.
+         *
+         *     The arm is worked out here, never taken from the client. Without consent nothing is kept.
+         */
+        post: operations["tell_exposures"];
         delete?: never;
         options?: never;
         head?: never;
@@ -563,7 +608,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * GiveGift
+         * Order a gift as it was confirmed; it is paid like any order (`/orders/{order_id}/pay`)
          * @description Order a gift as it was confirmed; it is paid like any order (`/orders/{order_id}/pay`).
          */
         post: operations["give_gift"];
@@ -581,7 +626,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ListGiven
+         * What the member gave, newest first
          * @description What the member gave, newest first.
          */
         get: operations["list_given"];
@@ -601,7 +646,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ShowGiven
+         * An own gift with its shares
          * @description An own gift with its shares.
          */
         get: operations["show_given"];
@@ -623,7 +668,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * CancelGiven
+         * Take back what nobody has accepted yet; the money follows
          * @description Take back what nobody has accepted yet; the money follows.
          */
         post: operations["cancel_given"];
@@ -641,7 +686,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * PlayGivenVoice
+         * The greeting of an own gift
          * @description The greeting of an own gift.
          */
         get: operations["play_given_voice"];
@@ -661,7 +706,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ListGoods
+         * Goods for a purse and an occasion, the most given first; nothing is asked about whom they are for
          * @description Goods for a purse and an occasion, the most given first; nothing is asked about whom they
          *     are for.
          */
@@ -682,7 +727,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ShowGiveable
+         * Whether the product page shows 赠予好友
          * @description Whether the product page shows 赠予好友. Raises ProductNotFound.
          */
         get: operations["show_giveable"];
@@ -702,7 +747,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ShowHall
+         * The shop's terms, and the festival kits of today
          * @description The shop's terms, and the festival kits of today.
          */
         get: operations["show_hall"];
@@ -724,7 +769,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * AcceptGift
+         * Take a share, to be sent to an own address
          * @description Take a share, to be sent to an own address.
          */
         post: operations["accept_gift"];
@@ -744,7 +789,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * OpenLink
+         * Look at the gift of a link; that it was seen, and how, counts once per person
          * @description Look at the gift of a link; that it was seen, and how, counts once per person.
          */
         post: operations["open_link"];
@@ -762,7 +807,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * PlayLinkVoice
+         * The greeting of a gift, for whoever has its link
          * @description The greeting of a gift, for whoever has its link.
          */
         get: operations["play_link_voice"];
@@ -784,7 +829,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * QuoteGift
+         * What a gift costs now
          * @description What a gift costs now.
          */
         post: operations["quote_gift"];
@@ -802,7 +847,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ListReceived
+         * What the member accepted, newest first
          * @description What the member accepted, newest first.
          */
         get: operations["list_received"];
@@ -822,7 +867,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ShowReceived
+         * An own accepted share, where its parcel is, and what might go instead
          * @description An own accepted share, where its parcel is, and what might go instead.
          */
         get: operations["show_received"];
@@ -844,7 +889,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * SwapReceived
+         * Take something else of equal price, for the original is out of stock
          * @description Take something else of equal price, for the original is out of stock.
          */
         post: operations["swap_received"];
@@ -864,7 +909,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * UploadVoice
+         * Take a recorded greeting; its name and declared type are thrown away (F072)
          * @description Take a recorded greeting; its name and declared type are thrown away (F072).
          */
         post: operations["upload_voice"];
@@ -882,7 +927,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Home
+         * The home page
          * @description The home page. Where the merchant has chosen no 爆品, the best sellers stand in.
          */
         get: operations["home"];
@@ -904,7 +949,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * LogIn
+         * Log in with a code of wx.login; a person seen for the first time becomes a member
          * @description Log in with a code of wx.login; a person seen for the first time becomes a member.
          */
         post: operations["log_in"];
@@ -922,7 +967,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ShowMe
+         * The member who is logged in
          * @description The member who is logged in.
          */
         get: operations["show_me"];
@@ -932,7 +977,7 @@ export interface paths {
         options?: never;
         head?: never;
         /**
-         * EditMe
+         * Change the nickname
          * @description Change the nickname.
          */
         patch: operations["edit_me"];
@@ -946,14 +991,14 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ListOwnOrders
+         * Own orders, newest first
          * @description Own orders, newest first. `q`: an order number, or a part of a title, or of the receiver's
          *     name or phone number.
          */
         get: operations["list_own_orders"];
         put?: never;
         /**
-         * PlaceOrder
+         * Order what was confirmed
          * @description Order what was confirmed. The total is compared, never taken: 409 with the present one.
          */
         post: operations["place_order"];
@@ -971,7 +1016,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ShowOwnOrder
+         * One own order with its timeline
          * @description One own order with its timeline.
          */
         get: operations["show_own_order"];
@@ -991,13 +1036,13 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ShowOffer
+         * What can be asked for about an own order now
          * @description What can be asked for about an own order now.
          */
         get: operations["show_offer"];
         put?: never;
         /**
-         * OpenCase
+         * Ask for money back, a return or an exchange; before shipping it cancels
          * @description Ask for money back, a return or an exchange; before shipping it cancels.
          */
         post: operations["open_case"];
@@ -1017,7 +1062,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * BuyAgain
+         * Put what is still on sale of an own order into the cart, and say what is not
          * @description Put what is still on sale of an own order into the cart, and say what is not.
          */
         post: operations["buy_again"];
@@ -1037,7 +1082,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * CancelOwnOrder
+         * Cancel an unpaid order: first the payment is closed at WeChat, then the goods are freed
          * @description Cancel an unpaid order: first the payment is closed at WeChat, then the goods are freed.
          */
         post: operations["cancel_own_order"];
@@ -1057,7 +1102,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * ConfirmReceipt
+         * Say "I have it": of goods that were sent, or of a service
          * @description Say "I have it": of goods that were sent, or of a service. Points come of it.
          */
         post: operations["confirm_receipt"];
@@ -1075,7 +1120,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ListDeliveries
+         * What of an order is on its way to this member, or waits to be collected
          * @description What of an order is on its way to this member, or waits to be collected. Of a gift, who gave
          *     it sees an empty list, and whoever has no part in it nothing at all.
          */
@@ -1098,7 +1143,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * PayOrder
+         * Begin to pay: store the attempt, then ask WeChat
          * @description Begin to pay: store the attempt, then ask WeChat. A replay asks again by the same number.
          */
         post: operations["pay_order"];
@@ -1118,7 +1163,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * SyncPayment
+         * Ask WeChat now how the payment stands; for a client that came back from the pay sheet
          * @description Ask WeChat now how the payment stands; for a client that came back from the pay sheet.
          */
         post: operations["sync_payment"];
@@ -1136,13 +1181,13 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ListMyPayouts
+         * My payouts, the newest first
          * @description My payouts, the newest first.
          */
         get: operations["list_my_payouts"];
         put?: never;
         /**
-         * RequestPayout
+         * Ask for a payout; `waiting` when the phone can confirm it now
          * @description Ask for a payout; `waiting` when the phone can confirm it now. A repeat under the same key
          *     gives the first answer, a second one while it is under way 409 (F039).
          */
@@ -1161,16 +1206,36 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * GetMyAgreement
+         * Whether I receive payouts without confirming each one
          * @description Whether I receive payouts without confirming each one.
          */
         get: operations["get_my_agreement"];
         put?: never;
         /**
-         * RequestMyAgreement
+         * Agree once to all payouts; the phone confirms it within 24 hours
          * @description Agree once to all payouts; the phone confirms it within 24 hours.
          */
         post: operations["request_my_agreement"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/shop/v1/payouts/agreement/sync": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask WeChat now, after the phone has agreed
+         * @description Ask WeChat now, after the phone has agreed.
+         */
+        post: operations["sync_my_agreement"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1185,7 +1250,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * GetPayoutOffer
+         * What I may ask for now, and if nothing, why
          * @description What I may ask for now, and if nothing, why.
          */
         get: operations["get_payout_offer"];
@@ -1205,7 +1270,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * GetMyPayout
+         * One of my payouts
          * @description One of my payouts.
          */
         get: operations["get_my_payout"];
@@ -1227,7 +1292,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * CancelMyPayout
+         * Take a payout back that I have not confirmed; `cancelling` until WeChat agrees
          * @description Take a payout back that I have not confirmed; `cancelling` until WeChat agrees.
          */
         post: operations["cancel_my_payout"];
@@ -1245,7 +1310,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * GetPayoutConfirmation
+         * What wx.requestMerchantTransfer needs; 409 unless WeChat waits for my confirmation
          * @description What wx.requestMerchantTransfer needs; 409 unless WeChat waits for my confirmation.
          */
         get: operations["get_payout_confirmation"];
@@ -1267,7 +1332,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * SyncMyPayout
+         * Ask WeChat now, after the phone has confirmed
          * @description Ask WeChat now, after the phone has confirmed.
          */
         post: operations["sync_my_payout"];
@@ -1287,7 +1352,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * GivePhone
+         * Keep the phone number the member released with a code of getPhoneNumber
          * @description Keep the phone number the member released with a code of getPhoneNumber.
          */
         post: operations["give_phone"];
@@ -1305,7 +1370,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ShowOwnPoints
+         * Own points
          * @description Own points.
          */
         get: operations["show_own_points"];
@@ -1325,7 +1390,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ListOwnPointMovements
+         * What happened to own points, newest first
          * @description What happened to own points, newest first.
          */
         get: operations["list_own_point_movements"];
@@ -1345,7 +1410,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ListProducts
+         * Products on the shelf, of a category or by search
          * @description Products on the shelf, of a category or by search.
          */
         get: operations["list_products"];
@@ -1365,7 +1430,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * GetProduct
+         * A product page; a draft is not found
          * @description A product page; a draft is not found.
          */
         get: operations["get_product"];
@@ -1385,7 +1450,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ListProductPromotions
+         * The campaigns that are on for a product
          * @description The campaigns that are on for a product. Raises ProductNotFound.
          */
         get: operations["list_product_promotions"];
@@ -1405,7 +1470,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ListProductReviews
+         * Reviews of a product that were let through, and its figures
          * @description Reviews of a product that were let through, and its figures.
          */
         get: operations["list_product_reviews"];
@@ -1425,7 +1490,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ListPromotionLabels
+         * The campaigns that are on for the products of a list
          * @description The campaigns that are on for the products of a list.
          */
         get: operations["list_promotion_labels"];
@@ -1445,13 +1510,13 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ListOwnReviews
+         * Own reviews, newest first, hidden ones with the reason
          * @description Own reviews, newest first, hidden ones with the reason.
          */
         get: operations["list_own_reviews"];
         put?: never;
         /**
-         * SubmitReview
+         * Review a line that was received
          * @description Review a line that was received.
          */
         post: operations["submit_review"];
@@ -1471,7 +1536,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * UploadReviewPicture
+         * Take a picture; its name and everything but its pixels are thrown away (F072)
          * @description Take a picture; its name and everything but its pixels are thrown away (F072).
          */
         post: operations["upload_review_picture"];
@@ -1489,7 +1554,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ShowOwnPicture
+         * An own picture, shown to others or not
          * @description An own picture, shown to others or not.
          */
         get: operations["show_own_picture"];
@@ -1509,7 +1574,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ShowReviewPicture
+         * A picture of a review that is shown, as WebP; `size` 1200 or 200
          * @description A picture of a review that is shown, as WebP; `size` 1200 or 200. An image address carries
          *     no header, so the shop stands in it.
          */
@@ -1530,7 +1595,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ListWaitingReviews
+         * What was received and can be reviewed
          * @description What was received and can be reviewed.
          */
         get: operations["list_waiting_reviews"];
@@ -1550,12 +1615,12 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ShowOwnReview
+         * One own review
          * @description One own review.
          */
         get: operations["show_own_review"];
         /**
-         * EditReview
+         * Say it anew, within the shop's hours
          * @description Say it anew, within the shop's hours.
          */
         put: operations["edit_review"];
@@ -1576,7 +1641,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * AddToReview
+         * Add something later, once (追评)
          * @description Add something later, once (追评).
          */
         post: operations["add_to_review"];
@@ -1595,7 +1660,7 @@ export interface paths {
         };
         get?: never;
         /**
-         * VoteReview
+         * Find a review helpful, or no longer
          * @description Find a review helpful, or no longer.
          */
         put: operations["vote_review"];
@@ -1615,7 +1680,7 @@ export interface paths {
         };
         get?: never;
         /**
-         * AllowReuse
+         * Let an own review be used as content, or take that back
          * @description Let an own review be used as content, or take that back.
          */
         put: operations["allow_reuse"];
@@ -1634,7 +1699,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ListPickupPlaces
+         * Where orders can be collected, open places first
          * @description Where orders can be collected, open places first.
          */
         get: operations["list_pickup_places"];
@@ -1654,7 +1719,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ShowOwnWallet
+         * Own stored value
          * @description Own stored value.
          */
         get: operations["show_own_wallet"];
@@ -1674,7 +1739,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ListOwnOffers
+         * What may be paid in
          * @description What may be paid in.
          */
         get: operations["list_own_offers"];
@@ -1694,7 +1759,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ListOwnWalletMovements
+         * What happened to own stored value, newest first
          * @description What happened to own stored value, newest first.
          */
         get: operations["list_own_wallet_movements"];
@@ -1714,13 +1779,13 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ListOwnTopUps
+         * Own top-ups, newest first
          * @description Own top-ups, newest first.
          */
         get: operations["list_own_top_ups"];
         put?: never;
         /**
-         * PlaceTopUp
+         * Begin a top-up; pay it next
          * @description Begin a top-up; pay it next.
          */
         post: operations["place_top_up"];
@@ -1738,7 +1803,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ShowOwnTopUp
+         * One own top-up
          * @description One own top-up.
          */
         get: operations["show_own_top_up"];
@@ -1760,7 +1825,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * PayTopUp
+         * Begin to pay: store the attempt, then ask WeChat
          * @description Begin to pay: store the attempt, then ask WeChat. A replay asks again by the same number.
          */
         post: operations["pay_top_up"];
@@ -1780,7 +1845,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * SyncTopUp
+         * Ask WeChat now how the payment stands; for a client that came back from the pay sheet
          * @description Ask WeChat now how the payment stands; for a client that came back from the pay sheet. The
          *     value is in the wallet a moment after the payment is known.
          */
@@ -1951,7 +2016,7 @@ export interface components {
         };
         /** CaseAsked */
         CaseAsked: {
-            kind: components["schemas"]["Kind"];
+            kind: components["schemas"]["commerce_after_sale_contracts_Kind"];
             reason: components["schemas"]["Reason"];
             lines: components["schemas"]["LineAsked"][];
             amount_fen?: number | null;
@@ -1996,7 +2061,7 @@ export interface components {
             /** Format: uuid */
             order_id: string;
             order_no: string;
-            kind: components["schemas"]["Kind"];
+            kind: components["schemas"]["commerce_after_sale_contracts_Kind"];
             state: components["schemas"]["State"];
             reason: components["schemas"]["Reason"];
             reason_label: string;
@@ -2018,7 +2083,7 @@ export interface components {
             /** Format: uuid */
             order_id: string;
             order_no: string;
-            kind: components["schemas"]["Kind"];
+            kind: components["schemas"]["commerce_after_sale_contracts_Kind"];
             state: components["schemas"]["State"];
             reason: components["schemas"]["Reason"];
             reason_label: string;
@@ -2294,13 +2359,6 @@ export interface components {
                 };
             };
         };
-        /** EventView */
-        EventView: {
-            /** Format: date-time */
-            at: string;
-            event: components["schemas"]["ParcelStep"];
-            text: string;
-        };
         /** Exchange */
         Exchange: {
             /** @default 1 */
@@ -2495,12 +2553,6 @@ export interface components {
             signType: string;
             paySign: string;
         };
-        /**
-         * Kind
-         * @description What the customer wants.
-         * @enum {string}
-         */
-        Kind: "refund_only" | "return_refund" | "exchange";
         /** Kit */
         Kit: {
             kit: string;
@@ -2612,7 +2664,7 @@ export interface components {
         };
         /** OfferView */
         OfferView: {
-            kinds: components["schemas"]["Kind"][];
+            kinds: components["schemas"]["commerce_after_sale_contracts_Kind"][];
             reasons: components["schemas"]["ReasonView"][];
             lines: components["schemas"]["LineOffer"][];
             shipping_fen: number;
@@ -2896,7 +2948,7 @@ export interface components {
             sent_at: string;
             delivered_at: string | null;
             lines: components["schemas"]["ParcelLine"][];
-            events: components["schemas"]["EventView"][];
+            events: components["schemas"]["commerce_fulfilment_service_showing_EventView"][];
         };
         /**
          * PartState
@@ -3166,7 +3218,7 @@ export interface components {
         ReasonView: {
             reason: components["schemas"]["Reason"];
             label: string;
-            kinds: components["schemas"]["Kind"][];
+            kinds: components["schemas"]["commerce_after_sale_contracts_Kind"][];
             freight_by: components["schemas"]["Payer"];
             needs_pictures: boolean;
         };
@@ -3281,6 +3333,13 @@ export interface components {
          * @enum {string}
          */
         Shown: "all" | "good" | "middle" | "bad" | "pictures" | "added";
+        /** ShownBody */
+        ShownBody: {
+            /** Format: uuid */
+            visitor: string;
+            consent_version?: string | null;
+            keys: string[];
+        };
         /** ShownPart */
         ShownPart: {
             text: string;
@@ -3314,6 +3373,21 @@ export interface components {
             helpful_count: number;
             voted: boolean;
             is_own: boolean;
+        };
+        /** ShownVariant */
+        ShownVariant: {
+            key: string;
+            surface: components["schemas"]["Surface"];
+            product_id: string | null;
+            arm: string;
+            payload: {
+                [key: string]: unknown;
+            };
+            is_settled: boolean;
+        };
+        /** ShownVariants */
+        ShownVariants: {
+            items: components["schemas"]["ShownVariant"][];
         };
         /** SkuView */
         SkuView: {
@@ -3375,6 +3449,12 @@ export interface components {
             order_id: string;
             line_no: number;
         };
+        /**
+         * Surface
+         * @description What is tried, and so what a payload may say (`rules.check_payload`).
+         * @enum {string}
+         */
+        Surface: "product" | "banner" | "strip" | "home_order" | "free";
         /** SwapBody */
         SwapBody: {
             /** Format: uuid */
@@ -3555,6 +3635,12 @@ export interface components {
          * @enum {string}
          */
         Way: "split" | "balance";
+        /**
+         * Kind
+         * @description What the customer wants.
+         * @enum {string}
+         */
+        commerce_after_sale_contracts_Kind: "refund_only" | "return_refund" | "exchange";
         /** ShopView */
         commerce_catalog_http_shop_ShopView: {
             code: string;
@@ -3562,6 +3648,13 @@ export interface components {
             logo_url: string | null;
             notice: string | null;
             currency: string;
+        };
+        /** EventView */
+        commerce_fulfilment_service_showing_EventView: {
+            /** Format: date-time */
+            at: string;
+            event: components["schemas"]["ParcelStep"];
+            text: string;
         };
         /**
          * Platform
@@ -4693,6 +4786,71 @@ export interface operations {
             };
         };
     };
+    show_variants: {
+        parameters: {
+            query?: {
+                visitor?: string | null;
+                consent_version?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShownVariants"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    tell_exposures: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ShownBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShownVariants"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     give_gift: {
         parameters: {
             query?: never;
@@ -5790,6 +5948,35 @@ export interface operations {
         };
     };
     request_my_agreement: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MyAgreement"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    sync_my_agreement: {
         parameters: {
             query?: never;
             header?: never;

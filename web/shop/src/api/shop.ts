@@ -26,6 +26,12 @@ export const api = {
     call<T.AddressView>('PUT', `${V1}/addresses/${id}`, { body }),
   dropAddress: (id: string) => call<unknown>('DELETE', `${V1}/addresses/${id}`),
 
+  /** `visitor` and `consent_version` only with consent: without them no test concerns anybody. */
+  variants: (query: { visitor?: string; consent_version?: string }) =>
+    call<T.Variants>('GET', `${V1}/experiments`, { query }),
+  tellShown: (body: T.ShownBody) =>
+    call<T.Variants>('POST', `${V1}/experiments/exposures`, { body }),
+
   home: () => call<T.HomeView>('GET', `${V1}/home`),
   categories: () => call<T.CategoryList>('GET', `${V1}/categories`),
   products: (query: {
@@ -38,6 +44,11 @@ export const api = {
   product: (id: string) => call<T.ProductView>('GET', `${V1}/products/${id}`),
   promotions: (product: string) =>
     call<T.Promotions>('GET', `${V1}/products/${product}/promotions`),
+  promotionLabels: (products: string[]) =>
+    call<T.PromotionLabels>(
+      'GET',
+      `${V1}/promotion-labels?product_ids=${products.join('&product_ids=')}`,
+    ),
 
   coupons: (skus: string[] = []) =>
     call<T.CouponCentre>(
@@ -163,6 +174,10 @@ export const api = {
   askPayout: (amount_fen: number, name: string | null, key: string) =>
     call<T.Payout>('POST', `${V1}/payouts`, { body: { amount_fen, name }, key }),
   payoutSheet: (id: string) => call<T.TransferParams>('GET', `${V1}/payouts/${id}/confirmation`),
+  agreement: () => call<T.PayoutAgreement>('GET', `${V1}/payouts/agreement`),
+  askAgreement: (key: string) =>
+    call<T.PayoutAgreement>('POST', `${V1}/payouts/agreement`, { key }),
+  syncAgreement: () => call<T.PayoutAgreement>('POST', `${V1}/payouts/agreement/sync`),
   movePayout: (id: string, act: 'sync' | 'cancel') =>
     call<T.Payout>('POST', `${V1}/payouts/${id}/${act}`),
 }

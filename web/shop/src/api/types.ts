@@ -26,6 +26,10 @@ export type AddressList = Get<'/shop/v1/addresses'>
 export type AddressView = AddressList['items'][number]
 export type AddressBody = Omit<AddressView, 'address_id'>
 
+export type Variants = Get<'/shop/v1/experiments'>
+export type Variant = Variants['items'][number]
+export type ShownBody = Sent<paths['/shop/v1/experiments/exposures']['post']>
+
 export type HomeView = Get<'/shop/v1/home'>
 export type Banner = HomeView['banners'][number]
 export type ProductCard = HomeView['hot'][number]
@@ -38,6 +42,8 @@ export type ProductView = Get<'/shop/v1/products/{product_id}'>
 export type Sku = ProductView['skus'][number]
 
 export type Promotions = Get<'/shop/v1/products/{product_id}/promotions'>
+export type PromotionLabels = Get<'/shop/v1/promotion-labels'>
+export type ProductLabel = PromotionLabels['items'][number]['labels'][number]
 
 export type CouponCentre = Get<'/shop/v1/coupons'>
 export type CentreCoupon = CouponCentre['items'][number]
@@ -122,4 +128,5 @@ export type CommissionEntry = Get<'/shop/v1/commission/entries'>['items'][number
 export type PayoutOffer = Get<'/shop/v1/payouts/offer'>
 export type Payout = Get<'/shop/v1/payouts'>['items'][number]
 /** What WeChat's page for money from a merchant takes (wx.requestMerchantTransfer). */
+export type PayoutAgreement = Get<'/shop/v1/payouts/agreement'>
 export type TransferParams = Get<'/shop/v1/payouts/{payout_id}/confirmation'>

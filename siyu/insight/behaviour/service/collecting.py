@@ -1,9 +1,11 @@
-"""Verbs of behaviour."""
+"""Taking events in."""
 
 import asyncio
 from collections import OrderedDict
 from collections.abc import Hashable
 from uuid import UUID
+
+import msgspec
 
 from siyu.commerce.catalog import service as catalog
 from siyu.insight.behaviour import rules
@@ -16,10 +18,11 @@ from siyu.kernel.ids import ShopId
 from siyu.people.consents import service as consents
 from siyu.people.consents.contracts import Purpose
 from siyu.people.members import service as members
+from siyu.warehouse.registry import service as registry
+from siyu.warehouse.registry.contracts import Reason
 from siyu.warehouse.tail import service as tail
 from siyu.warehouse.tail.contracts import Batch, Reject
 
-_REJECTS_KEPT = 20
 # Page views take at most two of the connections that checkout lives on.
 _lookups = asyncio.Semaphore(2)
 
@@ -77,6 +80,7 @@ async def collect(
     if known is None:
         return Collected(0, 0)
     person_no, product_numbers = known
+    rows = []
     if events:
         rows = [
             rules.as_tail_event(
@@ -88,9 +92,22 @@ async def collect(
             )
             for event in events
         ]
+        reasons = await registry.check(shop_id, rows)
+        rejects += [
+            Reject(
+                shop_id=shop_id,
+                reason=reason,
+                sample=registry.sample_of(msgspec.to_builtins(event)),
+                name="" if reason == Reason.TOO_MANY_NAMES else row.name,
+            )
+            for event, row, reason in zip(events, rows, reasons, strict=True)
+            if reason
+        ]
+        rows = [row for row, reason in zip(rows, reasons, strict=True) if reason is None]
+    if rows:
         await tail.collect(Batch(source=shop_id, batch_key=body.batch_key, events=rows))
-    await tail.reject(rejects[:_REJECTS_KEPT])
-    return Collected(len(events), len(rejects))
+    await tail.reject(rejects)
+    return Collected(len(rows), len(rejects))
 
 
 def _sort_out(shop_id: ShopId, body: CollectBody) -> tuple[list[ClientEvent], list[Reject]]:
@@ -100,7 +117,7 @@ def _sort_out(shop_id: ShopId, body: CollectBody) -> tuple[list[ClientEvent], li
         try:
             events.append(rules.check_event(raw, now))
         except rules.Refused as refused:
-            sample = rules.sample_of(raw)
+            sample = registry.sample_of(raw)
             rejects.append(Reject(shop_id=shop_id, reason=str(refused), sample=sample))
     return events, rejects
 
