@@ -18,8 +18,6 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
-import msgspec
-
 from siyu.app import bench
 from siyu.app.bench_ground import (
     CONNECTIONS,
@@ -77,8 +75,11 @@ class IngestFigures(Figures, frozen=True):
     flood_rate: float | None
 
 
-class KillFigures(msgspec.Struct, frozen=True):
-    """lost, doubled: acknowledged events against rows; wrong: audits that found anything."""
+class KillFigures(Figures, frozen=True):
+    """rate: events found again per second of the kills; limit: events acknowledged.
+
+    lost, doubled: acknowledged events against rows; wrong: audits that found anything.
+    """
 
     kills: int
     at_fail_points: int
@@ -269,6 +270,7 @@ async def kills(count: int, seed: int) -> KillFigures:
     dice.shuffle(plan)
     keys: list[UUID] = []
     done = asyncio.Event()
+    began = time.monotonic()
     async with ground() as own:
         audits = asyncio.create_task(_audit(done))
         for pair in zip(plan[::2], plan[1::2], strict=False):
@@ -279,7 +281,7 @@ async def kills(count: int, seed: int) -> KillFigures:
             )
         done.set()
         audited, wrong = await audits
-        return await _settle(keys, plan, audited, wrong)
+        return await _settle(keys, plan, audited, wrong, began)
 
 
 async def _victim(own: Ground, point: str, keys: list[UUID], dice: random.Random) -> None:
@@ -320,7 +322,9 @@ async def _audit(done: asyncio.Event) -> tuple[int, int]:
     return audits, wrong
 
 
-async def _settle(keys: list[UUID], plan: list[str], audits: int, wrong: int) -> KillFigures:
+async def _settle(
+    keys: list[UUID], plan: list[str], audits: int, wrong: int, began: float
+) -> KillFigures:
     """Every client sends again; what is there then, against what was acknowledged."""
     for key in keys:
         await tail.collect(batch(40, key))
@@ -336,7 +340,11 @@ async def _settle(keys: list[UUID], plan: list[str], audits: int, wrong: int) ->
     rows, left = await asyncio.to_thread(_count, paths)
     expected = sum(number % 7 + 1 != FORGOTTEN for number in range(40)) * len(keys)
     await tail.close()
-    return KillFigures(
+    seconds = time.monotonic() - began
+    return KillFigures.of(
+        rows / seconds,
+        expected / seconds,
+        "events found in the files after the kills with events that were acknowledged",
         kills=len(plan),
         at_fail_points=sum(map(bool, plan)),
         acknowledged=expected,

@@ -24,18 +24,21 @@ import msgspec
 
 from siyu.app import (
     schedule,
+    sim_after_sale,
     sim_checks,
-    sim_deeds,
+    sim_coupons,
     sim_flash,
     sim_gifts,
+    sim_members,
     sim_money,
+    sim_orders,
     sim_parcels,
+    sim_reviews,
     sim_shop,
     sim_staff,
 )
 from siyu.app.event_map import EVENT_MAP
 from siyu.app.http import create_litestar
-from siyu.app.sim_cast import AFTER_BUYING, DUTIES, HABITS
 from siyu.app.sim_database import POOL_SIZE, Behind, Pool, own_database
 from siyu.app.sim_faults import Weather
 from siyu.app.sim_loop import Director, SimLoop, start_of_simulation
@@ -62,11 +65,22 @@ WECHAT, SHOP = "http://wechat.sim", "http://shop.sim"
 CHECK_STEPS = 250
 RUSH_HOURS_UTC = (4.0, 11.5, 13.0)  # noon, evening and late evening in China
 RUSH_SECONDS = 300.0
-BUSY_PAUSE, IDLE_PAUSE = 600.0, 5 * 3600.0  # mean seconds between two ticks of periodic work
-ROUSED, ROUSED_SECONDS = 0.4, 60.0  # how often somebody who comes wakes it, and how soon
+BUSY_PAUSE, IDLE_PAUSE, CLOSING_PAUSE = 600.0, 18_000.0, 2.5 * 3600.0
 CLOSING_DAYS, LAST_DAYS = 1.0, 3.2
 """For what is under way to end; then, with nobody there, for the last bills to come and agree."""
 LAST_LOOKS, LAST_LOOK_SECONDS = 3, 4 * 3600.0
+DUTIES = sim_staff.DUTIES + sim_parcels.DUTIES + sim_orders.DUTIES + sim_reviews.DUTIES
+HABITS = (
+    sim_members.HABITS
+    | sim_money.HABITS
+    | sim_after_sale.HABITS
+    | sim_parcels.HABITS
+    | sim_orders.HABITS
+    | sim_gifts.HABITS
+    | sim_coupons.HABITS
+    | sim_flash.HABITS
+    | sim_reviews.HABITS
+)
 
 
 FRESH = Memory()
@@ -96,7 +110,6 @@ class Report(msgspec.Struct):
     days_per_minute: float
     checks: int
     score: dict[str, int]
-    deeds: dict[str, int]
     kills: dict[str, int]
     violations: list[str]
     difference_fen: int | None
@@ -128,9 +141,6 @@ def tell(report: Report) -> None:
     for violation in report.violations:
         print(f"VIOLATED  {violation}")
     for what, count in report.score.items():
-        print(f"{count:6}  {what}")
-    print("What came of it:")
-    for what, count in report.deeds.items():
         print(f"{count:6}  {what}")
     print(f"kills: {', '.join(f'{count} {what}' for what, count in report.kills.items())}")
     print(
@@ -263,7 +273,6 @@ class Simulation:
         self.dice = random.Random(f"plan {plan.seed}")
         self.violations: list[str] = []
         self.difference_fen: int | None = None
-        self.deeds: dict[str, int] = {}
         self.checks = 0
         self.errors = _Errors()
         self._checked_step = 0
@@ -324,7 +333,7 @@ class Simulation:
             await self.world.settled()
 
         queue = await self._pool(stack, "siyu_system")
-        worker = Worker(self.event_map, queue, self.director, self.dice, self._until_tick, settled)
+        worker = Worker(self.event_map, queue, self.director, self.dice, self._pause, settled)
         self.world = World(self.loop, self.director, web, worker, observer, reaper)
         await self.world.turn_clock(0.0)
         self.shop = await sim_shop.open_shop(sandbox, self.plan.seed)
@@ -332,14 +341,12 @@ class Simulation:
             stack, role="siyu_app", **{"siyu.shop_id": str(self.shop.shop_id)}
         )
         self.auditor = sim_checks.Auditor(inside, observer)
-        self.street = Street(self.shop, http, sandbox, self.director, courier, self.plan.seed)
+        self.street = Street(self.shop, http, sandbox, self.director, courier)
         people = await sim_shop.make_people(sandbox, self.plan.members, self.plan.seed)
-        seed = str(self.plan.seed)
         self.members = [
-            Member(self.street, f"m{number}", seed, person_id, HABITS, AFTER_BUYING)
+            Member(self.street, f"m{number}", str(self.plan.seed), person_id, HABITS)
             for number, person_id in enumerate(people)
         ]
-        self.street.people = self.members
         async with httpx.AsyncClient(transport=web.direct, base_url=SHOP) as desk:
             await self._prepare(desk)
         db.on_commit(worker.ring)
@@ -352,7 +359,7 @@ class Simulation:
         earners = self.members[:2]
         for earner in earners:
             await earner.sign_in(desk)
-            earner.own_habits = sim_money.EARNERS
+            earner.habits = HABITS | dict.fromkeys(sim_money.EARNERS, 20.0)
         merchant = await self.street.sandbox.call("POST", "/merchants", {"name": "分账伙伴"})
         for number in range(2):
             name = f"clerk-{number}"
@@ -384,17 +391,11 @@ class Simulation:
         stack.callback(real.pool.terminate)
         return Pool(real.pool, self.director)
 
-    async def _until_tick(self) -> None:
-        """Let time pass till the next tick: seldom when idle, sooner when people come."""
-        street, is_rousable = self.street, self.dice.random() < ROUSED
-        if street.busy:
-            return await asyncio.sleep(self.dice.expovariate(1 / BUSY_PAUSE))
-        pause = self.dice.expovariate(1 / IDLE_PAUSE)
-        if not is_rousable:
-            return await asyncio.sleep(pause)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(street.came.wait(), pause)
-        return await asyncio.sleep(self.dice.uniform(0, ROUSED_SECONDS))
+    def _pause(self) -> float:
+        mean = BUSY_PAUSE if self.street.busy else IDLE_PAUSE
+        if self.street.is_closing and not self.street.busy:
+            mean = CLOSING_PAUSE
+        return self.dice.expovariate(1 / mean)
 
     # -- the days ----------------------------------------------------------------------------
 
@@ -445,8 +446,7 @@ class Simulation:
     async def _compare(self) -> None:
         """The last questions; nobody goes on meanwhile."""
         shop_id = self.shop.shop_id
-        self.deeds = await sim_deeds.count(shop_id)
-        await self._check(everything=True)
+        await self._check()
         self.difference_fen = await sim_checks.compare_with_bank(self.shop, self.street.sandbox)
         acknowledged = [one.order_id for member in self.members for one in member.bought]
         found = await sim_checks.unfinished(shop_id)
@@ -462,13 +462,11 @@ class Simulation:
         hour = int(self.loop.at // 3600)
         return hour != self._checked_hour or self.director.steps - self._checked_step >= CHECK_STEPS
 
-    async def _check(self, everything: bool = False) -> None:
-        """Ask the truths of all that was written to since the last time; once a day, of all."""
+    async def _check(self) -> None:
         self.checks += 1
         self._checked_step = self.director.steps
-        before, self._checked_hour = self._checked_hour, int(self.loop.at // 3600)
-        is_new_day = before // 24 != self._checked_hour // 24
-        found = await self.auditor.broken(everything=everything or is_new_day)
+        self._checked_hour = int(self.loop.at // 3600)
+        found = await self.auditor.broken()
         if found:
             raise sim_checks.Violated(found)
 
@@ -485,7 +483,6 @@ class Simulation:
             days_per_minute=round(simulated / seconds * 60, 1),
             checks=self.checks,
             score=dict(sorted(self.street.score.items())),
-            deeds=self.deeds,
             kills=self.world.kills,
             violations=self.violations,
             difference_fen=self.difference_fen,

@@ -98,10 +98,9 @@ def _one_of(member: Member) -> Bought | None:
     return member.dice.choice(member.bought) if member.bought else None
 
 
-AFTER_BUYING = (confirm_receipt, want_back, follow_cases)
 HABITS: Habits = {
-    confirm_receipt: 2,
-    regret: 1,
-    want_back: 3,
-    follow_cases: 2,
+    confirm_receipt: 2.0,
+    regret: 2.0,
+    want_back: 5.0,
+    follow_cases: 3.0,
 }

@@ -6,7 +6,6 @@ default of a column asks for the time.
 
 import asyncio
 import contextlib
-import hashlib
 import os
 import secrets
 from collections.abc import AsyncIterator
@@ -28,26 +27,6 @@ create function sim.clock_timestamp() returns timestamptz language sql volatile 
 grant usage on schema sim to public;
 grant select, update on sequence sim.clock to public;
 """
-# A sequence for each table counts the rows written to it, without locks and before any commit.
-COUNTED = """
-create function sim.count_row() returns trigger language plpgsql as
-  $$ begin perform nextval(tg_argv[0]::regclass); return null; end $$;
-do $$ declare t regclass; begin
-  for t in select c.oid::regclass from pg_class c join pg_namespace n on n.oid = relnamespace
-            where relkind in ('r', 'p') and not relispartition
-              and nspname not in ('pg_catalog', 'information_schema', 'sim', 'jobs') loop
-    execute format('create sequence sim.%I', t::text);
-    execute format('create trigger zz_counted after insert or update or delete on %s
-      for each row execute function sim.count_row(%L)', t, format('sim.%I', t::text));
-  end loop;
-end $$;
-grant usage, select on all sequences in schema sim to public;
-"""
-WRITTEN = """
-select relname as table, coalesce(pg_sequence_last_value(c.oid), 0) as times
-  from pg_class c join pg_namespace n on n.oid = relnamespace
- where relkind = 'S' and nspname = 'sim' order by relname
-"""
 # Sleeping autovacuum and planner statistics would change plans, and so the run, by chance.
 QUIET = """
 do $$ declare t regclass; begin
@@ -57,12 +36,6 @@ do $$ declare t regclass; begin
   end loop;
 end $$
 """
-
-
-def template_hash() -> str:
-    """Names a template: of the schemas, and of what the simulation adds to them."""
-    own = hashlib.sha256("".join((CLOCK, COUNTED, QUIET)).encode()).hexdigest()
-    return f"{migrate.schema_hash()}_{own[:8]}"
 
 
 async def make_template(cluster: postgres.Cluster, name: str) -> None:
@@ -75,13 +48,11 @@ async def make_template(cluster: postgres.Cluster, name: str) -> None:
             "search_path": "sim, pg_catalog, public",
             "synchronous_commit": "off",  # nothing here outlives the run
             "jit": "off",
-            "plan_cache_mode": "force_generic_plan",  # killed connections plan often enough
         }
         for setting, value in settings.items():
             await owner.execute(f'alter database "{name}" set {setting} = {value}')
         await owner.execute("set search_path = sim, pg_catalog, public")
         await migrate.apply_schemas(owner)
-        await owner.execute(COUNTED)
         await owner.execute(QUIET)
     finally:
         await owner.close()
@@ -168,17 +139,12 @@ class Pool:
     def __init__(self, real: Any, director: Director) -> None:
         self._real = real
         self._director = director
-        self._known: set[int] = set()
 
     async def acquire(self, *, timeout: float | None = None) -> Connection:  # noqa: ASYNC109
-        """As asyncpg's. Several that connect at once are ready in any order; one that is open
-        already is there at once.
-        """
+        """As asyncpg's. Several that connect at once are ready in any order."""
         number = self._director.next_number()
         real = await self._director.offstage(self._real.acquire(timeout=timeout))
-        is_new = real.get_server_pid() not in self._known
-        self._known.add(real.get_server_pid())
-        if is_new and running_in.get() is not None:
+        if running_in.get() is not None:
             try:
                 await self._director.turn("connection", number=number)
             except BaseException:

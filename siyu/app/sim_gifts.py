@@ -5,14 +5,13 @@ A link goes from hand to hand as on a street: whoever gives leaves it, anybody m
 
 import asyncio
 import base64
-import contextlib
 import weakref
 from typing import Any
 
 import httpx
 
 from siyu.app.sim_members import Bought, Habits, Member
-from siyu.app.sim_people import GaveUp, Problem, Street
+from siyu.app.sim_people import Problem, Street
 
 DAY = 86_400.0
 _links: "weakref.WeakKeyDictionary[Street, list[dict[str, Any]]]" = weakref.WeakKeyDictionary()
@@ -37,12 +36,9 @@ async def give(member: Member) -> None:
         return
     product_id = member.dice.choice(goods)["product_id"]
     product = (await member.ask("GET", f"/products/{product_id}")).data
-    sku = member.dice.choice(product["skus"])
-    # The last pieces, at times: then something of equal price may go instead.
-    is_last = 0 < sku["available"] <= 5 and member.chance(0.7)
-    count = sku["available"] if is_last else member.dice.choice([1, 1, 2, 3, 5])
+    count = member.dice.choice([1, 1, 2, 3, 5])
     asked = {
-        "sku_id": sku["sku_id"],
+        "sku_id": member.dice.choice(product["skus"])["sku_id"],
         "count": count,
         "kind": "friend" if count == 1 else "group",
         "use_points": member.chance(0.3),
@@ -72,35 +68,14 @@ async def give(member: Member) -> None:
     if member.chance(0.9):
         await member.pay(bought)
         await member.sync(bought)
-    left = gift | {"giver": member.member_id}
-    left_by(member.street).append(left)
-    if member.chance(0.6):
-        await member.think(5, 120)
-        friends = member.dice.sample(member.street.people, count + 1)
-        await asyncio.gather(*(_be_given(friend, left) for friend in friends))
-    elif member.chance(0.5):
-        await member.think(60, 3_600)
-        await take_back(member)
-
-
-async def _be_given(friend: Member, gift: dict[str, Any]) -> None:
-    """Hear of a gift from the giver; more do than there are shares, at times the giver, too."""
-    with contextlib.suppress(GaveUp):
-        if await friend.is_known():
-            await _accept(friend, gift)
-            await friend.think(5, 120)
-            await follow(friend)
+    left_by(member.street).append(gift | {"giver": member.member_id})
 
 
 async def accept(member: Member) -> None:
-    """Open a link that lies about and accept."""
-    gift = _pick(member)
-    if gift is not None:
-        await _accept(member, gift)
-
-
-async def _accept(member: Member, gift: dict[str, Any]) -> None:
     """Open a link and accept, sometimes twice at once."""
+    gift = _pick(member)
+    if gift is None:
+        return
     link = f"/gifts/links/{gift['link_key']}"
     seen = await member.ask("POST", f"{link}/open", {"scene": "friend"})
     if not seen.is_good:
@@ -183,10 +158,10 @@ def _must(member: Member, holds: bool, what: str) -> None:
 
 
 HABITS: Habits = {
-    give: 5,
-    accept: 3,
-    accept_late: 1,
-    take_back: 1,
-    steal: 1,
-    follow: 1,
+    give: 3.0,
+    accept: 5.0,
+    accept_late: 1.0,
+    take_back: 0.6,
+    steal: 0.6,
+    follow: 1.0,
 }

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable
 from typing import Any
 
-from siyu.app.sim_members import Bought, Habit, Habits, Member
+from siyu.app.sim_members import Bought, Habits, Member
 from siyu.app.sim_people import Problem
 from siyu.sandbox.people import PhoneError
 
@@ -12,10 +12,7 @@ MIXED = {"use_points": True, "use_balance": True}
 
 
 async def buy_with_all(member: Member) -> None:
-    """Points and balance first, WeChat for the rest; some top up for it."""
-    if member.chance(0.5):
-        await top_up(member)
-        await member.think(5, 60)
+    """Points and balance first, WeChat for the rest."""
     bought = await member.order(**member.dice.choice([MIXED, MIXED, {"use_balance": True}]))
     if bought:
         member.street.score["orders with points or balance"] += 1
@@ -130,9 +127,9 @@ async def _confirm(member: Member, package: str, accepts: bool) -> None:
     street.courier.bell.set()
 
 
-EARNERS: list[Habit] = [take_commission]
+EARNERS: Habits = {take_commission: 1.0}
 HABITS: Habits = {
-    top_up: 2,
-    buy_with_all: 3,
-    spend_twice: 1,
+    top_up: 3.0,
+    buy_with_all: 4.0,
+    spend_twice: 1.0,
 }

@@ -52,12 +52,14 @@ class Clerk(Actor):
         """A few rounds a day, until the last day is over."""
         while self.street.director.loop.at < until:
             slow = 1.5 if self.street.is_closing else 1.0
-            await asyncio.sleep(self.dice.uniform(slow * 3600, slow * 6 * 3600))
-            with self.street.busy_with():
-                try:
-                    await self.work()
-                except GaveUp:
-                    self.street.score["clerk gave up"] += 1
+            await self.think(slow * 3600, slow * 6 * 3600)
+            self.street.busy += 1
+            try:
+                await self.work()
+            except GaveUp:
+                self.street.score["clerk gave up"] += 1
+            finally:
+                self.street.busy -= 1
 
     async def work(self) -> None:
         """One round over all the lists."""
@@ -125,7 +127,7 @@ async def refund_unasked(clerk: Clerk) -> None:
     """Give back a piece or all of an order because the shop wants to."""
     orders = await clerk.items("/orders?limit=20")
     paid = [one for one in orders if one["paid_at"] is not None]
-    if not paid or clerk.chance(0.75):
+    if not paid or clerk.chance(0.4):
         return
     order_id = clerk.dice.choice(paid)["order_id"]
     answer = await clerk.ask("GET", f"/orders/{order_id}/refundable")
@@ -147,10 +149,6 @@ _CARD = {"bank_type": "ICBC_DEBIT", "bank_account": "6222000011112222", "real_na
 async def look_after_refunds(clerk: Clerk) -> None:
     """Refunds that stopped: to another card of the payer or to our own; or once more."""
     for refund in await clerk.items("/refunds?state=abnormal&limit=20"):
-        if refund["problem"] == "AT_MERCHANT":  # the money is here: the payer gets it by hand
-            path = f"/refunds/{refund['refund_id']}/settle-outside"
-            await clerk.do("settle outside", path, {"reason": "已转账给顾客"})
-            continue
         to_payer = {"to": "payer_card", "card": _CARD}
         body = to_payer if clerk.chance(0.6) else {"to": "merchant_card", "card": None}
         await clerk.do("apply abnormal", f"/refunds/{refund['refund_id']}/apply-abnormal", body)

@@ -42,17 +42,17 @@ async def test_the_story_of_an_order_is_told(shop: ShopId) -> None:
     async with kit.shopper(shop) as customer:
         order_no = (await customer.order({sku: 1}, 1990))["order_no"]
     await book(shop, 1, "opening", Leg(Book.PETTY, 500), Leg(Book.OPENING, -500))
-    await book(shop, 2, "adjustment", Leg(Book.LOSSES, 300), Leg(Book.PETTY, -300), order=order_no)
+    await book(shop, 2, "refund_lost", Leg(Book.LOSSES, 300), Leg(Book.PETTY, -300), order=order_no)
     (proof,) = await prove.prove(await code_of(shop), order_no, "en")
     assert proof.line == "balanced, 0 violations"
     assert proof.story is not None and proof.story.order_no == order_no
     text = prove_text.render([proof])
-    assert "[Adjustment] Finance adjusted ¥3.00." in text
+    assert "[Refund paid twice] WeChat paid ¥3.00 for a refund that was already settled" in text
     assert "      Dr Losses ¥3.00\n      Cr Cash outside WeChat ¥3.00" in text
     assert text.endswith("\nbalanced, 0 violations")
     document = json.loads(prove_text.as_json([proof]))
     assert (document["line"], document["violations"]) == ("balanced, 0 violations", 0)
-    assert document["proofs"][0]["story"]["sentences"][0]["kind"] == "adjustment"
+    assert document["proofs"][0]["story"]["sentences"][0]["kind"] == "refund_lost"
 
 
 async def test_what_is_not_there_is_said(shop: ShopId) -> None:

@@ -137,6 +137,7 @@ async def world(database: Database) -> AsyncIterator[World]:
         "message_id": "wechatpay:none",
     }
     paid_id = UUID(paid["order_id"])
+    made.ids_b |= {"event_name": "custom.tasting", "prop_name": "guests"}
     made.ids_b |= await foreign.set_up_sharing(made.member_b, other_product)
     made.ids_b |= await foreign.pay_twice(made.member_b, paid_id)
     made.ids_b |= await foreign.pack(made.member_b, paid_id)

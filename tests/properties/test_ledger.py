@@ -53,7 +53,7 @@ def net(legs: list[Leg]) -> Counter[tuple[Book, UUID | None, str]]:
 
 @given(balanced())
 def test_opposites_cancel_and_are_the_same_twice(legs: list[Leg]) -> None:
-    entry = Entry("k", "adjustment", legs)
+    entry = Entry("k", "opening", legs)
     kept = rules.check_entry(entry)
     assert not any(net(kept + rules.opposite(kept)).values())
     assert rules.opposite(rules.opposite(kept)) == kept
@@ -65,7 +65,7 @@ def test_a_fen_too_much_anywhere_is_never_booked(legs: list[Leg], at: int, extra
     one = legs[at % len(legs)]
     legs[at % len(legs)] = Leg(one.book, one.amount + extra, one.owner, one.asset)
     with pytest.raises(AssertionError):
-        rules.check_entry(Entry("k", "adjustment", legs))
+        rules.check_entry(Entry("k", "opening", legs))
 
 
 @given(st.lists(balanced(), max_size=6))
@@ -104,7 +104,7 @@ async def test_whatever_is_posted_the_books_are_even(tx: Tx) -> None:
     refused = 0
     for batch in batches:
         entries = [
-            Entry(f"k:{new_id()}", "adjustment", legs)
+            Entry(f"k:{new_id()}", "opening", legs)
             for legs in batch
             if len([leg for leg in legs if leg.amount]) >= 2
         ]

@@ -32,7 +32,7 @@ COMPOSED = {
     "ordering.list_orders", "ordering.stream_export",
     "members.list_members", "compaction.drop_partition", "tail.insert_codes",
     "tail.create_partition", "service.seal", "service.list_member_orders",
-    "kernel.forget_old_rows", "app.ask", "app.count",
+    "kernel.forget_old_rows", "app.ask",
     "fulfilment.list_consignments", "promotions.list_campaigns", "ledger.list_entries",
     "after_sale.list_cases", "reviews.list_shown", "reviews.list_reviews", "reviews.move_review",
 }  # fmt: skip

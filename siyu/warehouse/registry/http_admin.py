@@ -264,7 +264,7 @@ async def change_event_property(
 async def list_event_rejects(
     staff: StaffIdentity,
     days: Annotated[int, Parameter(ge=1, le=90)] = DAYS,
-    reason: Annotated[str, Parameter(max_length=40)] | None = None,
+    reason: Annotated[str, Parameter(pattern=r"^[a-z_]{1,40}$")] | None = None,
     limit: Annotated[int, Parameter(ge=1, le=100)] = 20,
 ) -> RejectsView:
     """What was refused and why: counts by day, and samples without anybody's data."""

@@ -87,7 +87,7 @@ async def test_a_change_of_price_is_written_down(tx: Tx) -> None:
     draft = ProductDraft(title="茶", skus=[SkuDraft(price_fen=100)])
     product_id = await service.create_product(tx, STAFF, draft)
     (sku,) = await skus_of(tx, product_id)
-    tx._last.clear()
+    tx._audited.clear()
     same = ProductDraft(title="好茶", skus=[SkuDraft(price_fen=100)])
     await service.edit_product(tx, STAFF, product_id, same, 1)
     assert audits(tx) == []

@@ -159,7 +159,7 @@ async def test_of_two_visitors_of_different_arms_the_first_exposure_counts(tx: T
     await running(tx)
     people = await visitors(tx, 40)
     arms = {number: await arm_of(tx, number) for number in people.values()}
-    phone = next(v for v, n in people.items() if arms[n] == "a")
+    phone = max((v for v, n in people.items() if arms[n] == "a"), key=people.__getitem__)
     older = next(v for v, n in people.items() if arms[n] == "b" and n < people[phone])
     await service.expose(tx, people[phone], ["spring"], agreed=True)
     with clock.turned(clock.now() + timedelta(hours=1)):
