@@ -20,6 +20,7 @@ const simulate = require('miniprogram-simulate')
 const answers = {
   'GET /shop/v1/home': () => recorded.home,
   'GET /shop/v1/consents': () => recorded.consents,
+  'GET /shop/v1/experiments': () => ({ items: [] }),
   [`GET /shop/v1/products/${recorded.product.product_id}`]: () => recorded.product,
 }
 function request({ url, method = 'GET', header, data, success, fail }) {
