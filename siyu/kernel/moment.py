@@ -39,24 +39,27 @@ async def keep(
 
 async def keep_each(
     shop_id: ShopId,
+    kind: str,
     keys: Sequence[K],
     seconds: float,
     make: Callable[[list[K]], Awaitable[Mapping[K, V]]],
 ) -> dict[K, V]:
-    """The values of these keys, each made at most so many seconds ago; `make` makes those that are
-    missing, all at once. What it does not know is left out, and asked for again.
+    """The values of a kind under these keys, each made at most so many seconds ago; `make` makes
+    those that are missing, all at once. What it does not know is left out, and asked for again.
     """
     now = clock.monotonic()
     of_shop = _kept_each.setdefault(shop_id, {})
-    found = {
-        key: of_shop[key][1] for key in keys if key in of_shop and now - seconds < of_shop[key][0]
-    }
+    found: dict[K, V] = {}
+    for key in keys:
+        made_at, value = of_shop.get((kind, key), (0.0, None))
+        if value is not None and now - seconds < made_at <= now:
+            found[key] = value
     missing = [key for key in keys if key not in found]
     if missing:
         made = await make(missing)
         if len(of_shop) + len(made) > MOST_EACH:
             of_shop.clear()
-        of_shop.update((key, (now, value)) for key, value in made.items())
+        of_shop.update(((kind, key), (now, value)) for key, value in made.items())
         found.update(made)
     return found
 

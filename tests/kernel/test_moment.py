@@ -70,3 +70,33 @@ async def test_a_shop_keeps_only_so_many(watch: list[float]) -> None:
     for number in range(moment.MOST + 1):
         await moment.keep(A, number, 1.0, source)
     assert len(moment._kept[A]) == 1
+
+
+async def test_each_of_many_is_kept_by_itself(watch: list[float]) -> None:
+    asked: list[list[int]] = []
+
+    async def make(missing: list[int]) -> dict[int, str]:
+        asked.append(missing)
+        return {key: f"{key} of {len(asked)}" for key in missing if key != 9}
+
+    assert await moment.keep_each(A, "k", [1, 2], 1.0, make) == {1: "1 of 1", 2: "2 of 1"}
+    watch[0] += 0.5
+    known = await moment.keep_each(A, "k", [2, 3, 9], 1.0, make)
+    assert known == {2: "2 of 1", 3: "3 of 2"}, "what is unknown is left out"
+    watch[0] += 0.5
+    assert await moment.keep_each(A, "k", [3, 2, 9], 1.0, make) == {3: "3 of 2", 2: "2 of 3"}
+    assert asked == [[1, 2], [3, 9], [2, 9]]
+    assert await moment.keep_each(A, "other", [3], 1.0, make) == {3: "3 of 4"}
+    assert await moment.keep_each(B, "k", [3], 1.0, make) == {3: "3 of 5"}
+    moment.forget(A)
+    assert await moment.keep_each(A, "k", [3], 1.0, make) == {3: "3 of 6"}
+    assert await moment.keep_each(A, "k", [], 1.0, make) == {} and len(asked) == 6
+
+
+async def test_many_are_not_kept_without_end(watch: list[float]) -> None:
+    async def make(missing: list[int]) -> dict[int, int]:
+        return {key: key for key in missing}
+
+    for start in range(0, 3 * moment.MOST_EACH, 1_000):
+        await moment.keep_each(A, "k", range(start, start + 1_000), 1.0, make)
+        assert len(moment._kept_each[A]) <= moment.MOST_EACH

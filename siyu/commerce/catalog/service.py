@@ -61,7 +61,7 @@ async def load_for_show(tx: ReadTx, sku_ids: list[UUID]) -> dict[UUID, SkuForSal
     async def make(missing: list[UUID]) -> dict[UUID, SkuForSale]:
         return {sku.sku_id: sku for sku in await queries.list_for_sale(tx, missing)}
 
-    return await moment.keep_each(tx.shop_id, sku_ids, SHOWN_SECONDS, make)
+    return await moment.keep_each(tx.shop_id, "sku", sku_ids, SHOWN_SECONDS, make)
 
 
 async def find_for_sale(tx: ReadTx, product_ids: list[UUID]) -> list[SkuForSale]:

@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 
 from siyu.kernel.db import ReadTx, Tx, filters
-from siyu.people.members.contracts import ImportedMember, Level, PayerAccount
+from siyu.people.members.contracts import Identity, ImportedMember, Level, PayerAccount
 
 _MEMBER = """m.member_id, m.person_no, m.nickname, m.avatar_url, m.level, m.phone_sealed,
   m.joined_at, m.last_login_at, m.union_key is not null as has_union"""
@@ -174,10 +174,7 @@ async def set_logged_in(
               union_key = coalesce(m.union_key, (select $3::bytea where not exists
                 (select from members.members o where o.shop_id = $1 and o.union_key = $3)))
             where m.shop_id = $1 and m.member_id = $2 returning {_MEMBER}""",
-        tx.shop_id,
-        member_id,
-        union_key,
-        at,
+        *(tx.shop_id, member_id, union_key, at),
     )
 
 
@@ -311,6 +308,16 @@ async def get_address(tx: ReadTx, member_id: UUID, address_id: UUID) -> AddressR
     )
 
 
+async def list_identities(tx: ReadTx, person_no: int) -> list[Identity]:
+    """The numbers of a person: their own, and those of the visitors they turned out to be."""
+    return await tx.all(
+        Identity,
+        """select person_no, created_at from members.persons
+           where shop_id = $1 and (person_no = $2 or merged_into = $2) order by person_no""",
+        *(tx.shop_id, person_no),
+    )
+
+
 async def list_for_checkout(
     tx: ReadTx, buyers: Sequence[tuple[UUID, UUID | None]]
 ) -> list[CheckoutRow]:
@@ -437,11 +444,7 @@ async def point_visitor(
            values ($1, $2, $3, $4, $5)
            on conflict (shop_id, visitor) do update
              set person_no = excluded.person_no, member_id = excluded.member_id""",
-        tx.shop_id,
-        visitor,
-        person_no,
-        member_id,
-        at,
+        *(tx.shop_id, visitor, person_no, member_id, at),
     )
 
 

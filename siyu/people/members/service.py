@@ -162,13 +162,7 @@ async def list_identities(tx: ReadTx, person_no: int) -> list[Identity]:
 
     Smallest first; empty for a number that nobody has.
     """
-    return await tx.all(
-        Identity,
-        """select person_no, created_at from members.persons
-           where shop_id = $1 and (person_no = $2 or merged_into = $2) order by person_no""",
-        tx.shop_id,
-        person_no,
-    )
+    return await queries.list_identities(tx, person_no)
 
 
 # --- profile ----------------------------------------------------------------------------------

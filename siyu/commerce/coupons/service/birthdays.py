@@ -1,7 +1,7 @@
 """The birthdays that members gave, and the coupons on them."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from uuid import UUID
 
 from siyu.commerce.coupons import queries, rules
@@ -53,23 +53,23 @@ async def is_birthday(tx: ReadTx, member_id: UUID) -> bool:
     birthday = await get_birthday(tx, member_id)
     if birthday is None:
         return False
-    shop = await shops.get_shop(tx)
-    return birthday in rules.birthdays_on(clock.business_day(clock.now(), shop.time_zone))
+    return birthday in rules.birthdays_on(await _today(tx))
 
 
 async def find_celebrating(tx: ReadTx, member_ids: Sequence[UUID]) -> set[UUID]:
     """Those of many members of whom `is_birthday` is true."""
-    shop = await shops.get_shop(tx)
-    days = rules.birthdays_on(clock.business_day(clock.now(), shop.time_zone))
-    keys = [_key(rules.birthday_text(day)) for day in days]
+    keys = [_key(rules.birthday_text(day)) for day in rules.birthdays_on(await _today(tx))]
     return set(await small_store.list_members_on(tx, member_ids, keys))
+
+
+async def _today(tx: ReadTx) -> date:
+    return clock.business_day(clock.now(), await shops.get_time_zone(tx))
 
 
 async def give_for_birthdays(tx: Tx) -> bool:
     """Give those who celebrate today, or did while the program stood still, the coupons of each
     running batch: one per batch and year. Whether there may be more of them."""
-    shop = await shops.get_shop(tx)
-    today = clock.business_day(clock.now(), shop.time_zone)
+    today = await _today(tx)
     more = False
     for batch in await queries.list_open(tx, [Issue.BIRTHDAY]):
         # One at a time gives for a batch, so that nobody gets two.
