@@ -108,6 +108,24 @@ def test_W7_W10_compiled_funnel_equals_the_reference(
     assert found == reference.funnel(known(spec, joined), everybody(events, joined))
 
 
+@pytest.mark.parametrize(("names", "persons"), [(("see", "tap"), [1, 1]), (("tap", "see"), [1, 0])])
+def test_W7_what_a_visitor_and_the_member_did_at_one_moment_keeps_its_order(folder, names, persons):
+    rest = {"channel": "h5", "page": "", "item_no": 0, "amount_fen": 0, "zone": "", "dwell_ms": 0}
+    events = [
+        Seen(person=person, at_us=BEGIN_US, number=number, name=name, props=None, **rest)
+        for number, (person, name) in enumerate(zip((2, 1), names, strict=True))
+    ]
+    spec = FunnelSpec(
+        shop_id=SHOP,
+        steps=(Step("see"), Step("tap")),
+        window=DAY,
+        since=BEGIN,
+        until=BEGIN + DAY,
+    )
+    joined = snapshot_of(with_joins(events, {1: 2}), folder, cut=0, parts=1)
+    assert answer(joined, funnels=spec)[0].persons == persons
+
+
 @relaxed
 @given(
     events=histories,

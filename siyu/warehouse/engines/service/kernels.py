@@ -119,8 +119,9 @@ def _run(
         _kernel.only(kernel, [number for (number,) in people])
     try:
         for source, in_order in _months(question, ground, *span):
-            # In a file in order the number adds nothing but for starts at one moment.
-            number = "event_no" if numbered or not in_order else "0::bigint"
+            # Rows of a file in order need no number, unless starts at one moment are told apart or
+            # the rows of a visitor are woven into those of a member.
+            number = "event_no" if numbered or pairs or not in_order else "0::bigint"
             sql = f"""
               select person_no, at_us, {number}, {value}, mask from (
                 select *, ({masks})::utinyint as mask from {source}
