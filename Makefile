@@ -15,7 +15,7 @@ setup: .stamp-dev             ## what tests and checks need, in .venv
 
 PIP = $(BIN)/python -m pip --disable-pip-version-check install -q
 
-.stamp-run: requirements.lock pyproject.toml tools/hatch_build.py siyu/warehouse/engines/service/kernel.c
+.stamp-run: requirements.lock pyproject.toml tools/hatch_build.py $(wildcard siyu/warehouse/engines/service/*.[ch])
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(PIP) --require-hashes -r requirements.lock
 	$(PIP) --no-deps --no-build-isolation -e .

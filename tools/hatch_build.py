@@ -34,7 +34,7 @@ class Build(BuildHookInterface):  # type: ignore[type-arg]
 
 def compile_kernel(root: Path) -> bool:
     """Compile the kernels in place; False where there is no compiler. Raises when they do not."""
-    source, target = root / KERNEL / "kernel.c", root / KERNEL / "_kernel.abi3.so"
+    sources, target = sorted((root / KERNEL).glob("*.c")), root / KERNEL / "_kernel.abi3.so"
     # One of an older source would be worse than none.
     target.unlink(missing_ok=True)
     compiler = shlex.split(os.environ.get("CC", "")) or ["cc"]
@@ -46,7 +46,10 @@ def compile_kernel(root: Path) -> bool:
     link = shlex.split(sysconfig.get_config_var("LDSHARED") or "")[1:] or ["-shared"]
     fresh = target.with_suffix(f".{os.getpid()}")
     subprocess.run(
-        [*compiler, "-O2", "-Wall", "-fPIC", f"-I{include}", *link, str(source), "-o", str(fresh)],
+        [
+            *(*compiler, "-O3", "-Wall", "-fPIC", "-fvisibility=hidden", f"-I{include}"),
+            *(*link, *map(str, sources), "-o", str(fresh)),
+        ],
         check=True,
     )
     fresh.replace(target)

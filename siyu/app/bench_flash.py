@@ -393,6 +393,8 @@ async def _through_http(effort: Effort) -> Rounds:
                     latencies += sent["latencies"]
             if number:
                 rounds.append(rates)
+            else:
+                await _know_the_tables(own)
     rate, limit, nothing = (statistics.median(figures) for figures in zip(*rounds, strict=True))
     return Rounds(
         rate=round(rate, 1),

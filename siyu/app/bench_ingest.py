@@ -212,6 +212,9 @@ async def _children(place: Bench, flood: int) -> AsyncIterator[list[float]]:
     readers = [await _spawn(place, "read") for _ in range(READERS)]
     writer = await _spawn(place, "flood", str(flood)) if flood else None
     rates: list[float] = []
+    for child in [*readers, *([writer] if writer else [])]:
+        assert child.stdout is not None
+        await child.stdout.readline()  # at work from here on
     try:
         yield rates
     finally:
@@ -241,6 +244,7 @@ async def _flood(rate: int) -> None:
     """Write until told to stop; prints the events per second that were taken."""
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    print("at work", flush=True)
     began, taken = time.perf_counter(), 0
     while not stop.is_set():
         await tail.collect(batch(BATCH, step_us=1_000))
@@ -253,6 +257,7 @@ async def _read() -> None:
     """Ask for the books in snapshots until told to stop, ten times a second."""
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    print("at work", flush=True)
     while not stop.is_set():
         async with tail.snapshotting() as tx:
             await tx.value("select count(*), sum(event_no) from warehouse.event_tail")

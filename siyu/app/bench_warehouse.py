@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ from siyu.warehouse.query.contracts import (
     Sum,
     Times,
     Top,
+    Where,
 )
 
 SHOP, MONTHS, VISIT, ZONE = 7, 6, 8, "Asia/Shanghai"
@@ -52,7 +54,8 @@ PAGES, SECOND_US = 40, 1_000_000
 class WarehouseFigures(Figures, frozen=True):
     """Medians of the rounds in CPU seconds. rate: events per CPU second; limit: of a scan.
 
-    to_*: our seconds over those of the others. wall_ms: of ours. mb: most memory that this process
+    to_*: our seconds over those of the others; to_merged: over ours where each month is one file.
+    wall_ms: of ours. mb: most memory that this process
     ever had, all engines in it.
     """
 
@@ -65,6 +68,7 @@ class WarehouseFigures(Figures, frozen=True):
     to_scan: float
     to_sql: float
     to_chdb: float | None
+    to_merged: float | None
     wall_ms: float
     mb: int
 
@@ -77,12 +81,15 @@ class Contest(msgspec.Struct, frozen=True):
 
     questions: Questions
     columns: str
-    chdb: str
+    chdb: str | None
     figures: Callable[[Any], list[tuple[int, ...]]]
 
 
-def generate(folder: Path, events: int) -> list[Path]:
-    """Files of a shop over six months: visits of eight events, most of them by few persons."""
+def generate(folder: Path, events: int, parts: int = 1) -> list[Path]:
+    """Files of a shop over six months: visits of eight events, most of them by few persons.
+
+    parts: how many files a month has that are not merged yet.
+    """
     duck = duckdb.connect(config={"threads": 2})
     persons, visits = max(events // 40, 10), events // MONTHS // VISIT
     cases = " ".join(
@@ -90,17 +97,18 @@ def generate(folder: Path, events: int) -> list[Path]:
         for share, number in zip(SHARES, NAMES.values(), strict=True)
     )
     made = []
-    for month in range(MONTHS):
+    for month, part in product(range(MONTHS), range(parts)):
         first = to_us(datetime(2025, 1 + month, 1, tzinfo=UTC))
         length = to_us(datetime(2025, 2 + month, 1, tzinfo=UTC)) - first - 3_600_000_000
-        path = folder / f"b{SHOP}" / f"2025-{1 + month:02}" / "0.2.parquet"
+        path = folder / f"b{SHOP}" / f"2025-{1 + month:02}" / f"{part}.2.parquet"
         path.parent.mkdir(parents=True, exist_ok=True)
         duck.execute(f"""
           copy (
             select {SHOP}::integer as shop_id, person_no, at_us, event_no, name_id::integer as
-              name_id, (1 + event_no % 2)::smallint as channel_id, 1 + hash(event_no) % 500 as
-              item_no, case when name_id = 6 then 100 + hash(event_no + 1) % 50000 else 0 end as
-              amount_fen, (1 + hash(event_no + 2) % {PAGES})::integer as page_id,
+              name_id, (1 + event_no % 2)::smallint as channel_id,
+              (1 + hash(event_no) % 500)::bigint as item_no,
+              case when name_id = 6 then 100 + hash(event_no + 1) % 50000 else 0 end::bigint
+              as amount_fen, (1 + hash(event_no + 2) % {PAGES})::integer as page_id,
               case when name_id in (3, 4) then 'zone' || hash(event_no + 3) % 8 else '' end as zone,
               case when name_id = 4 then 200 + hash(event_no + 4) % 30000 else 0 end::integer as
               dwell_ms, case when event_no % 16 = 0 then '{{"kind":"k' || event_no % 5 || '"}}' end
@@ -112,7 +120,8 @@ def generate(folder: Path, events: int) -> list[Path]:
                   {first} + (hash(v + 77) % {length})::bigint + i * 41000000 + v % 1000 as at_us,
                   {month * visits * VISIT} + v * {VISIT} + i as event_no,
                   hash(v * {VISIT} + i + {month}) % 100 as dice
-                from (select unnest(range({visits})) as v), (select unnest(range({VISIT})) as i)))
+                from (select unnest(range({visits})) as v), (select unnest(range({VISIT})) as i)
+                where v % {parts} = {part}))
             order by {files.ORDER}
           ) to {files.quoted(str(path))} ({files.PARQUET})""")
         made.append(path)
@@ -155,6 +164,41 @@ def funnel() -> Contest:
                 (toUInt64(at_us), {first}, {rest}) as level
               from {{files}} where {span} and {_wanted(*names)} group by person_no)""",
         lambda answers: [tuple(answers.funnels[0].persons)],
+    )
+
+
+def filtered() -> Contest:
+    """The same with a condition on every step."""
+    plain = funnel()
+    [spec] = plain.questions.funnels
+    wheres = (
+        (Where("channel", "eq", "mp"), "channel_id = 2"),
+        (Where("zone", "in", ("zone1", "zone2", "zone3")), "zone in ('zone1', 'zone2', 'zone3')"),
+        (Where("item_no", "le", 400), "item_no <= 400"),
+        (Where("amount_fen", "between", (1_000, 40_000)), "amount_fen between 1000 and 40000"),
+    )
+    steps = tuple(Step(step.event, (wheres[n][0],)) for n, step in enumerate(spec.steps))
+    assert plain.chdb is not None
+    sql = plain.chdb
+    for (_, condition), step in zip(wheres[::-1], spec.steps[::-1], strict=True):
+        name = f"name_id = {NAMES[str(step.event)]}"
+        sql = sql.replace(name, f"({name} and {condition})")
+    return Contest(
+        Questions(funnels=(msgspec.structs.replace(spec, steps=steps),)),
+        f"{plain.columns}, channel_id, item_no, amount_fen",
+        sql,
+        plain.figures,
+    )
+
+
+def split() -> Contest:
+    """The same, broken down by the page of the first step."""
+    [spec] = funnel().questions.funnels
+    return Contest(
+        Questions(funnels=(msgspec.structs.replace(spec, by="page"),)),
+        "person_no, at_us, event_no, name_id, page_id",
+        None,
+        lambda answers: sorted(tuple(persons) for persons in answers.funnels[0].by.values()),
     )
 
 
@@ -282,7 +326,16 @@ def features() -> Contest:
     )
 
 
-CONTESTS = {"funnel": funnel, "retention": retention, "segments": segments, "features": features}
+CONTESTS = {
+    "funnel": funnel,
+    "filtered": filtered,
+    "split": split,
+    "unmerged": funnel,
+    "retention": retention,
+    "segments": segments,
+    "features": features,
+}
+UNMERGED = 16
 
 
 def measure(question: str, events: int, rounds: int) -> WarehouseFigures:
@@ -292,15 +345,19 @@ def measure(question: str, events: int, rounds: int) -> WarehouseFigures:
         folder = Path(name)
         config.use(msgspec.structs.replace(config.settings(), data_dir=folder))
         (folder / "warehouse" / "scratch").mkdir(parents=True)
-        paths = generate(folder, events)
+        unmerged = question == "unmerged"
+        paths = generate(folder, events, UNMERGED if unmerged else 1)
         snapshot = _snapshot(folder, paths)
         runners: dict[str, Callable[[], Any]] = {
-            "ours": lambda: _ask(contest, snapshot, compiled=True),
-            "sql": lambda: _ask(contest, snapshot, compiled=False),
+            "ours": lambda: contest.figures(engines.answer(contest.questions, snapshot)),
+            "sql": lambda: _by_sql(contest, snapshot),
             "scan": lambda: _scan(contest, paths),
         }
-        if importlib.util.find_spec("chdb") is not None:
+        if contest.chdb is not None and importlib.util.find_spec("chdb") is not None:
             runners["chdb"] = lambda: _chdb(contest, paths)
+        if unmerged:
+            merged = _snapshot(folder, generate(folder / "merged", events))
+            runners["merged"] = lambda: contest.figures(engines.answer(contest.questions, merged))
         times: dict[str, list[tuple[float, float]]] = {name: [] for name in runners}
         for number in range(rounds + 1):
             found = {}
@@ -328,18 +385,15 @@ def measure(question: str, events: int, rounds: int) -> WarehouseFigures:
         to_scan=round(ours / medians["scan"], 2),
         to_sql=round(ours / medians["sql"], 2),
         to_chdb=None if chdb is None else round(ours / chdb, 2),
+        to_merged=round(ours / medians["merged"], 2) if "merged" in medians else None,
         wall_ms=round(1_000 * statistics.median(wall for _, wall in times["ours"]), 1),
         mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
     )
 
 
-def _ask(contest: Contest, snapshot: Snapshot, *, compiled: bool) -> list[tuple[int, ...]]:
-    before = kernels.COMPILED
-    kernels.COMPILED = before and compiled
-    try:
+def _by_sql(contest: Contest, snapshot: Snapshot) -> list[tuple[int, ...]]:
+    with kernels.put_aside():
         return contest.figures(engines.answer(contest.questions, snapshot))
-    finally:
-        kernels.COMPILED = before
 
 
 def _scan(contest: Contest, paths: list[Path]) -> object:
@@ -359,6 +413,7 @@ def _clickhouse() -> Any:
 
 def _chdb(contest: Contest, paths: list[Path]) -> list[tuple[int, ...]]:
     listed = f"file('{paths[0].parents[1]}/*/*.parquet', Parquet)"
+    assert contest.chdb is not None
     sql = contest.chdb.replace("{files}", listed) + " settings max_threads = 2"
     text = str(_clickhouse().query(sql, "CSV"))
     return [tuple(map(int, line.split(","))) for line in text.splitlines()]

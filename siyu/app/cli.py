@@ -11,6 +11,7 @@ import typer
 from siyu import __version__
 from siyu.app import processes
 from siyu.app.cli_bench import AsJson, bench_app, show
+from siyu.app.cli_members import import_members
 from siyu.app.cli_warehouse import warehouse_app
 from siyu.kernel import config
 from siyu.kernel.errors import SiyuError
@@ -298,6 +299,9 @@ def create_staff(
             show({"staff_id": staff_id})
 
     asyncio.run(work())
+
+
+import_app.command("members")(import_members)
 
 
 @import_app.command("orders")

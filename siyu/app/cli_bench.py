@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 import typer
@@ -90,12 +90,25 @@ Events = Annotated[int, typer.Option(min=1_000, help="How many events are genera
 Rounds = Annotated[int, typer.Option(min=1, max=50, help="Interleaved rounds of all engines.")]
 
 
+FunnelKind = Annotated[
+    Literal["plain", "filtered", "split", "unmerged"],
+    typer.Option(
+        help="filtered: a condition on every step; split: by page; unmerged: 16 files a month"
+    ),
+]
+
+
 @bench_app.command("funnel")
 def bench_funnel(
-    events: Events = 1_000_000, rounds: Rounds = 5, quick: Quick = False, as_json: AsJson = False
+    kind: FunnelKind = "plain",
+    events: Events = 1_000_000,
+    rounds: Rounds = 5,
+    quick: Quick = False,
+    as_json: AsJson = False,
 ) -> None:
     """Four steps within a week, beside DuckDB SQL, chDB and a scan; CPU seconds."""
-    _measure_warehouse("funnel", (20_000, 1) if quick else (events, rounds), as_json)
+    question = "funnel" if kind == "plain" else kind
+    _measure_warehouse(question, (20_000, 1) if quick else (events, rounds), as_json)
 
 
 @bench_app.command("retention")
@@ -171,3 +184,11 @@ def bench_warehouse_kills(
     from siyu.app import bench_ingest as ingest
 
     show(asyncio.run(ingest.kills(8 if quick else kills, seed)), as_json)
+
+
+@bench_app.command("people")
+def bench_people(quick: Quick = False, as_json: AsJson = False) -> None:
+    """A million members from a list in five minutes, and every way to ask for people after it."""
+    from siyu.app import bench_people as listed
+
+    _measure(listed.people, quick, as_json)

@@ -25,7 +25,15 @@ from rich.console import Console
 from rich.panel import Panel
 
 import siyu
-from siyu.app import demo_customers, demo_desk, demo_gifts, demo_goods, demo_prices
+from siyu.app import (
+    demo_customers,
+    demo_desk,
+    demo_gifts,
+    demo_goods,
+    demo_law,
+    demo_prices,
+    demo_profiles,
+)
 from siyu.app.processes import (
     Processes,
     program_database,
@@ -205,9 +213,12 @@ def _announce(demo: Demo, seconds: float) -> None:
     console.print(Panel("\n".join(lines), title=f"siyu · {seconds:.0f} s", expand=False))
 
 
-async def _show_experiments(demo: Demo) -> None:
-    """Two weeks of experiments, in a process of its own: it turns the clock back."""
+async def _show_past(demo: Demo) -> None:
+    """Sixty days of visits and orders, two weeks of experiments: processes of their own."""
+    await _finish(demo.settings, "siyu.app.demo_history", TEA)
     await _finish(demo.settings, "siyu.app.demo_experiments", str(demo.tea))
+    await demo_profiles.load(demo.tea)
+    await demo_law.load(demo.tea)
 
 
 async def _import_history(demo: Demo) -> None:
@@ -292,7 +303,7 @@ async def run() -> None:
                 )
             ),
         ]
-        work.append(asyncio.create_task(_show_experiments(demo)))
+        work.append(asyncio.create_task(_show_past(demo)))
         if demo.retail:
             work.append(asyncio.create_task(_import_history(demo)))
         for task in work:

@@ -16,6 +16,7 @@ from siyu.app import (
     demo_coupons,
     demo_events,
     demo_gifts,
+    demo_members,
     demo_parcels,
     demo_prices,
     demo_reviews,
@@ -214,6 +215,7 @@ async def first_day(
         lambda: demo_stock.sell_hot(desk, others, http, sandbox),
         lambda: _spend_points(desk, others[-2:], sandbox),
         lambda: demo_prices.count_costs(desk.ask),
+        lambda: demo_members.show_people(desk.ask),
         lambda: _be_paid(partners[-1], http, sandbox),
     )
     for step in steps:

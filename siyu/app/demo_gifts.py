@@ -15,6 +15,7 @@ from siyu.sandbox.client import SandboxClient
 
 MARKED = 24
 DEAREST_FEN = 60_000
+QUESTION = "这周出差，可以周末再送吗？"
 _GIFTS = (
     # (kit, theme, count, scene, blessing, how many accept, with a voice)
     ("birthday", "birthday", 1, "home", "生日快乐！愿你每天都有好茶喝。", 1, True),
@@ -53,7 +54,10 @@ async def give_some(
         gift = await _give(giver, http, sandbox, goods[number % len(goods)], body, speaks=speaks)
         others = [one for one in givers if one is not giver]
         for receiver in others[:taken]:
-            await _accept(receiver, http, gift, scene or "friend")
+            share = await _accept(receiver, http, gift, scene or "friend")
+            if speaks:
+                path = f"/shop/v1/gifts/received/{share['share_id']}/messages"
+                await receiver.call(http, "POST", path, {"text": QUESTION})
         if taken == count - 1:
             await giver.call(http, "POST", f"/shop/v1/gifts/given/{gift['gift_id']}/cancel")
     body = {"count": 1, "kind": "friend", "theme": "plain", "blessing": "还在挑，先放着。"}
@@ -96,11 +100,11 @@ async def _place(
 
 async def _accept(
     receiver: Customer, http: httpx.AsyncClient, gift: dict[str, Any], scene: str
-) -> None:
+) -> dict[str, Any]:
     link = f"/shop/v1/gifts/links/{gift['link_key']}"
     await receiver.call(http, "POST", f"{link}/open", {"scene": scene})
     address_id = await receiver.address(http)
-    await receiver.call(http, "POST", f"{link}/accept", {"address_id": address_id})
+    return dict(await receiver.call(http, "POST", f"{link}/accept", {"address_id": address_id}))
 
 
 def hummed(seconds: float = 3.0) -> bytes:

@@ -17,26 +17,47 @@ from siyu.commerce.ordering.contracts import (
     OrderRefundStarted,
     OrderRefundUndone,
 )
+from siyu.commerce.reviews import background as reviews
 from siyu.growth.gifting import background as gifting
 from siyu.kernel.relay import EventMap
 from siyu.money.payments.contracts import (
+    ParkedResolved,
     PaymentSucceeded,
     RefundAbnormal,
     RefundClosed,
     RefundSucceeded,
 )
+from siyu.money.points import background as points
 from siyu.money.profit_sharing import background as profit_sharing
 from siyu.money.stored_value import background as stored_value
-from siyu.people.members.contracts import MemberJoined, PhoneGiven
+from siyu.people.members import background as members
+from siyu.people.members.contracts import MemberJoined, MembersMerged, MergeUndone, PhoneGiven
+from siyu.people.privacy.contracts import PersonErased
 
 EVENT_MAP: EventMap = {
+    PersonErased: [
+        reviews.on_person_erased,
+        after_sale.on_person_erased,
+        gifting.on_person_erased,
+    ],
     MemberJoined: [coupons.on_member_joined],
     PhoneGiven: [coupons.on_phone_given],
+    MembersMerged: [
+        members.on_members_merged,
+        ordering.on_members_merged,
+        points.on_members_merged,
+    ],
+    MergeUndone: [
+        members.on_merge_undone,
+        ordering.on_merge_undone,
+        points.on_merge_undone,
+    ],
     PaymentSucceeded: [
         ordering.on_payment_succeeded,
         stored_value.on_payment_succeeded,
         fulfilment.on_payment_succeeded,
     ],
+    ParkedResolved: [profit_sharing.on_parked_resolved],
     RefundSucceeded: [
         ordering.on_refund_succeeded,
         profit_sharing.on_refund_succeeded,
@@ -63,6 +84,7 @@ EVENT_MAP: EventMap = {
         profit_sharing.on_order_completed,
         ordering.on_order_completed,
         fulfilment.on_order_completed,
+        gifting.on_order_completed,
     ],
     OrderRefundStarted: [fulfilment.on_order_refund_started, gifting.on_order_refund_started],
     OrderRefunded: [

@@ -31,6 +31,8 @@ from siyu.commerce.promotions import http_admin as promotions_admin
 from siyu.commerce.promotions import http_shop as promotions_shop
 from siyu.commerce.reviews import http_admin as reviews_admin
 from siyu.commerce.reviews import http_shop as reviews_shop
+from siyu.compliance.approvals import http_admin as approvals_admin
+from siyu.compliance.rulebook import http_admin as rulebook_admin
 from siyu.growth.gifting import http_admin as gifting_admin
 from siyu.growth.gifting import http_shop as gifting_shop
 from siyu.insight.behaviour import http_admin as behaviour_admin
@@ -63,6 +65,10 @@ from siyu.people.experiments import http_admin as experiments_admin
 from siyu.people.experiments import http_shop as experiments_shop
 from siyu.people.members import http_admin as members_admin
 from siyu.people.members import http_shop as members_shop
+from siyu.people.privacy import http_admin as privacy_admin
+from siyu.people.privacy import http_shop as privacy_shop
+from siyu.people.profiles import http_admin as profiles_admin
+from siyu.people.profiles import http_shop as profiles_shop
 from siyu.people.segments import http_admin as segments_admin
 from siyu.warehouse.compaction import http_admin as compaction_admin
 from siyu.warehouse.registry import http_admin as registry_admin
@@ -72,6 +78,8 @@ WEB = Path(siyu.__file__).parent / "web"
 SHOP = [
     members_shop,
     consents_shop,
+    profiles_shop,
+    privacy_shop,
     experiments_shop,
     payouts_shop,
     profit_sharing_shop,
@@ -94,9 +102,13 @@ ADMIN = [
     shops_admin,
     staff_admin,
     doctor,
+    rulebook_admin,
+    approvals_admin,
     members_admin,
     consents_admin,
+    privacy_admin,
     experiments_admin,
+    profiles_admin,
     segments_admin,
     prove,
     ledger_admin,

@@ -22,6 +22,8 @@ from siyu.money.profit_sharing import background as profit_sharing
 from siyu.money.reconciliation import background as reconciliation
 from siyu.money.stored_value import background as stored_value
 from siyu.people.experiments import background as experiments
+from siyu.people.privacy import background as privacy
+from siyu.people.profiles import background as profiles
 from siyu.warehouse.compaction import background as compaction
 from siyu.warehouse.tail import background as tail
 
@@ -43,7 +45,9 @@ MODULES = (
     after_sale,
     bulk,
     gifting,
+    profiles,
     experiments,
+    privacy,
     tail,
     compaction,
     behaviour,

@@ -52,6 +52,7 @@ from siyu.app.sim_world import (
     Web,
     Worker,
     World,
+    luck_of,
     silenced,
 )
 from siyu.kernel import clock, config, crypto, db, ids, jobs, postgres
@@ -69,6 +70,7 @@ BUSY_PAUSE, IDLE_PAUSE, CLOSING_PAUSE = 600.0, 18_000.0, 2.5 * 3600.0
 CLOSING_DAYS, LAST_DAYS = 1.0, 3.2
 """For what is under way to end; then, with nobody there, for the last bills to come and agree."""
 LAST_LOOKS, LAST_LOOK_SECONDS = 3, 4 * 3600.0
+MOST_STEPS, MOST_STEPS_A_VISIT = 100_000, 5_000  # about ten times what a run needs
 DUTIES = sim_staff.DUTIES + sim_parcels.DUTIES + sim_orders.DUTIES + sim_reviews.DUTIES
 HABITS = (
     sim_members.HABITS
@@ -104,6 +106,7 @@ class Report(msgspec.Struct):
     seed: int
     days: float
     members: int
+    visits: float
     steps: int
     digest: str
     seconds: float
@@ -129,7 +132,7 @@ class Report(msgspec.Struct):
         return (
             f"NOT balanced: difference {apart}, {len(self.violations)} violations;"
             f" again with: siyu sim --seed {self.seed} --days {self.days:g}"
-            f" --members {self.members}"
+            f" --members {self.members} --visits {self.visits:g}"
         )
 
 
@@ -185,7 +188,7 @@ def simulate(plan: Plan, ground: Ground, event_map: EventMap = EVENT_MAP) -> Rep
     before = random.getstate()
     random.seed(plan.seed)  # pauses before repeats are drawn from it
     ids.draw_from(random.Random(f"ids {plan.seed}").randbytes)
-    with _installed(loop) as folder, silenced(loop):
+    with luck_of(plan.seed), _installed(loop) as folder, silenced(loop):
         if ground.sandbox_file is not None:
             shutil.copy(ground.sandbox_file, folder / "sandbox.sqlite")
         simulation = Simulation(plan, loop, director, ground.url, folder, event_map)
@@ -275,6 +278,7 @@ class Simulation:
         self.difference_fen: int | None = None
         self.checks = 0
         self.errors = _Errors()
+        director.most_steps = MOST_STEPS + int(MOST_STEPS_A_VISIT * plan.visits * plan.days)
         self._checked_step = 0
         self._checked_hour = 0
         self.members: list[Member] = []
@@ -477,6 +481,7 @@ class Simulation:
             seed=self.plan.seed,
             days=self.plan.days,
             members=self.plan.members,
+            visits=self.plan.visits,
             steps=self.director.steps,
             digest=self.director.digest.hexdigest(),
             seconds=round(seconds, 1),

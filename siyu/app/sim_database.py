@@ -134,23 +134,32 @@ class Behind:
 
 
 class Pool:
-    """A pool that knows which process holds which connection."""
+    """A pool that knows which process holds which connection. Who finds none free waits here, as
+    long as the others' turns take: a wait inside of asyncpg's pool would hold everybody up.
+    """
 
     def __init__(self, real: Any, director: Director) -> None:
         self._real = real
         self._director = director
+        self._free = asyncio.Semaphore(POOL_SIZE)
 
     async def acquire(self, *, timeout: float | None = None) -> Connection:  # noqa: ASYNC109
         """As asyncpg's. Several that connect at once are ready in any order."""
+        async with asyncio.timeout(timeout):
+            await self._free.acquire()
         number = self._director.next_number()
-        real = await self._director.offstage(self._real.acquire(timeout=timeout))
+        try:
+            real = await self._director.offstage(self._real.acquire())
+        except BaseException:
+            self._free.release()
+            raise
+        made = Connection(real, self._director)
         if running_in.get() is not None:
             try:
                 await self._director.turn("connection", number=number)
             except BaseException:
-                await self._real.release(real)
+                await self.release(made)
                 raise
-        made = Connection(real, self._director)
         if process := running_in.get():
             process.connections[made] = None
         return made
@@ -159,7 +168,10 @@ class Pool:
         """As asyncpg's."""
         if process := running_in.get():
             process.connections.pop(connection, None)
-        await self._real.release(connection.real)
+        try:
+            await self._director.offstage(self._real.release(connection.real))
+        finally:
+            self._free.release()
 
     async def fetch(self, sql: str, *args: Any) -> Any:
         """Of the job queue: one round trip, in its turn."""

@@ -11,6 +11,7 @@ import asyncio
 import hashlib
 import random
 import selectors
+import sys
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
@@ -124,22 +125,36 @@ class SimLoop(asyncio.SelectorEventLoop):
 class _Waiting:
     """A task that waits for its turn."""
 
-    __slots__ = ("begins", "future", "label", "number")
+    __slots__ = ("begins", "future", "label", "number", "pid")
 
     def __init__(
-        self, label: str, number: int, future: "asyncio.Future[None]", begins: bool
+        self,
+        label: str,
+        number: int,
+        future: "asyncio.Future[None]",
+        begins: bool,
+        pid: int | None,
     ) -> None:
         self.label, self.number, self.future, self.begins = label, number, future, begins
+        self.pid = pid
 
 
 class _Trip:
     """A round trip under way; `pid` is the server process that works on it."""
 
-    __slots__ = ("has_waited", "is_blocked", "number", "pid")
+    __slots__ = ("blockers", "has_waited", "is_blocked", "number", "pid")
 
     def __init__(self, pid: int, number: int) -> None:
         self.pid, self.number = pid, number
+        self.blockers: set[int] = set()
         self.is_blocked = self.has_waited = False
+
+
+def _wait_in_circle(blocked: dict[int, set[int]]) -> bool:
+    """Whether some wait for each other."""
+    while free := [pid for pid, by in blocked.items() if not by & blocked.keys()]:
+        blocked = {pid: by for pid, by in blocked.items() if pid not in free}
+    return bool(blocked)
 
 
 class Director:
@@ -155,8 +170,10 @@ class Director:
         self.digest = hashlib.sha256()
         self.turn_clock: Callable[[float], Awaitable[None]]
         """Carries the new time to the database, in seconds since the beginning."""
-        self.find_blocked: Callable[[list[int]], Awaitable[set[int]]]
-        """Which of these server processes wait for a lock."""
+        self.find_blocked: Callable[[list[int]], Awaitable[dict[int, set[int]]]]
+        """Which of these server processes wait for a lock, and for whom."""
+        self.most_steps = sys.maxsize
+        """A run that makes more of them goes round in circles."""
         self.check: Callable[[], Awaitable[None]]
         self.must_check: Callable[[], bool] = lambda: False
         self._waiting: list[_Waiting] = []
@@ -171,9 +188,17 @@ class Director:
 
     # -- for tasks ---------------------------------------------------------------------------
 
-    async def turn(self, label: str, *, begins: bool = False, number: int | None = None) -> None:
+    async def turn(
+        self,
+        label: str,
+        *,
+        begins: bool = False,
+        number: int | None = None,
+        pid: int | None = None,
+    ) -> None:
         """Wait until the director lets this task go on. begins: new work, not the middle of some;
-        number: its place among those who wait, when that is older than this call.
+        number: its place among those who wait, when that is older than this call; pid: of its
+        connection.
 
         Raises Killed in a killed process.
         """
@@ -181,7 +206,7 @@ class Director:
         if process is not None and process.is_dead:
             raise Killed
         number = self.next_number() if number is None else number
-        waiting = _Waiting(label, number, self.loop.create_future(), begins)
+        waiting = _Waiting(label, number, self.loop.create_future(), begins, pid)
         self._waiting.append(waiting)
         try:
             await waiting.future
@@ -195,7 +220,7 @@ class Director:
         """A round trip to the database, when its turn has come."""
         if running_in.get() is None:
             return await self.offstage(work())
-        await self.turn(label)
+        await self.turn(label, pid=pid)
         trip = _Trip(pid, self.next_number())
         self._trips.append(trip)
         self.loop.under_way += 1
@@ -270,14 +295,21 @@ class Director:
         self.digest.update(line.encode())
         self.last.append(line)
         self._quiet_since = time.monotonic()
+        if self.steps > self.most_steps:
+            self.fail(Stuck("\n".join(["more steps than a run can need:", *self.last])))
 
     def _choose(self) -> bool:
         ready = self._waiting
         if self.begun_now() >= self.at_once:
             ready = [one for one in ready if not one.begins]
-        stalls = self.dice.random() < STALLS
-        if not ready or (stalls and self.loop.next_timer() is not None):
+        if not ready:
             return False
+        if self.dice.random() < STALLS and self.loop.next_timer() is not None:
+            return False
+        # Who holds a lock goes on before a second one can wait for it: which of two comes first
+        # when it is let go, PostgreSQL does not say, and no seed draws.
+        holders = set().union(*(trip.blockers for trip in self._trips if trip.is_blocked))
+        ready = [one for one in ready if one.pid in holders] or ready
         ready = sorted(ready, key=lambda one: one.number)
         chosen = ready[self.dice.randrange(len(ready))]
         self._waiting.remove(chosen)
@@ -312,11 +344,16 @@ class Director:
     async def _recheck(self) -> None:
         """Sort the round trips into those that wait for locks and those that are under way."""
         self._look_again = False
-        blocked = await self.find_blocked([trip.pid for trip in self._trips])
+        pids = [trip.pid for trip in self._trips]
+        blocked = await self.find_blocked(pids)
+        while _wait_in_circle(blocked) and not self.failed.done():
+            self._check_progress()  # PostgreSQL finds the deadlock; nobody goes on meanwhile
+            blocked = await self.find_blocked(pids)
         for trip in self._trips:
             is_blocked = trip.pid in blocked
             self.loop.under_way += trip.is_blocked - is_blocked
             trip.is_blocked = is_blocked
+            trip.blockers = blocked.get(trip.pid, set())
             trip.has_waited |= is_blocked
 
     def _do(self, work: Awaitable[None]) -> None:
@@ -331,9 +368,13 @@ class Director:
         self._behind = self.loop.create_task(guarded())
 
     def _check_progress(self) -> None:
-        if time.monotonic() - self._quiet_since > STUCK_SECONDS:
+        quiet = time.monotonic() - self._quiet_since
+        if quiet > STUCK_SECONDS:
             names = [str(task) for task in asyncio.all_tasks(self.loop)]
-            self.fail(Stuck("\n".join([*self.last, *names])))
+            stuck = Stuck("\n".join([*self.last, *names]))
+            self.fail(stuck)
+            if quiet > 2 * STUCK_SECONDS:
+                raise stuck  # not even the end of the run goes on
         time.sleep(0.001)
 
 

@@ -178,7 +178,11 @@ class Member(Actor):
             "detail": f"文三路 {self.dice.randint(1, 400)} 号",
             "is_default": True,
         }
-        return str((await self.ask("POST", "/addresses", body)).data["address_id"])
+        answer = await self.ask("POST", "/addresses", body)
+        if not answer.is_good:
+            self.street.score[f"refused {answer.code}"] += 1
+            raise GaveUp(answer.code)
+        return str(answer.data["address_id"])
 
     # -- paying ------------------------------------------------------------------------------
 

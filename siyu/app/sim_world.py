@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import copy
 import random
+import secrets
 import sqlite3
 import sys
 from collections.abc import Awaitable, Callable, Iterator
@@ -319,12 +320,14 @@ class World:
         micros = int(moment.timestamp() * 1_000_000)
         await self._observer.value("select setval('sim.clock', $1)", micros)
 
-    async def find_blocked(self, pids: list[int]) -> set[int]:
-        """Those that wait for a lock."""
+    async def find_blocked(self, pids: list[int]) -> dict[int, set[int]]:
+        """Those that wait for a lock, each with those it waits for."""
         rows = await self._observer.fetch(
-            "select pid from pg_locks where not granted and pid = any($1)", pids
+            "select pid, pg_blocking_pids(pid) as by from pg_locks"
+            " where not granted and pid = any($1)",
+            pids,
         )
-        return {row["pid"] for row in rows}
+        return {row["pid"]: set(row["by"]) for row in rows}
 
     async def settled(self) -> None:
         """Wait until transactions of other databases of the cluster hold back no event of ours."""
@@ -394,3 +397,16 @@ def silenced(loop: SimLoop) -> Iterator[None]:
         yield
     finally:
         loop.set_exception_handler(None)
+
+
+@contextlib.contextmanager
+def luck_of(seed: int) -> Iterator[None]:
+    """Numbers that WeChat and codes that the shop make up: rows are found in their order. Nothing
+    of the simulated installation outlives the run, so nobody can guess anything by it.
+    """
+    real: Any = secrets._sysrand  # type: ignore[attr-defined]
+    secrets._sysrand = random.Random(f"luck {seed}")  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        secrets._sysrand = real  # type: ignore[attr-defined]

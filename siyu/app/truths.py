@@ -36,6 +36,8 @@ from siyu.money.stored_value import invariants as stored_value
 from siyu.people.consents import invariants as consents
 from siyu.people.experiments import invariants as experiments
 from siyu.people.members import invariants as members
+from siyu.people.privacy import invariants as privacy
+from siyu.people.profiles import invariants as profiles
 from siyu.people.segments import invariants as segments
 from siyu.warehouse.compaction import invariants as compaction
 from siyu.warehouse.tail import invariants as tail_truths
@@ -110,7 +112,9 @@ BETWEEN_DOMAINS = {
 OF_A_SHOP: dict[str, Mapping[str, str]] = {
     "members": members.INVARIANTS,
     "consents": consents.INVARIANTS,
+    "privacy": privacy.INVARIANTS,
     "segments": segments.INVARIANTS,
+    "profiles": profiles.INVARIANTS,
     "experiments": experiments.INVARIANTS,
     "ledger": ledger.INVARIANTS,
     "payments": payments.INVARIANTS,

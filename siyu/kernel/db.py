@@ -42,6 +42,38 @@ class _Connection(asyncpg.Connection):
         return ""
 
 
+class _Pool(asyncpg.Pool):
+    """asyncpg's pool, which makes a task and a timer each time a connection is taken or given back;
+    here only where there is something to wait for.
+    """
+
+    async def _acquire(self, timeout: float | None) -> Any:  # noqa: ASYNC109
+        free: Any = self._queue  # type: ignore[attr-defined]
+        # The last given back is the first taken.
+        inner = None if free is None or free.empty() else free._queue[-1]._con
+        is_ready = inner is not None and not inner.is_closed()
+        return await super()._acquire(None if is_ready else timeout)  # type: ignore[misc]
+
+    async def release(self, connection: Any, *, timeout: float | None = None) -> None:  # noqa: ASYNC109
+        """Give a connection back; one with an open transaction or a cancelled statement is settled
+        by asyncpg first.
+        """
+        inner = connection._con
+        if (
+            inner is None
+            or inner.is_closed()
+            or inner.is_in_transaction()
+            or inner._protocol._is_cancelling()
+        ):
+            await super().release(connection, timeout=timeout or 5)
+        else:
+            is_wanted = bool(self._queue._getters)  # type: ignore[attr-defined]
+            inner._on_release()
+            await connection._holder.release(timeout)
+            if is_wanted:  # who waits goes first, before we ask again
+                await asyncio.sleep(0)
+
+
 async def _set_up_connection(connection: Any) -> None:
     for name in ("json", "jsonb"):
         head = b"\x01" if name == "jsonb" else b""
@@ -74,13 +106,16 @@ class Database:
 
         A connection nobody used for `idle_seconds` is closed (0: never): it costs 10 MB there.
         """
-        pool = await asyncpg.create_pool(
+        pool = await _Pool(
             url,
             min_size=0,
             max_size=size or config.settings().pool_size,
+            max_queries=50_000,
             max_inactive_connection_lifetime=idle_seconds,
+            loop=None,
             statement_cache_size=1000,
             connection_class=_Connection,
+            record_class=asyncpg.Record,
             init=_set_up_connection,
             timeout=10,
             server_settings={
@@ -334,16 +369,22 @@ async def _opened(begin: str, kind: Any, shop_id: ShopId) -> AsyncIterator[Any]:
         _bell()
 
 
+# A kept plan must be good for the tables as they will be: one made while they were all but empty
+# would go on reading them from end to end.
+_PLANNED = "; set local plan_cache_mode = force_generic_plan; set local enable_seqscan = off"
+
+
 @contextlib.asynccontextmanager
 async def transaction(
-    shop_id: ShopId, once: "idempotency.OnceKey | None" = None
+    shop_id: ShopId, once: "idempotency.OnceKey | None" = None, *, replans: bool = True
 ) -> AsyncIterator[Tx]:
     """Open a transaction of one shop; commits when the block ends, rolls back when it raises.
 
     once: the client's idempotency key. A replay raises `idempotency.Replayed` (rendered as the
-    first answer); the block must end with `tx.answer(view)`.
+    first answer); the block must end with `tx.answer(view)`. replans: False where the same few
+    statements are sent all day, for which planning them anew may cost what they cost.
     """
-    begin = f"begin; set local siyu.shop_id = '{int(shop_id)}'"
+    begin = f"begin; set local siyu.shop_id = '{int(shop_id)}'{'' if replans else _PLANNED}"
     async with _opened(begin, Tx, shop_id) as tx:
         if once is not None:
             await tx._claim(once)
@@ -352,9 +393,10 @@ async def transaction(
 
 
 @contextlib.asynccontextmanager
-async def reading(shop_id: ShopId) -> AsyncIterator[ReadTx]:
-    """Open a read-only transaction of one shop."""
-    begin = f"begin read only; set local siyu.shop_id = '{int(shop_id)}'"
+async def reading(shop_id: ShopId, *, replans: bool = True) -> AsyncIterator[ReadTx]:
+    """Open a read-only transaction of one shop; replans: as for `transaction`."""
+    again = "" if replans else _PLANNED
+    begin = f"begin read only; set local siyu.shop_id = '{int(shop_id)}'{again}"
     async with _opened(begin, ReadTx, shop_id) as tx:
         yield tx
 

@@ -112,8 +112,10 @@ async def _work(shop_id: int, source: str, outside_id: str) -> None:
 async def _mark(key: tuple[ShopId, str, str], state: str, reason: str | None) -> None:
     async with db.transaction(key[0]) as tx:
         await tx.run(
+            # Taken for dead, a job runs twice at once: the slower run's failure undoes nothing.
             """update kernel.inbox set state = $4, reason = $5, changed_at = $6
-                where shop_id = $1 and source = $2 and outside_id = $3""",
+                where shop_id = $1 and source = $2 and outside_id = $3
+                  and (state <> 'done' or $4 = 'done')""",
             *key,
             state,
             reason,

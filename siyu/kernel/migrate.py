@@ -31,8 +31,8 @@ TOWER: dict[str, tuple[str, ...]] = {
     "wechat": ("transport", "channels", "wecom", "official_account", "mini_program", "pay"),
     "warehouse": ("tail", "registry", "compaction", "query", "engines"),
     "merchant": ("shops", "staff"),
-    "compliance": ("rulebook", "reviews"),
-    "people": ("members", "consents", "profiles", "segments", "experiments", "outreach"),
+    "compliance": ("rulebook", "approvals"),
+    "people": ("members", "consents", "privacy", "profiles", "segments", "experiments", "outreach"),
     "money": (
         "ledger", "payments", "payouts", "profit_sharing", "points", "stored_value",
         "reconciliation",
@@ -47,7 +47,7 @@ TOWER: dict[str, tuple[str, ...]] = {
         "loyalty", "lottery", "fission", "distribution", "gifting", "bargain", "group_buy",
         "journeys",
     ),
-    "insight": ("ads", "recommendation", "prediction", "behaviour", "metrics"),
+    "insight": ("ads", "recommendation", "prediction", "metrics", "behaviour"),
     "open": ("connectors", "billing", "webhooks", "api_keys"),
     "app": (),
 }  # fmt: skip

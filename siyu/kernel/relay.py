@@ -109,6 +109,11 @@ async def advance(tx: Tx, consumer: str, last: OutboxRow) -> None:
     )
 
 
+async def hold(tx: Tx, consumer: str) -> None:
+    """Keep a consumer's cursor where it is until the end of this system transaction."""
+    await tx.run("select from kernel.outbox_cursor where consumer = $1 for no key update", consumer)
+
+
 class Relay:
     """The relay of one process, for one event map."""
 

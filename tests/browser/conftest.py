@@ -25,6 +25,8 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--use-fake-device-for-media-stream",  # a beep, for who speaks a greeting
+    "--use-fake-ui-for-media-stream",
 ]
 WEB = Path(__file__).parents[2] / "siyu" / "web"
 

@@ -27,6 +27,7 @@ from siyu.commerce.promotions.contracts import (
     Tier,
 )
 from siyu.commerce.promotions.queries import CampaignDraft
+from siyu.compliance.rulebook import service as rulebook
 from siyu.growth.gifting import queries as gifting_queries
 from siyu.growth.gifting import service as gifting
 from siyu.growth.gifting.contracts import GiftAsked, GiftKind
@@ -58,6 +59,11 @@ from siyu.money.stored_value import service as stored_value
 from siyu.money.stored_value.contracts import LicenceKind, Side
 from siyu.people.experiments import service as experiments
 from siyu.people.experiments.contracts import Arm, ExperimentDraft, Surface
+from siyu.people.members import service as members
+from siyu.people.members.contracts import IdentifierKind
+from siyu.people.privacy import service as privacy
+from siyu.people.profiles import service as profiles
+from siyu.people.profiles.contracts import ByHand, TagDraft, TagGroup
 from siyu.people.segments import service as segments
 from siyu.wechat.pay.contracts import Trade, TradeAmount, TradeState
 from tests.commerce.ordering.kit import deliver, tell
@@ -215,6 +221,15 @@ async def fill_wallet(member: MemberIdentity) -> dict[str, str]:
     }
 
 
+async def propose_merge(member: MemberIdentity) -> dict[str, str]:
+    """The member and somebody from the counter, said to be one person."""
+    async with transaction(member.shop_id) as tx:
+        card = (IdentifierKind.CARD, "YIDIAN-1")
+        other = await members.register(tx, System(), "乙店顾客", [card])
+        merge_id = await members.propose_merge(tx, System(), member.member_id, other)
+    return {"merge_id": str(merge_id)}
+
+
 async def ask_payout(member: MemberIdentity) -> dict[str, str]:
     """A payout of commission, not yet told to WeChat."""
     async with transaction(member.shop_id) as tx:
@@ -322,6 +337,7 @@ async def give(member: MemberIdentity, product_id: UUID, sku_id: UUID) -> dict[s
         "gift_id": str(gift.gift_id),
         "share_id": str(share.share_id),
         "link_key": gift.link_key,
+        "share_no": str(share.share_no),
     }
 
 
@@ -333,15 +349,19 @@ async def keep_stock(member: MemberIdentity) -> dict[str, str]:
 
 
 async def look_into(member: MemberIdentity) -> dict[str, str]:
-    """A segment, a board and a remark of the shop."""
+    """A segment, a tag, a board and a remark of the shop."""
     async with transaction(member.shop_id) as tx:
         segment = await segments.save_persons(tx, System(), "乙店的熟客", [member.person_no])
+        draft = TagDraft(name="乙店的标签", group=TagGroup.BASIC, making=ByHand())
+        tag = await profiles.make_tag(tx, System(), draft)
         board = await behaviour.save_board(tx, System(), BoardBody(name="乙店的看板"))
         remark = await behaviour.annotate(tx, System(), clock.now().date(), "乙店的活动")
     return {
         "segment_id": str(segment.segment_id),
+        "tag_id": str(tag.tag_id),
         "board_id": str(board.board_id),
         "annotation_id": str(remark.annotation_id),
+        **dict.fromkeys(("key", "playbook", "check"), "theirs"),
     }
 
 
@@ -361,3 +381,18 @@ async def try_something(member: MemberIdentity) -> dict[str, str]:
         made = await experiments.make_experiment(tx, System(), draft)
         await experiments.start_experiment(tx, System(), made.experiment_id)
     return {"experiment_id": str(made.experiment_id)}
+
+
+async def leave_papers(member: MemberIdentity) -> dict[str, str]:
+    """An archive of the member's data, and a violation."""
+    async with transaction(member.shop_id) as tx:
+        archive_id = await privacy.ask_archive(tx, member, member.member_id, "乙店的原因")
+        await rulebook.note_violation(
+            tx, System(), happened_at=clock.now(), source="own", rule_id=None, points=1,
+            what="乙店的违规",
+        )  # fmt: skip
+        [violation] = await rulebook.list_violations(tx)
+    return {
+        "archive_id": str(archive_id),
+        "violation_id": str(violation.violation_id),
+    }

@@ -49,6 +49,14 @@ BODIES: dict[str, Any] = {
     "give_phone": {"code": "x"},
     "add_address": HOME,
     "decide_consent": {"purpose": "privacy", "text_version": "x", "granted": False},
+    "publish_text": {
+        "purpose": "sharing",
+        "title_zh": "x",
+        "title_en": "x",
+        "text_zh": "x" * 20,
+        "text_en": "x" * 20,
+        "asks_more": True,
+    },
 }
 PERMISSIONS = {
     "GET /admin/v1/shop": "shop.read",
@@ -70,6 +78,8 @@ PERMISSIONS = {
     "PATCH /admin/v1/members/{member_id:uuid}": "members.write",
     "POST /admin/v1/members/{member_id:uuid}/reveal": "members.reveal",
     "GET /admin/v1/consents": "members.read",
+    "GET /admin/v1/consent-texts": "members.read",
+    "POST /admin/v1/consent-texts": "shop.write",
     "GET /admin/v1/members/{member_id:uuid}/consents": "members.read",
 }
 
@@ -304,7 +314,7 @@ async def test_F085_right_taken_away_elsewhere_is_gone_in_seconds(lanes: Lanes) 
         assert clock.monotonic() - began < 60
         await asyncio.sleep(0.25)
     assert clock.monotonic() - began <= service.CACHE_SECONDS + 1
-    await check_truths()
+    await check_truths(lanes.shop_id)
 
 
 # --- F086: guessing ---------------------------------------------------------------------------

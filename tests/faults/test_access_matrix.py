@@ -144,6 +144,7 @@ async def world(database: Database) -> AsyncIterator[World]:
     made.ids_b |= await foreign.open_case(made.member_b, paid_id)
     made.ids_b |= await foreign.say_something(made.member_b, paid_id)
     made.ids_b |= await foreign.claim_coupon(made.member_b)
+    made.ids_b |= await foreign.propose_merge(made.member_b)
     made.ids_b |= await foreign.make_prices(made.member_b)
     made.ids_b |= await foreign.give(made.member_b, product, sku)
     made.ids_b |= await foreign.keep_stock(made.member_b)
@@ -155,6 +156,7 @@ async def world(database: Database) -> AsyncIterator[World]:
     known = [mark for mark in made.ids_b.values() if _NOBODY not in mark and ":" not in mark]
     made.marks_b = ["乙店", order["order_no"], paid["order_no"], made.paid_id, *known]
     made.ids_b |= await foreign.differ(made.member_b)
+    made.ids_b |= await foreign.leave_papers(made.member_b)
     made.marks_b.append(made.ids_b["ticket_id"])
     yield made
 

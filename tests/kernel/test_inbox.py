@@ -10,20 +10,25 @@ from siyu.kernel.ids import ShopId
 from siyu.kernel.inbox import Message, receives, replay, store
 
 taken: list[Message] = []
-failing = False
+failing = overtaken = False
 
 
 @receives("tests")
 async def take(message: Message) -> None:
+    global overtaken
     taken.append(message)
+    if overtaken:
+        overtaken = False
+        await inbox._work(message.shop_id, message.source, message.outside_id)
+        raise RuntimeError
     if failing:
         raise RuntimeError
 
 
 @pytest.fixture(autouse=True)
 async def quiet(database: Database) -> None:
-    global failing
-    failing = False
+    global failing, overtaken
+    failing = overtaken = False
     taken.clear()
     async with system_transaction() as tx:
         await tx.run("delete from jobs.pgqueuer")
@@ -55,6 +60,16 @@ async def test_the_raw_body_is_not_readable_in_the_table(shop: ShopId) -> None:
     async with reading(shop) as tx:
         sealed = await tx.value("select raw_sealed from kernel.inbox where outside_id = 'x'")
     assert b"13812345678" not in sealed
+
+
+async def test_the_failure_of_a_slower_run_undoes_nothing(shop: ShopId) -> None:
+    """A worker that was taken for dead fails after another one has done the work."""
+    global overtaken
+    overtaken = True
+    await send(shop)
+    with pytest.raises(RetryRequested):
+        await jobs.drain()
+    assert (await states(shop), len(taken)) == ([("n-1", "done")], 2)
 
 
 async def test_failure_is_told_and_replay_takes_it_again(shop: ShopId) -> None:

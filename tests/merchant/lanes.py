@@ -18,7 +18,7 @@ from litestar import Litestar, Router
 from siyu.app import doctor
 from siyu.kernel import config
 from siyu.kernel.audit import System
-from siyu.kernel.db import Database, system_transaction, transaction
+from siyu.kernel.db import Database, reading, system_transaction, transaction
 from siyu.kernel.http import build_app
 from siyu.kernel.ids import ShopId
 from siyu.merchant.shops import http_admin as shops_admin
@@ -154,10 +154,13 @@ async def connect_to(wechat: LocalWeChat, shop_id: ShopId) -> None:
         )
 
 
-async def check_truths() -> None:
+async def check_truths(shop_id: ShopId) -> None:
     """Every invariant of merchant and people holds."""
+    async with reading(shop_id) as read:
+        for truth, sql in members_truths.INVARIANTS.items():
+            assert await read.connection.fetch(sql) == [], truth
     async with system_transaction() as tx:
-        for domain in (members_truths, consents_truths, staff_truths):
+        for domain in (consents_truths, staff_truths):
             for truth, sql in domain.INVARIANTS.items():
                 assert await tx.connection.fetch(sql) == [], truth
 
@@ -175,7 +178,7 @@ async def lanes(database: Database, wechat: LocalWeChat) -> AsyncIterator[Lanes]
     made = Lanes(make_app(), ShopId(shop.shop_id), shop.code, wechat)
     await made.account(Role.OWNER)
     yield made
-    await check_truths()
+    await check_truths(made.shop_id)
     for client in made.opened:
         await client.aclose()
     config.use(before)

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from siyu.commerce.ordering import background, queries
-from siyu.commerce.ordering.contracts import CancelReason, LineAsked
+from siyu.commerce.ordering.contracts import CancelReason
 from siyu.commerce.ordering.service import cart_store
 from siyu.kernel import clock, db
 from siyu.kernel.db import Database, transaction
@@ -267,17 +267,19 @@ async def test_F044_cancel_against_payment_ends_in_one_of_two_ways(
 # --- the cart ---------------------------------------------------------------------------------
 
 
-async def test_unlocked_a_cart_grows_beyond_its_limit(shop: ShopId, shoppers) -> None:
+async def test_a_cart_locked_unseen_grows_beyond_its_limit(shop: ShopId, shoppers) -> None:
     skus = await make_skus(shop, 110)
     member = shoppers[0].member.member_id
 
     async def add(sku: UUID) -> None:
         async with transaction(shop) as tx:
-            await cart_store.insert_cart_line(tx, member, LineAsked(sku, 1), clock.now())
+            await tx.run(without, shop, member, sku, 1, clock.now())
             await asyncio.sleep(0.01)
 
-    async with transaction(shop) as tx:
-        await cart_store.lock_cart(tx, member, clock.now())
+    without = cart_store.INSERT_CART_LINE.replace(
+        "where c.changed_at = (select changed_at from seen)", ""
+    )
+    assert without != cart_store.INSERT_CART_LINE
     for sku in skus[:90]:
         await add(sku)
     await together([lambda sku=sku: add(sku) for sku in skus[90:]])

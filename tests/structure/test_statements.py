@@ -29,11 +29,14 @@ COMPOSED = {
     "catalog.list_cards", "catalog.list_stock_skus", "catalog.insert_product",
     "catalog.move_product", "inventory.lock_and_receive", "inventory.move_between",
     "inventory.move_on_hand",
-    "ordering.list_orders", "ordering.stream_export",
-    "members.list_members", "compaction.drop_partition", "tail.insert_codes",
+    "ordering.list_orders", "ordering.stream_export", "service._count",
+    "service.list_member_rows", "service.move_rows", "compaction.drop_partition",
+    "tail.insert_codes",
     "tail.create_partition", "service.seal", "service.list_member_orders",
     "kernel.forget_old_rows", "app.ask",
     "fulfilment.list_consignments", "promotions.list_campaigns", "ledger.list_entries",
+    "privacy.list_rows", "privacy.count_rows", "privacy.list_blocks", "privacy.erase_rows",
+    "privacy.expire_rows", "privacy.lock_sealed", "privacy.move_sealed",
     "after_sale.list_cases", "reviews.list_shown", "reviews.list_reviews", "reviews.move_review",
 }  # fmt: skip
 

@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 
 import duckdb
+import msgspec
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
@@ -207,3 +208,41 @@ segments = st.builds(
     since_days,
 )
 peoples = st.one_of(st.none(), st.none(), st.frozensets(st.integers(0, 4), max_size=3), segments)
+
+joins = st.sampled_from([{}, {1: 2}, {1: 3, 2: 3}, {4: 1, 3: 1}])
+"""Visitors and the members they turned out to be."""
+
+
+def with_joins(events: list[Seen], joined: dict[int, int]) -> list[Seen]:
+    rest = {"channel": "h5", "page": "", "item_no": 0, "amount_fen": 0, "zone": "", "dwell_ms": 0}
+    return events + [
+        Seen(
+            person=member,
+            at_us=BEGIN_US,
+            number=len(events) + visitor,
+            name=PERSON_JOINED,
+            props={"joined_person_no": visitor},
+            **rest,
+        )
+        for visitor, member in joined.items()
+    ]
+
+
+def as_members(events: list[Seen], joined: dict[int, int]) -> list[Seen]:
+    return [
+        msgspec.structs.replace(event, person=joined.get(event.person, event.person))
+        for event in events
+    ]
+
+
+def everybody(events: list[Seen], joined: dict[int, int]) -> list[Seen]:
+    """What there is of members; that a visitor became one is an event of theirs, too."""
+    return as_members(with_joins(events, joined), joined)
+
+
+def known(spec, joined: dict[int, int]):
+    """Fixed people under the numbers that they have by now."""
+    if not isinstance(spec.people, frozenset):
+        return spec
+    people = frozenset(joined.get(person, person) for person in spec.people)
+    return msgspec.structs.replace(spec, people=people)

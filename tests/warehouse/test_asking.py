@@ -5,6 +5,7 @@ import threading
 from datetime import timedelta
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from siyu.warehouse.engines import service as engines
@@ -32,6 +33,15 @@ def in_thread(question: Question, sql: str) -> tuple[threading.Thread, list[Base
     return thread, raised
 
 
+def stop(question: Question, thread: threading.Thread) -> None:
+    for _ in range(200):
+        question.stop()
+        thread.join(0.05)
+        if not thread.is_alive():
+            return
+    pytest.fail("it goes on")
+
+
 def wait_until(true) -> None:
     for _ in range(500):
         if true():
@@ -45,9 +55,42 @@ async def test_a_question_can_be_stopped(warehouse: Path):
     question = Question(1)
     thread, raised = in_thread(question, LONG)
     wait_until(duck.asking.locked)
-    question.stop()
-    thread.join(10)
+    stop(question, thread)
     assert [type(error) for error in raised] == [Interrupted]
+    assert not duck.asking.locked()
+
+
+async def test_an_interruption_that_duckdb_forgets_is_not_the_last(warehouse: Path, monkeypatch):
+    """Stopped after the last look and before the statement begins."""
+    (warehouse / "scratch").mkdir(exist_ok=True)
+    begins, forgotten = threading.Event(), threading.Event()
+
+    class Late(Question):
+        def run(self, sql: str, *arguments):
+            assert self._duck is not None
+            if sql == LONG:
+                begins.set()
+                forgotten.wait(10)
+                try:
+                    return self._duck.execute(sql)
+                except duckdb.InterruptException:
+                    raise Interrupted from None
+            return super().run(sql, *arguments)
+
+    def forever(questions, snapshot, question):
+        with question:
+            return question.rows(LONG)
+
+    monkeypatch.setattr(engines, "Question", Late)
+    monkeypatch.setattr(engines, "answer", forever)
+    spec = ListSpec(shop_id=SHOP, since=BEGIN, until=BEGIN + timedelta(1))
+    task = asyncio.create_task(engines.ask(Questions(lists=(spec,))))
+    await asyncio.to_thread(begins.wait, 10)
+    task.cancel()
+    await asyncio.sleep(0)
+    asyncio.get_running_loop().call_later(0.01, forgotten.set)
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(task, 10)
     assert not duck.asking.locked()
 
 
@@ -56,12 +99,10 @@ async def test_who_waits_in_line_can_be_stopped_too(warehouse: Path):
     thread, _ = in_thread(first, LONG)
     wait_until(duck.asking.locked)
     other, raised = in_thread(second, "select 1")
-    second.stop()
-    other.join(10)
+    stop(second, other)
     assert [type(error) for error in raised] == [Interrupted]
     assert thread.is_alive()
-    first.stop()
-    thread.join(10)
+    stop(first, thread)
     assert not duck.asking.locked()
 
 

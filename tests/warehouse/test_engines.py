@@ -19,9 +19,12 @@ from siyu.warehouse.query.contracts import (
     FunnelSpec,
     LastSpec,
     Measure,
+    PersonsOf,
     RetentionSpec,
+    SegmentSpec,
     SeriesSpec,
     Step,
+    Times,
     Where,
 )
 from tests.warehouse import reference
@@ -178,8 +181,40 @@ def test_a_visitor_counts_as_the_member_they_turned_out_to_be(folder):
     assert found.persons == [2, 1, 1]
 
 
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize(("last", "persons"), [(3, [2, 1]), (1, [2, 0])])
+def test_the_last_word_about_a_visitor_counts(folder, monkeypatch, compiled, last, persons):
+    """1 was joined to 2, and later to 3, or to itself: its own person again."""
+    monkeypatch.setattr(kernels, "COMPILED", compiled)
+    events = [seen(1, 0, "see", 0), seen(3, 1, "pay", 1), seen(2, 1, "see", 2)]
+    snapshot = snapshot_of([*events, _join(2, 1, 2, 3), _join(last, 1, 3, 4)], folder, 0)
+    spec = FunnelSpec(
+        shop_id=SHOP,
+        steps=(Step("see"), Step("pay")),
+        window=5 * DAY,
+        since=BEGIN,
+        until=BEGIN + 4 * DAY,
+    )
+    segment = SegmentSpec(shop_id=SHOP, rule=Times(Step("see"), None, "ge", 1), as_of=spec.until)
+    funnel, people = answer(snapshot, funnels=spec, persons=PersonsOf(segment=segment))
+    assert (funnel.persons, people.numbers) == (persons, sorted({2, last}))
+
+
 def _join(member: int, visitor: int, day: float, number: int) -> Seen:
     return seen(member, day, PERSON_JOINED, number, props={"joined_person_no": visitor})
+
+
+def test_a_number_joined_to_itself_stands_alone_again(folder):
+    events = [seen(1, 0, "see", 0), seen(2, 0, "see", 1), _join(2, 1, 0, 2), _join(1, 1, 1, 3)]
+    segment = SegmentSpec(
+        shop_id=SHOP, rule=Times(Step("see"), None, "ge", 1), as_of=BEGIN + 4 * DAY
+    )
+    for told, numbers in ((3, [2]), (4, [1, 2])):
+        own = folder / str(told)
+        own.mkdir()
+        snapshot = snapshot_of(events[:told], own, 0)
+        [people] = answer(snapshot, persons=PersonsOf(segment=segment))
+        assert people.numbers == numbers
 
 
 def test_last_event(folder):

@@ -1,16 +1,16 @@
 """The compiled kernels give the integers of the plain reference and trust no file (W7, W8)."""
 
+from array import array
 from datetime import date, timedelta
 from pathlib import Path
 
 import duckdb
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from siyu.warehouse.engines.service import _kernel, kernels
-from siyu.warehouse.query.contracts import PERSON_JOINED, FunnelSpec, RetentionSpec, Step
+from siyu.warehouse.query.contracts import FunnelSpec, RetentionSpec, Step
 from tests.warehouse import reference
 from tests.warehouse.histories import (
     BEGIN,
@@ -20,12 +20,16 @@ from tests.warehouse.histories import (
     ZONES,
     answer,
     any_step,
+    everybody,
     histories,
+    joins,
+    known,
     peoples,
     relaxed,
     since_days,
     snapshot_of,
     wheres,
+    with_joins,
 )
 from tests.warehouse.reference import Seen
 
@@ -33,45 +37,6 @@ from tests.warehouse.reference import Seen
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
     return tmp_path_factory.mktemp("kernel")
-
-
-joins = st.sampled_from([{}, {1: 2}, {1: 3, 2: 3}, {4: 1, 3: 1}])
-"""Visitors and the members they turned out to be."""
-
-
-def with_joins(events: list[Seen], joined: dict[int, int]) -> list[Seen]:
-    rest = {"channel": "h5", "page": "", "item_no": 0, "amount_fen": 0, "zone": "", "dwell_ms": 0}
-    return events + [
-        Seen(
-            person=member,
-            at_us=BEGIN_US,
-            number=len(events) + visitor,
-            name=PERSON_JOINED,
-            props={"joined_person_no": visitor},
-            **rest,
-        )
-        for visitor, member in joined.items()
-    ]
-
-
-def as_members(events: list[Seen], joined: dict[int, int]) -> list[Seen]:
-    return [
-        msgspec.structs.replace(event, person=joined.get(event.person, event.person))
-        for event in events
-    ]
-
-
-def everybody(events: list[Seen], joined: dict[int, int]) -> list[Seen]:
-    """What there is of members; that a visitor became one is an event of theirs, too."""
-    return as_members(with_joins(events, joined), joined)
-
-
-def known(spec, joined: dict[int, int]):
-    """Fixed people under the numbers that they have by now."""
-    if not isinstance(spec.people, frozenset):
-        return spec
-    people = frozenset(joined.get(person, person) for person in spec.people)
-    return msgspec.structs.replace(spec, people=people)
 
 
 @relaxed
@@ -180,62 +145,157 @@ def test_W7_W10_compiled_retention_equals_the_reference(
 _kept: list[duckdb.DuckDBPyConnection] = []
 
 
-def stream(*rows: tuple[int, int, int, int], columns: str = "bigint bigint bigint utinyint"):
+def stream(*rows: tuple[int, int, int, int], columns: str = "bigint bigint integer bigint"):
+    """Events (person, moment, name, number)."""
     a, b, c, d = columns.split()
     listed = ", ".join(map(str, rows))
     own = duckdb.connect()  # a stream that is refused is never read to its end
     _kept.append(own)
     return own.sql(
-        f"select p::{a}, t::{b}, n::{c}, 0::bigint, m::{d} from (values {listed}) v(p, t, n, m)"
+        f"""select p::{a} as person_no, t::{b} as at_us, m::{c} as name_id, n::{d} as event_no
+            from (values {listed}) v(p, t, m, n)"""
     ).__arrow_c_stream__()
+
+
+ANY = [0, 100, 0]
+"""A test of nothing but the moment."""
+
+
+def two_steps():
+    """Name 1, then name 2."""
+    kernel = _kernel.funnel(2, 5, False, -1)
+    _kernel.read(kernel, 0, [1, 1, 2, 2], 0, [ANY, ANY])
+    return kernel
+
+
+def counted(*kinds: int):
+    kernel = _kernel.figures(list(kinds), [0] * len(kinds), [0, 0])
+    _kernel.read(kernel, 0, [], 2 ** len(kinds) - 1, [ANY] * len(kinds))
+    return kernel
 
 
 @pytest.mark.parametrize(
     ("rows", "why"),
     [
-        ([(2, 5, 1, 1), (1, 5, 2, 1)], "not in order"),
-        ([(1, 5, 1, 1), (1, 4, 2, 1)], "not in order"),
-        ([(1, 5, 2, 1), (1, 5, 1, 1)], "not in order"),
-        ([(0, 5, 1, 1)], "out of range"),
+        ([(2, 5, 1, 1), (1, 5, 1, 2)], "not in order"),
+        ([(1, 5, 1, 1), (1, 4, 1, 1)], "not in order"),
+        ([(1, 5, 1, 2), (1, 5, 1, 1)], "not in order"),
+        ([(-1, 5, 1, 1)], "out of range"),
         ([(-(2**63), 5, 1, 1)], "out of range"),
         ([(2**63 - 1, 5, 1, 1)], "out of range"),
     ],
 )
 def test_W8_what_a_file_says_is_checked(rows, why):
-    kernel = _kernel.funnel(2, 0, 10, 5, False)
     with pytest.raises(RuntimeError, match=why):
-        _kernel.feed(kernel, stream(*rows), True)
+        _kernel.feed(two_steps(), stream(*rows), True)
+
+
+def test_W8_figures_of_a_person_out_of_range_are_refused():
+    with pytest.raises(RuntimeError, match="out of range"):
+        _kernel.feed(counted(0), stream((2**40, 5, 1, 1)), False)
+
+
+def test_W8_a_sum_beyond_64_bits_is_refused():
+    kernel = _kernel.figures([1], [0], [0, 0])
+    _kernel.read(kernel, 1, [], 1, [ANY])
+    own = duckdb.connect()
+    _kept.append(own)
+    rows = own.sql(
+        f"""select 1::bigint as person_no, 1::bigint as at_us, 1::integer as name_id, {2**62} as x
+            from range(2)"""
+    )
+    with pytest.raises(RuntimeError, match="a sum"):
+        _kernel.feed(kernel, rows.__arrow_c_stream__(), False)
+
+
+def test_W7_days_of_a_month_long_gone_are_refused():
+    kernel = _kernel.figures([4], [0], [0, 0])
+    day = 86_400_000_000
+    _kernel.read(kernel, 0, [], 1, [[0, 1_000 * day, 0]])
+    with pytest.raises(RuntimeError, match="not in order"):
+        _kernel.feed(kernel, stream((1, 100 * day, 1, 1), (1, 36 * day, 1, 2)), False)
+
+
+def test_W8_names_that_nobody_knows_are_nobodys_step():
+    kernel = two_steps()
+    _kernel.feed(kernel, stream((1, 1, -5, 1), (1, 2, 2**31 - 1, 2), (0, 3, 1, 3)), True)
+    assert set(_kernel.tally(kernel)[16::24]) == {0}
 
 
 @pytest.mark.parametrize(
-    "columns", ["integer bigint bigint utinyint", "bigint bigint bigint smallint"]
+    "columns",
+    ["integer bigint integer bigint", "bigint bigint bigint bigint", "bigint bigint integer int"],
 )
 def test_W8_columns_of_another_type_are_refused(columns):
     with pytest.raises(RuntimeError, match="expected"):
-        _kernel.feed(
-            _kernel.funnel(2, 0, 10, 5, False), stream((1, 1, 1, 1), columns=columns), True
-        )
+        _kernel.feed(two_steps(), stream((1, 1, 1, 1), columns=columns), True)
 
 
 def test_W8_a_missing_value_is_refused():
-    rows = duckdb.sql("select 1::bigint, null::bigint, 1::bigint, 0::bigint, 1::utinyint")
+    own = duckdb.connect()
+    _kept.append(own)
+    rows = own.sql("select 1::bigint as person_no, null::bigint as at_us, 1::integer as name_id")
     with pytest.raises(RuntimeError, match="not what it should be"):
-        _kernel.feed(_kernel.funnel(2, 0, 10, 5, False), rows.__arrow_c_stream__(), True)
+        _kernel.feed(two_steps(), rows.__arrow_c_stream__(), True)
+
+
+def fresh():
+    return _kernel.funnel(2, 1, False, -1)
+
+
+def numbers(*some: int) -> bytes:
+    return array("q", some).tobytes()
 
 
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: _kernel.funnel(9, 0, 1, 1, False),
-        lambda: _kernel.funnel(2, 0, 1, -1, False),
+        lambda: _kernel.funnel(9, 1, False, -1),
+        lambda: _kernel.funnel(2, -1, False, -1),
+        lambda: _kernel.funnel(2, 1, False, -2),
         lambda: _kernel.retention(0, 1, [1], False, [0, 0], 3),
         lambda: _kernel.retention(1, 0, [1], False, [0, 0], 0),
         lambda: _kernel.retention(0, 1, [1] * 65, False, [0, 0], 0),
         lambda: _kernel.retention(0, 1, [1], False, [0], 0),
-        lambda: _kernel.join(_kernel.funnel(2, 0, 1, 1, False), [1, 2], [3]),
-        lambda: _kernel.join(_kernel.funnel(2, 0, 1, 1, False), [-1], [3]),
-        lambda: _kernel.only(_kernel.funnel(2, 0, 1, 1, False), [0]),
-        lambda: _kernel.waits(_kernel.funnel(2, 0, 1, 1, False), [1]),
+        lambda: _kernel.figures([], [], [0, 0]),
+        lambda: _kernel.figures([6], [0], [0, 0]),
+        lambda: _kernel.figures([0] * 63, [0] * 63, [0, 0]),
+        lambda: _kernel.figures([0], [64], [0, 0]),
+        lambda: _kernel.read(two_steps(), 0, [], 0, [ANY, ANY]),
+        lambda: _kernel.read(fresh(), 0, [], 0, [ANY]),
+        lambda: _kernel.read(fresh(), 65, [], 0, [ANY, ANY]),
+        lambda: _kernel.read(fresh(), 0, [1], 0, [ANY, ANY]),
+        lambda: _kernel.read(fresh(), 0, [-1, 1], 0, [ANY, ANY]),
+        lambda: _kernel.read(fresh(), 0, [2**40, 1], 0, [ANY, ANY]),
+        lambda: _kernel.read(fresh(), 0, [1, 4], 0, [ANY, ANY]),
+        lambda: _kernel.read(fresh(), 0, [], 4, [ANY, ANY]),
+        lambda: _kernel.read(fresh(), 0, [], 0, [ANY, [0, 1]]),
+        lambda: _kernel.read(fresh(), 0, [], 0, [ANY, [0, 1, 1]]),
+        lambda: _kernel.read(fresh(), 0, [], 0, [ANY, [0, 1, 1, 0, 0]]),
+        lambda: _kernel.read(fresh(), 1, [], 0, [ANY, [0, 1, 1, 0, 2**62, 1, 1]]),
+        lambda: _kernel.read(fresh(), 1, [], 0, [ANY, [0, 1, 1, 0, 1, 1, 1, 1]]),
+        lambda: _kernel.read(_kernel.funnel(2, 1, False, 0), 0, [], 0, [ANY, ANY]),
+        lambda: _kernel.read(_kernel.figures([1], [1], [0, 0]), 1, [], 0, [ANY]),
+        lambda: _kernel.feed(fresh(), stream((1, 1, 1, 1)), True),
+        lambda: _kernel.join(fresh(), [1, 2], [3]),
+        lambda: _kernel.join(fresh(), [-1], [3]),
+        lambda: _kernel.only(fresh(), numbers(0)),
+        lambda: _kernel.only(fresh(), b"1"),
+        lambda: _kernel.waits(fresh(), [1]),
+        lambda: _kernel.tally(counted(0)),
+        lambda: _kernel.table(fresh(), 0, 1),
+        lambda: _kernel.table(counted(0), -1, 1),
+        lambda: _kernel.top(counted(0), 1, 5),
+        lambda: _kernel.walked(counted(0), 0, fresh()),
+        lambda: _kernel.walked(counted(5), 0, counted(0)),
+        lambda: _kernel.fitting(counted(0), []),
+        lambda: _kernel.fitting(counted(0), [0, 1, 0, 0]),
+        lambda: _kernel.fitting(counted(0), [0, 0, 3, 0]),
+        lambda: _kernel.fitting(counted(0), [1, 1, 0, 0]),
+        lambda: _kernel.fitting(counted(0), [0, 0, 0, 0, 0, 0, 0, 0]),
+        lambda: _kernel.fitting(counted(0), [0, 0, 0, 0, 1, 2, 0, 0]),
+        lambda: _kernel.fitting(counted(0), [3, 0, 0, 0]),
+        lambda: _kernel.fitting(counted(0), [0, 0, 0]),
     ],
 )
 def test_a_kernel_of_nonsense_cannot_be_made(make):

@@ -88,6 +88,16 @@ async def test_visitors_who_turned_out_to_be_the_person_go_too(warehouse, shop):
     assert {person for _, person, _ in on_disk(warehouse) + await in_tail()} == {2}
 
 
+async def test_who_was_parted_again_is_not_erased_with_the_other(warehouse, shop):
+    def joined(member: int, at_us: int):
+        return event(member, at_us, PERSON_JOINED, props={"joined_person_no": 4})
+
+    await write(Batch(source=1, batch_key=uuid4(), events=[joined(1, START_US), event(4)]))
+    await compaction.compact()
+    await write(Batch(source=1, batch_key=uuid4(), events=[joined(4, START_US + 1)]))
+    assert await compaction.ask_erasure(TEA, 1, System()) == [1]
+
+
 async def test_an_erasure_is_not_done_while_a_reader_keeps_a_partition(warehouse, shop):
     await write(batch(7))
     await compaction.ask_erasure(TEA, 3, System())

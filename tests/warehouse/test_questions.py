@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from siyu.warehouse.engines.contracts import Persons
+from siyu.warehouse.engines import service as engines
+from siyu.warehouse.engines.contracts import Persons, Questions
+from siyu.warehouse.engines.service import kernels
 from siyu.warehouse.query.contracts import (
     Count,
     Feature,
@@ -30,7 +32,10 @@ from tests.warehouse.histories import (
     answer,
     any_step,
     days_or_ever,
+    everybody,
     histories,
+    joins,
+    known,
     peoples,
     relaxed,
     segments,
@@ -38,6 +43,7 @@ from tests.warehouse.histories import (
     snapshot_of,
     sums,
     wheres,
+    with_joins,
 )
 
 cuts = st.integers(0, 3)
@@ -63,12 +69,26 @@ def folder(tmp_path_factory) -> Path:
 
 
 @relaxed
-@given(events=histories, cut=cuts, segment=segments, after=st.integers(0, 2), limit=limits)
-def test_segment_equals_the_reference(folder, events, cut, segment, after, limit):
-    spec = PersonsOf(segment=segment, after=after, limit=limit)
-    [found] = answer(snapshot_of(events, folder, cut), persons=spec)
-    people = sorted(reference.segment(segment, events))
-    assert found == Persons(len(people), [n for n in people if n > after][:limit])
+@given(
+    events=histories,
+    cut=cuts,
+    joined=joins,
+    some=st.lists(segments, min_size=1, max_size=3),
+    after=st.integers(0, 2),
+    limit=limits,
+    compiled=st.booleans(),
+)
+def test_W10_segments_equal_the_reference(
+    folder, events, cut, joined, some, after, limit, compiled
+):
+    specs = tuple(PersonsOf(segment=segment, after=after, limit=limit) for segment in some)
+    snapshot = snapshot_of(with_joins(events, joined), folder, cut)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kernels, "COMPILED", compiled and kernels.COMPILED)
+        answers = engines.answer(Questions(persons=specs), snapshot)
+    for segment, found in zip(some, answers.persons, strict=True):
+        people = sorted(reference.segment(segment, everybody(events, joined)))
+        assert found == Persons(len(people), [n for n in people if n > after][:limit])
 
 
 @relaxed
@@ -95,10 +115,16 @@ def test_segment_equals_the_reference(folder, events, cut, segment, after, limit
         limit=limits,
         **common,
     ),
+    joined=joins,
+    parts=st.sampled_from([1, 3]),
+    compiled=st.booleans(),
 )
-def test_features_equal_the_reference(folder, events, cut, spec):
-    [found] = answer(snapshot_of(events, folder, cut), features=spec)
-    assert found == reference.features(spec, events)
+def test_W10_features_equal_the_reference(folder, events, cut, spec, joined, parts, compiled):
+    snapshot = snapshot_of(with_joins(events, joined), folder, cut, parts)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kernels, "COMPILED", compiled and kernels.COMPILED)
+        [found] = answer(snapshot, features=spec)
+    assert found == reference.features(known(spec, joined), everybody(events, joined))
 
 
 @relaxed

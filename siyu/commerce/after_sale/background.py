@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from datetime import timedelta
+from uuid import UUID
 
 from siyu.commerce.after_sale import queries, service
 from siyu.commerce.after_sale.service.pictures import KEPT_FOR
@@ -11,8 +12,9 @@ from siyu.kernel import clock
 from siyu.kernel.db import Tx, system_transaction, transaction
 from siyu.kernel.errors import Busy, SiyuError
 from siyu.kernel.ids import ShopId
-from siyu.kernel.jobs import every
+from siyu.kernel.jobs import enqueue, every, job
 from siyu.money.payments.contracts import RefundAbnormal
+from siyu.people.privacy.contracts import PersonErased
 
 log = logging.getLogger("siyu.after_sale")
 
@@ -67,3 +69,15 @@ async def forget_pictures() -> None:
         forgotten = await service.forget_pictures(tx, clock.now() - KEPT_FOR)
     for picture in forgotten:
         await asyncio.to_thread(service.drop_files, picture.shop_id, picture.picture_id)
+
+
+async def on_person_erased(tx: Tx, event: PersonErased) -> None:
+    """Take away an erased person's evidence pictures; the files go when that is committed."""
+    for one in await service.forget_member_pictures(tx, event.member_id):
+        enqueue(tx, drop_picture, picture_id=str(one.picture_id))
+
+
+@job("after_sale.drop_picture")
+async def drop_picture(shop_id: int, picture_id: str) -> None:
+    """Remove the file of a picture whose row is gone."""
+    await asyncio.to_thread(service.drop_files, shop_id, UUID(picture_id))

@@ -64,10 +64,13 @@ class RejectBody(_Body, frozen=True):
 
 
 class InspectBody(_Body, frozen=True):
-    """What came back. `restock` null: not accepted, and `text` says why."""
+    """What came back. `restock` null: not accepted, and `text` says why. `warehouse_id`: where
+    sellable goods lie now, null: where they were sold from.
+    """
 
     restock: Restock | None
     text: Text = ""
+    warehouse_id: UUID | None = None
 
 
 class StaffSayBody(_Body, frozen=True):
@@ -300,7 +303,14 @@ async def receive_goods(
 ) -> StaffCaseView:
     """Say what came back: sellable, damaged, or not accepted."""
     async with transaction(staff.shop_id) as tx:
-        case = await service.inspect_goods(tx, staff, case_id, restock=data.restock, text=data.text)
+        case = await service.inspect_goods(
+            tx,
+            staff,
+            case_id,
+            restock=data.restock,
+            text=data.text,
+            warehouse_id=data.warehouse_id,
+        )
         return await _view(tx, case, request)
 
 

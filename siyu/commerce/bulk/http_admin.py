@@ -44,20 +44,26 @@ NEEDS = {
 
 
 class StartTaskBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Which column, from 0, holds what; `source`: of orders, the system they come from."""
+    """Which column, from 0, holds what; `source`: of orders, the system they come from;
+    `warehouse_id`: where stock was counted, null: in the default warehouse.
+    """
 
     mapping: Annotated[
         dict[str, Annotated[int, Meta(ge=0, le=99)]], Meta(min_length=1, max_length=40)
     ]
     is_dry_run: bool
     source: Annotated[str, Meta(min_length=1, max_length=40, pattern=r"^[a-z0-9_-]+$")] = "import"
+    warehouse_id: UUID | None = None
 
 
 class ExportBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What to write, and in which form."""
+    """What to write, and in which form; `warehouse_id`: of stock, where it lies, null: in the
+    default warehouse.
+    """
 
     kind: TaskKind
     format: TableFormat
+    warehouse_id: UUID | None = None
 
 
 class TaskView(msgspec.Struct, frozen=True):
@@ -75,6 +81,7 @@ class TaskView(msgspec.Struct, frozen=True):
     is_dry_run: bool
     mapping: dict[str, int]
     source: str
+    warehouse_id: UUID | None
     total_lines: int
     done_lines: int
     created_count: int
@@ -117,6 +124,7 @@ def _view(task: Task) -> TaskView:
     return TaskView(
         **{name: getattr(task, name) for name in shared},
         source=task.options.get("source", "import"),
+        warehouse_id=service.place_of(task),
         has_file=not task.kind.is_in and task.state is TaskState.DONE and task.file_bytes > 0,
         can_start=can_start,
         can_repeat=can_start and task.run_no > 0,
@@ -201,7 +209,13 @@ async def start_bulk_task(task_id: UUID, data: StartTaskBody, staff: StaffIdenti
     await _load(staff, task_id)
     async with transaction(staff.shop_id) as tx:
         task = await service.start_task(
-            tx, staff, task_id, data.mapping, data.source, data.is_dry_run
+            tx,
+            staff,
+            task_id,
+            data.mapping,
+            data.source,
+            data.is_dry_run,
+            data.warehouse_id,
         )
         enqueue(tx, background.run_task, task_id=task_id, run_no=task.run_no)
     return _view(task)
@@ -222,7 +236,7 @@ async def start_export(data: ExportBody, staff: StaffIdentity) -> TaskView:
         raise NotFound
     staff.must_have(NEEDS[data.kind])
     async with transaction(staff.shop_id) as tx:
-        task = await service.want_export(tx, staff, data.kind, data.format)
+        task = await service.want_export(tx, staff, data.kind, data.format, data.warehouse_id)
         enqueue(tx, background.run_task, task_id=task.task_id, run_no=task.run_no)
     return _view(task)
 

@@ -22,6 +22,7 @@ from siyu.commerce.catalog.contracts import (
     ProductDraft,
     SkuDraft,
 )
+from siyu.compliance.rulebook.contracts import Draft, Scene
 
 # --- words ------------------------------------------------------------------------------------
 
@@ -273,3 +274,10 @@ def _webp(image: Image.Image) -> bytes:
     out = io.BytesIO()
     image.save(out, "WEBP", quality=82, method=3)
     return out.getvalue()
+
+
+def words_of(draft: ProductDraft) -> Draft:
+    """What customers will read of a product, for the rulebook; addresses inside tags left out."""
+    described = html.unescape(re.sub(r"<[^>]*>", " ", draft.description_html))
+    texts = {"title": draft.title, "subtitle": draft.subtitle, "description": described}
+    return Draft(Scene.PRODUCT, {field: text for field, text in texts.items() if text})

@@ -36,6 +36,7 @@ from siyu.commerce.catalog.contracts import (
     StoredImage,
 )
 from siyu.commerce.inventory import service as inventory
+from siyu.compliance.rulebook import service as rulebook
 from siyu.kernel import clock, config, moment
 from siyu.kernel.audit import Actor, audit
 from siyu.kernel.db import ReadTx, Tx
@@ -133,12 +134,7 @@ async def edit_product(
     living = {sku.sku_id: sku for sku in await queries.list_skus(tx, product_id)}
     await queries.move_product(tx, product_id, _columns(draft))
     after = await _write_parts(
-        tx,
-        actor,
-        product_id=product_id,
-        product_no=head.product_no,
-        draft=draft,
-        living=living,
+        tx, actor, product_id=product_id, product_no=head.product_no, draft=draft, living=living
     )
     old, new = _prices(living.values()), _prices(after)
     changed = [key for key in old | new if old.get(key) != new.get(key)]
@@ -258,8 +254,9 @@ async def _lock(tx: Tx, product_id: UUID) -> ProductHead:
     return head
 
 
-async def _check_named(tx: ReadTx, draft: ProductDraft) -> None:
-    """Raise BadProduct when the draft names a picture or a category that is not of this shop."""
+async def _check_named(tx: Tx, draft: ProductDraft) -> None:
+    """Raise BadProduct for a picture or category not of this shop, RuleBroken for banned words."""
+    await rulebook.must_pass(tx, rules.words_of(draft))
     urls = [*draft.image_urls, *(sku.image_url for sku in draft.skus if sku.image_url)]
     await _check_images(tx, urls)
     if draft.category_id and not await queries.get_category_exists(tx, draft.category_id):

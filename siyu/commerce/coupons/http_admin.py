@@ -119,6 +119,12 @@ class BatchView(msgspec.Struct, frozen=True, kw_only=True):
     updated_at: datetime
 
 
+class BatchRow(BatchView, frozen=True, kw_only=True):
+    """A batch in the list; `used_count` of its coupons are in a paid order."""
+
+    used_count: int
+
+
 class BatchDetail(BatchView, frozen=True, kw_only=True):
     """A batch with what it has done."""
 
@@ -159,12 +165,17 @@ async def list_coupon_batches(
     batch_state: Annotated[BatchState | None, Parameter(query="state")] = None,
     cursor: str | None = None,
     limit: Annotated[int, Parameter(ge=1, le=100)] = 20,
-) -> Page[BatchView]:
+) -> Page[BatchRow]:
     """The batches, newest first."""
     before = decode_cursor(cursor, tuple[UUID])
     async with reading(staff.shop_id) as tx:
         rows = await queries.list_batches(tx, batch_state, before[0] if before else None, limit + 1)
-    return Page.of([_view(row) for row in rows], limit, lambda row: [row.batch_id])
+        used = await queries.count_used(tx, [row.batch_id for row in rows])
+    shown = [
+        BatchRow(**msgspec.structs.asdict(row), used_count=used.get(row.batch_id, 0))
+        for row in rows
+    ]
+    return Page.of(shown, limit, lambda row: [row.batch_id])
 
 
 @post("/coupons", access=WRITE, status_code=201)

@@ -185,6 +185,18 @@ async def list_batches(
     )
 
 
+async def count_used(tx: ReadTx, batch_ids: Sequence[UUID]) -> dict[UUID, int]:
+    """How many coupons of each batch are in a paid order; batches without any are missing."""
+    found = await tx.all(
+        CountRow,
+        """select batch_id, count(*) as had from coupons.claims
+           where shop_id = $1 and batch_id = any ($2::uuid[]) and state = 'used' group by 1""",
+        tx.shop_id,
+        list(batch_ids),
+    )
+    return {row.batch_id: row.had for row in found}
+
+
 async def list_open(tx: ReadTx, issues: Sequence[Issue], limit: int = 100) -> list[Batch]:
     """Batches that give coupons now, in these ways; those that end first come first."""
     return await tx.all(

@@ -254,10 +254,10 @@ async def lock_and_receive(
 
 
 async def lock_and_return(
-    tx: Tx, source: UUID, sold_to: UUID, goods: Mapping[UUID, int], mark: Mark
+    tx: Tx, source: UUID, sold_to: UUID, goods: Mapping[UUID, int], mark: Mark, to: UUID | None
 ) -> list[SkuCount]:
-    """Put returned pieces on hand, once per source and SKU, in the open warehouse which most of
-    those sold to an order left from, else in the default one; what took them.
+    """Put returned pieces on hand, once per source and SKU, in `to`, else in the open warehouse
+    which most of those sold to an order left from, else in the default one; what took them.
 
     Left out: a SKU of which no stock is kept, and what this source brought back before.
     """
@@ -265,7 +265,7 @@ async def lock_and_return(
     return await tx.all(
         SkuCount,
         """with given as materialized (
-             select g.sku_id, g.quantity, coalesce(
+             select g.sku_id, g.quantity, coalesce($10::uuid,
                (select m.warehouse_id from inventory.movements m
                 join inventory.warehouses h
                   on h.shop_id = $1 and h.warehouse_id = m.warehouse_id and h.is_open
@@ -300,6 +300,7 @@ async def lock_and_return(
         mark.reason,
         mark.at,
         sold_to,
+        to,
     )
 
 

@@ -28,8 +28,20 @@ from siyu.money.payments.contracts import (
     RefundSucceeded,
 )
 from siyu.money.points import service as points
+from siyu.people.members import service as members
+from siyu.people.members.contracts import MembersMerged, MergeUndone
 
 log = logging.getLogger("siyu.ordering")
+
+
+async def on_members_merged(tx: Tx, event: MembersMerged) -> None:
+    """Orders follow their buyer, but for those the buyer got a commission for as another person."""
+    await members.follow(tx, "ordering.orders", event.record_ids, but="promoter_id = $3")
+
+
+async def on_merge_undone(tx: Tx, event: MergeUndone) -> None:
+    """Orders go home; those placed since stay with who placed them."""
+    await members.follow(tx, "ordering.orders", event.record_ids, but="promoter_id = $3")
 
 
 async def on_payment_succeeded(tx: Tx, event: PaymentSucceeded) -> None:

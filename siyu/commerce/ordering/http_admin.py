@@ -27,8 +27,9 @@ from siyu.commerce.ordering.contracts import (
     Refundable,
 )
 from siyu.commerce.ordering.queries import OrderFilter, OrderRow, Place
-from siyu.commerce.ordering.service import export, history_store
+from siyu.commerce.ordering.service import counting, export, history_store
 from siyu.commerce.ordering.service.checkout import open_address
+from siyu.commerce.ordering.service.counting import CampaignResult, OrderCounts
 from siyu.commerce.promotions import service as promotions
 from siyu.commerce.promotions.contracts import TraceEntry
 from siyu.kernel import clock
@@ -203,6 +204,24 @@ async def list_orders(
     return Page.of(rows, limit, key=lambda row: [row.placed_at, row.order_id])
 
 
+@get("/orders/counts", access=staff("orders.read"))
+async def count_orders(
+    *,
+    staff: StaffIdentity,
+    q: Search = None,
+    placed_from: datetime | None = None,
+    placed_to: datetime | None = None,
+    kind: OrderKind | None = None,
+    delivery: Delivery | None = None,
+    is_offline: bool | None = None,
+    is_refunded: bool | None = None,
+) -> OrderCounts:
+    """How many of those orders stand where."""
+    wanted = _filter(q, None, kind, placed_from, placed_to, delivery, is_offline, is_refunded)
+    async with reading(staff.shop_id) as tx:
+        return await counting.count_orders(tx, wanted)
+
+
 @get("/orders/{order_id:uuid}", access=staff("orders.read"))
 async def show_order(
     order_id: UUID, staff: StaffIdentity, request: Request[Any, Any, Any]
@@ -222,7 +241,8 @@ async def _load(tx: ReadTx, order_id: UUID, request: Request[Any, Any, Any]) -> 
     chinese = language_of(request.headers.get("accept-language")) == "zh-CN"
     shared = set(StaffOrderView.__struct_fields__) & set(queries.OrderDetail.__struct_fields__)
     return StaffOrderView(
-        **{field: getattr(order, field) for field in shared},
+        **{field: getattr(order, field) for field in shared - {"adjustments"}},
+        adjustments=promotions.word_trace(order.adjustments, chinese=chinese),
         address=_masked(open_address(order.address_sealed)),
         tenders=StaffTendersView(
             *[getattr(order, field) for field in StaffTendersView.__struct_fields__]
@@ -297,7 +317,7 @@ async def pay_offline(
     once: OnceKey,
 ) -> PaidOfflineView:
     """The customer paid at the counter: the order is paid, and the till answers for the money."""
-    async with transaction(staff.shop_id, once=once) as tx:
+    async with transaction(staff.shop_id, once=once, replans=False) as tx:
         order = await service.pay_offline(
             tx, order_id, staff, data.method, data.amount_fen, data.note
         )
@@ -359,6 +379,13 @@ async def simulate_prices(data: SimulationBody, staff: StaffIdentity) -> service
             write, staff, simulation.campaign_id, simulation.version, simulation.cost
         )
     return simulation
+
+
+@get("/campaigns/{campaign_id:uuid}/result", access=staff("prices.read"))
+async def show_campaign_result(campaign_id: UUID, staff: StaffIdentity) -> CampaignResult:
+    """What came of a campaign so far, beside what was expected of it."""
+    async with reading(staff.shop_id) as tx:
+        return await counting.load_result(tx, campaign_id)
 
 
 _MEDIA_TYPES = {
@@ -424,6 +451,7 @@ async def list_refusals(
 
 routes = [
     list_orders,
+    count_orders,
     show_order,
     reveal_address,
     cancel_order,
@@ -434,6 +462,7 @@ routes = [
     show_settings,
     edit_settings,
     simulate_prices,
+    show_campaign_result,
     export_orders,
     list_imports,
     list_refusals,

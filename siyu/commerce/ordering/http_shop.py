@@ -19,7 +19,8 @@ from siyu.commerce.ordering.contracts import (
     OrderStatus,
     Platform,
 )
-from siyu.commerce.ordering.service import cart_store, hot_lane, order_view, quote_view
+from siyu.commerce.ordering.service import cart_store, counting, hot_lane, order_view, quote_view
+from siyu.commerce.ordering.service.counting import OrderCounts
 from siyu.commerce.ordering.service.order_view import OrderSummary, OrderView
 from siyu.commerce.promotions.contracts import MAX_COUPONS
 from siyu.kernel.auth import MemberIdentity
@@ -157,7 +158,7 @@ async def show_cart(member: MemberIdentity) -> service.CartView:
 @post("/cart/lines", access=MEMBER)
 async def add_cart_line(data: LineBody, member: MemberIdentity) -> service.CartView:
     """Put a SKU into the cart, or more of it."""
-    async with transaction(member.shop_id) as tx:
+    async with transaction(member.shop_id, replans=False) as tx:
         return await service.add_to_cart(
             tx, member.member_id, LineAsked(data.sku_id, data.quantity)
         )
@@ -193,10 +194,12 @@ async def select_cart(data: CartSelection, member: MemberIdentity) -> service.Ca
 
 
 @post("/checkout/quote", access=MEMBER)
-async def quote_checkout(data: QuoteBody, member: MemberIdentity) -> quote_view.QuoteView:
+async def quote_checkout(
+    data: QuoteBody, member: MemberIdentity, request: Request[Any, Any, Any]
+) -> quote_view.QuoteView:
     """What a basket costs now, explained to the fen."""
     lines = _asked(data.lines)
-    async with reading(member.shop_id) as tx:
+    async with reading(member.shop_id, replans=False) as tx:
         if data.source == "cart" and not lines:
             cart = await cart_store.list_cart(tx, member.member_id)
             lines = [LineAsked(line.sku_id, line.quantity) for line in cart if line.selected]
@@ -209,7 +212,7 @@ async def quote_checkout(data: QuoteBody, member: MemberIdentity) -> quote_view.
             pickup_store_id=data.pickup_store_id,
             shows_offers=True,
         )
-    return quote_view.show(basket)
+    return quote_view.show(basket, chinese=_chinese(request))
 
 
 def _choice(data: QuoteBody | PlaceOrderBody) -> service.Choice:
@@ -243,7 +246,7 @@ async def place_order(
             )
         )
         return answer  # type: ignore[no-any-return]
-    async with transaction(member.shop_id, once=once) as tx:
+    async with transaction(member.shop_id, once=once, replans=False) as tx:
         placed = await service.place_order(
             tx,
             member,
@@ -298,6 +301,13 @@ async def list_own_orders(
         limit,
         key=lambda order: [order.placed_at, order.order_id],
     )
+
+
+@get("/orders/counts", access=MEMBER)
+async def count_own_orders(member: MemberIdentity) -> OrderCounts:
+    """How many own orders stand where."""
+    async with reading(member.shop_id) as tx:
+        return await counting.count_own(tx, member.member_id)
 
 
 @get("/orders/{order_id:uuid}", access=MEMBER)
@@ -411,6 +421,7 @@ routes = [
     show_own_order,
     cancel_own_order,
     confirm_receipt,
+    count_own_orders,
     buy_again,
     pay_order,
     sync_payment,

@@ -414,7 +414,7 @@ from ordering.orders o cross join lateral (
   from ordering.order_lines l where l.shop_id = o.shop_id and l.order_id = o.order_id) l"""
 
 
-def _matching(args: list[Any], wanted: OrderFilter) -> str:
+def matching(args: list[Any], wanted: OrderFilter) -> str:
     """The condition on `o`; a title is matched by its beginning in any line."""
     title = wanted.title_prefix and title_key(wanted.title_prefix)
     where = filters(
@@ -441,7 +441,7 @@ async def list_orders(
 ) -> list[OrderRow]:
     """The console's list, newest first."""
     args: list[Any] = [tx.shop_id, limit]
-    where = f"o.shop_id = $1 and {_matching(args, wanted)} and {below(args, after)}"
+    where = f"o.shop_id = $1 and {matching(args, wanted)} and {below(args, after)}"
     return await tx.all(
         OrderRow,
         f"{_ROW} where {where} order by o.placed_at desc, o.order_id desc limit $2",
@@ -476,7 +476,7 @@ class ExportLine(msgspec.Struct, frozen=True, kw_only=True):
 def stream_export(tx: ReadTx, wanted: OrderFilter) -> AsyncIterator[ExportLine]:
     """Lines of the matching orders, newest order first, through a cursor."""
     args: list[Any] = [tx.shop_id]
-    where = f"o.shop_id = $1 and {_matching(args, wanted)}"
+    where = f"o.shop_id = $1 and {matching(args, wanted)}"
     return tx.stream(
         ExportLine,
         f"""select o.order_no, o.kind, o.source, o.status, o.person_no, o.placed_at, o.paid_at,

@@ -121,10 +121,12 @@ def delivery_of(skus: Iterable[SkuForSale], *, is_collected: bool = False) -> De
 
 
 def may_confirm(status: OrderStatus, delivery: Delivery) -> bool:
-    """Whether the customer may say "I have it": shipped goods, or a service once paid."""
-    return status is OrderStatus.SHIPPED or (
-        status is OrderStatus.PAID and delivery is Delivery.SERVE
-    )
+    """Whether the customer may say "I have it": shipped goods, or a service once paid. Of a gift
+    that is for those to say who have it.
+    """
+    if delivery is Delivery.SERVE:
+        return status in (OrderStatus.PAID, OrderStatus.SHIPPED)
+    return status is OrderStatus.SHIPPED and delivery is not Delivery.GIFT
 
 
 def order_number(random_bytes: bytes) -> str:

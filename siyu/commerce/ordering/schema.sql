@@ -62,6 +62,7 @@ create table ordering.orders (
   coupons jsonb not null default '{}',
   is_offline boolean not null default false,
   is_first boolean not null default false,
+  home_id uuid,
   primary key (shop_id, order_id),
   constraint order_no_taken unique (shop_id, order_no),
   constraint refunded_within_paid check (refunded_fen between 0 and paid_fen),
@@ -94,7 +95,9 @@ comment on column ordering.orders.promoter_id is 'The member who brought this or
 comment on column ordering.orders.refunded_fen is 'What was given back or is being given back, shipping included.';
 comment on column ordering.orders.receipt_due_at is 'When a shipped order counts as received.';
 comment on column ordering.orders.is_first is 'Some of its price is for a member''s first order only: a member has one such order.';
-create unique index order_first_once on ordering.orders (shop_id, member_id)
+comment on column ordering.orders.home_id is 'The record of the buyer that placed it, when a merge gave it to another; null: member_id.';
+create index order_home on ordering.orders (shop_id, home_id) where home_id is not null;
+create unique index order_first_once on ordering.orders (shop_id, coalesce(home_id, member_id))
   where is_first and status <> 'cancelled';
 create unique index order_external on ordering.orders (shop_id, external_key) where external_key is not null;
 create index order_placed on ordering.orders (shop_id, placed_at desc, order_id desc);
@@ -253,6 +256,7 @@ create table ordering.notes (
 comment on table ordering.notes is 'What staff tell each other about an order; the customer never sees it, and it is never edited.';
 select kernel.tenant_table('ordering.notes');
 revoke update, delete on ordering.notes from siyu_app;
+grant update (content) on ordering.notes to siyu_app;  -- an erased person takes their words along
 
 create table ordering.buyers (
   shop_id int not null,

@@ -317,7 +317,8 @@ class TraceEntry(msgspec.Struct, frozen=True):
     total.
 
     `rule`: list_price, member_price, fixed_price, timed_price, threshold, coupon, points or
-    shipping; `rule_id`: the campaign, the coupon's claim, or the shipping template.
+    shipping; `rule_id`: the campaign, the coupon's claim, or the shipping template. `label`: what
+    the merchant called it; of the built-in rules in Chinese, or as `wording.word_trace` says it.
     """
 
     rule: str

@@ -1,9 +1,10 @@
 """The merchant's side of prices: campaigns, shipping templates, floor, and trying them out."""
 
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
+from litestar import Request
 from litestar.params import Parameter
 from msgspec import Meta
 
@@ -14,7 +15,6 @@ from siyu.commerce.promotions.contracts import (
     BadPromotion,
     Buyer,
     PricedLine,
-    PromotionNotFound,
     Region,
     ShippingPlan,
     TraceEntry,
@@ -25,6 +25,7 @@ from siyu.kernel import clock
 from siyu.kernel.auth import StaffIdentity
 from siyu.kernel.db import ReadTx, reading, transaction
 from siyu.kernel.http import Page, decode_cursor, delete, get, post, put, staff
+from siyu.kernel.i18n import language_of
 
 READ, WRITE = staff("prices.read"), staff("prices.write")
 Limit = Annotated[int, Parameter(ge=1, le=100)]
@@ -150,13 +151,6 @@ class PriceSettings(Settings, frozen=True, forbid_unknown_fields=True):
 # --- campaigns --------------------------------------------------------------------------------
 
 
-async def _campaign(tx: ReadTx, campaign_id: UUID) -> Campaign:
-    found = await queries.get_campaign(tx, campaign_id, clock.now())
-    if found is None:
-        raise PromotionNotFound
-    return found
-
-
 @get("/campaigns", access=READ)
 async def list_campaigns(
     staff: StaffIdentity, phase: Phase | None = None, cursor: str | None = None, limit: Limit = 20
@@ -174,14 +168,14 @@ async def list_campaigns(
 async def create_campaign(staff: StaffIdentity, data: CampaignDraft) -> Campaign:
     """Write a campaign; it is a draft until it is started."""
     async with transaction(staff.shop_id) as tx:
-        return await _campaign(tx, await service.create_campaign(tx, staff, data))
+        return await service.get_campaign(tx, await service.create_campaign(tx, staff, data))
 
 
 @get("/campaigns/{campaign_id:uuid}", access=READ)
 async def get_campaign(staff: StaffIdentity, campaign_id: UUID) -> CampaignDetail:
     """A campaign, with what it would have cost if that was simulated."""
     async with reading(staff.shop_id) as tx:
-        found = await _campaign(tx, campaign_id)
+        found = await service.get_campaign(tx, campaign_id)
         names = await service.load_names(tx, found.terms)
     return CampaignDetail(**msgspec.structs.asdict(found), names=names)
 
@@ -191,7 +185,7 @@ async def edit_campaign(staff: StaffIdentity, campaign_id: UUID, data: CampaignE
     """Replace a campaign that does not run; 409 when somebody else was first."""
     async with transaction(staff.shop_id) as tx:
         await service.edit_campaign(tx, staff, campaign_id, data.draft(), data.version)
-        return await _campaign(tx, campaign_id)
+        return await service.get_campaign(tx, campaign_id)
 
 
 @delete("/campaigns/{campaign_id:uuid}", access=WRITE)
@@ -208,7 +202,7 @@ async def start_campaign(staff: StaffIdentity, campaign_id: UUID, data: StartBod
     """Let a campaign run whose cost was simulated, or say why it runs without."""
     async with transaction(staff.shop_id) as tx:
         await service.start_campaign(tx, staff, campaign_id, data.version, data.waiver)
-        return await _campaign(tx, campaign_id)
+        return await service.get_campaign(tx, campaign_id)
 
 
 @post("/campaigns/{campaign_id:uuid}/pause", access=WRITE)
@@ -216,7 +210,7 @@ async def pause_campaign(staff: StaffIdentity, campaign_id: UUID) -> Campaign:
     """Take a campaign's effect away; it may be edited and started again."""
     async with transaction(staff.shop_id) as tx:
         await service.pause_campaign(tx, staff, campaign_id)
-        return await _campaign(tx, campaign_id)
+        return await service.get_campaign(tx, campaign_id)
 
 
 @post("/campaigns/{campaign_id:uuid}/end", access=WRITE)
@@ -224,11 +218,13 @@ async def end_campaign(staff: StaffIdentity, campaign_id: UUID) -> Campaign:
     """End a campaign for good."""
     async with transaction(staff.shop_id) as tx:
         await service.end_campaign(tx, staff, campaign_id)
-        return await _campaign(tx, campaign_id)
+        return await service.get_campaign(tx, campaign_id)
 
 
 @post("/price-previews", access=READ)
-async def preview_prices(staff: StaffIdentity, data: PreviewBody) -> Preview:
+async def preview_prices(
+    staff: StaffIdentity, data: PreviewBody, request: Request[Any, Any, Any]
+) -> Preview:
     """Price a sample basket with a campaign as it stands in the editor; nothing is written."""
     wanted = {line.sku_id: line.quantity for line in data.lines}
     if len(wanted) < len(data.lines):
@@ -255,7 +251,9 @@ async def preview_prices(staff: StaffIdentity, data: PreviewBody) -> Preview:
         quote.discount_fen,
         quote.shipping_fen,
         quote.total_fen,
-        quote.trace,
+        service.word_trace(
+            quote.trace, chinese=language_of(request.headers.get("accept-language")) == "zh-CN"
+        ),
         gifts,
         quote.undelivered,
     )

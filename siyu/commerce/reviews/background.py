@@ -1,12 +1,14 @@
 """What the worker runs for reviews."""
 
 import asyncio
+from uuid import UUID
 
 from siyu.commerce.reviews import service
 from siyu.commerce.reviews.service.pictures import KEPT_FOR
 from siyu.kernel import clock
-from siyu.kernel.db import system_transaction
-from siyu.kernel.jobs import every
+from siyu.kernel.db import Tx, system_transaction
+from siyu.kernel.jobs import enqueue, every, job
+from siyu.people.privacy.contracts import PersonErased
 
 
 @every("23 20 * * *")
@@ -16,3 +18,15 @@ async def forget_pictures() -> None:
         forgotten = await service.forget_pictures(tx, clock.now() - KEPT_FOR)
     for picture in forgotten:
         await asyncio.to_thread(service.drop_files, picture.shop_id, picture.picture_id)
+
+
+async def on_person_erased(tx: Tx, event: PersonErased) -> None:
+    """Take away what an erased person said and showed; the files go when that is committed."""
+    for picture in await service.forget_member(tx, event.member_id):
+        enqueue(tx, drop_picture, picture_id=str(picture.picture_id))
+
+
+@job("reviews.drop_picture")
+async def drop_picture(shop_id: int, picture_id: str) -> None:
+    """Remove the files of a picture whose row is gone."""
+    await asyncio.to_thread(service.drop_files, shop_id, UUID(picture_id))

@@ -10,7 +10,6 @@ none; no table, event or answer here holds where a gift goes, so the giver canno
 costs more than the cap, or stands in an excluded category, can be neither marked nor given.
 
 Orders are placed and refunded by calling `ordering`; parcels are asked of `fulfilment`. Emits
-`gifting.gift_opened`, `gift_accepted`, `gift_expired`, `gift_refunded`, `gift_swapped`. Hears
-`ordering.order_paid`, `order_cancelled`, `order_refund_started`, `order_refunded`,
-`order_refund_undone`. Called by the shop and the console.
+`gifting.gift_opened`, `gift_accepted`, `gift_expired`, `gift_refunded`, `gift_swapped`,
+`gift_received`, `gift_returned`. Hears what becomes of its orders (`app/event_map.py`).
 """

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from siyu.commerce.ordering.contracts import (
     OrderCancelled,
+    OrderCompleted,
     OrderPaid,
     OrderRefunded,
     OrderRefundStarted,
@@ -16,8 +17,9 @@ from siyu.kernel import clock
 from siyu.kernel.db import Tx, system_transaction, transaction
 from siyu.kernel.errors import Busy, SiyuError
 from siyu.kernel.ids import ShopId
-from siyu.kernel.jobs import every, for_each
+from siyu.kernel.jobs import enqueue, every, for_each, job
 from siyu.money.payments.contracts import Purpose, RefundAbnormal
+from siyu.people.privacy.contracts import PersonErased
 
 _AT_ONCE = 200
 
@@ -30,6 +32,11 @@ async def on_order_paid(tx: Tx, event: OrderPaid) -> None:
 async def on_order_cancelled(tx: Tx, event: OrderCancelled) -> None:
     """An order that nobody paid is no gift."""
     await service.close_gift(tx, event.order_id)
+
+
+async def on_order_completed(tx: Tx, event: OrderCompleted) -> None:
+    """The days to receipt are over: what was sent has arrived."""
+    await service.receive_by_order(tx, event.order_id, event.completed_at)
 
 
 async def on_order_refund_started(tx: Tx, event: OrderRefundStarted) -> None:
@@ -90,3 +97,15 @@ async def forget_voices() -> None:
         gone = await service.forget_voices(tx, clock.now() - KEPT_FOR)
     for voice in gone:
         await asyncio.to_thread(service.drop_file, voice.shop_id, voice.voice_id)
+
+
+async def on_person_erased(tx: Tx, event: PersonErased) -> None:
+    """Take away an erased person's voice greetings; the files go when that is committed."""
+    for one in await service.forget_member_voices(tx, event.member_id):
+        enqueue(tx, drop_voice, voice_id=str(one.voice_id))
+
+
+@job("gifting.drop_voice")
+async def drop_voice(shop_id: int, voice_id: str) -> None:
+    """Remove the file of a voice whose row is gone."""
+    await asyncio.to_thread(service.drop_file, shop_id, UUID(voice_id))

@@ -19,6 +19,8 @@ MAX_VOICE_BYTES = 1_000_000
 MAX_VOICE_SECONDS = 60
 MAX_KITS = 20
 MAX_MARKED = 500
+MAX_REASON = 80
+MAX_MESSAGE = 300
 
 Blessing = Annotated[str, Meta(max_length=MAX_BLESSING)]
 Scene = Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,32}$")]
@@ -121,7 +123,11 @@ class Gift(msgspec.Struct, frozen=True):
 
 
 class Share(msgspec.Struct, frozen=True):
-    """One piece of a gift. Once swapped, `sent_sku_id` and `sent_title` are what goes instead."""
+    """One piece of a gift. Once swapped, `sent_sku_id` and `sent_title` are what goes instead.
+
+    `received_at`: when its receiver had it. `returned_id`: the refund by which the shop gave its
+    money back though it was accepted.
+    """
 
     gift_id: UUID
     share_no: int
@@ -137,11 +143,14 @@ class Share(msgspec.Struct, frozen=True):
     consignment_id: UUID | None
     sent_sku_id: UUID | None
     sent_title: str | None
+    received_at: datetime | None
+    returned_id: UUID | None
 
 
 class GiftRefund(msgspec.Struct, frozen=True):
-    """Money of shares that ended; `trouble` says why it is not there yet (an error's code, or
-    `closed`: finance gave it up, and staff say when it is asked for again).
+    """Money of shares that ended, or of one that the shop gave back (`reason`); `trouble` says why
+    it is not there yet (an error's code, or `closed`: finance gave it up, and staff say when it is
+    asked for again).
     """
 
     refund_id: UUID
@@ -152,6 +161,24 @@ class GiftRefund(msgspec.Struct, frozen=True):
     ended_by: EndedBy
     due_at: datetime | None
     trouble: str | None
+    reason: str | None
+
+
+class Author(StrEnum):
+    """Who speaks about a received gift."""
+
+    RECEIVER = "receiver"
+    SHOP = "shop"
+
+
+class Message(msgspec.Struct, frozen=True):
+    """A question of a share's receiver, or the shop's answer (`said_by`: who of the staff)."""
+
+    share_no: int
+    author: Author
+    said_by: str | None
+    content: str
+    said_at: datetime
 
 
 class Voice(msgspec.Struct, frozen=True):
@@ -344,6 +371,30 @@ class CancelRefused(Conflict):
     en = "The gift cannot be cancelled now"
 
 
+class NotArrived(Conflict):
+    """It has not left yet."""
+
+    code = "gifting.not_arrived"
+    zh = "礼物还没有发货"
+    en = "The gift has not been sent yet"
+
+
+class ReturnRefused(Conflict):
+    """It was not accepted, or its money went back before."""
+
+    code = "gifting.return_refused"
+    zh = "这一份还没有人领取，或已经退款"
+    en = "Nobody accepted this piece, or its money went back already"
+
+
+class TooManyMessages(Conflict):
+    """A receiver, or the shop, has said enough about one share."""
+
+    code = "gifting.too_many_messages"
+    zh = "留言次数过多，请电话联系商家"
+    en = "Too many messages, please call the shop"
+
+
 class SwapRefused(Conflict):
     """`why`: in_stock, price, not_giftable, swapped."""
 
@@ -405,6 +456,29 @@ class GiftRefunded(Event, frozen=True):
     amount_fen: int
     product_no: int
     share_count: int
+
+
+class GiftReceived(Event, frozen=True):
+    """A receiver has what was given, by their own word or by time."""
+
+    name: ClassVar[str] = "gifting.gift_received"
+    gift_id: UUID
+    share_no: int
+    person_no: int
+    product_no: int
+
+
+class GiftReturned(Event, frozen=True):
+    """The shop gives the giver (`person_no`) back what an accepted piece cost; the refund itself is
+    told by `GiftRefunded`. `amount_fen`: the piece's list price.
+    """
+
+    name: ClassVar[str] = "gifting.gift_returned"
+    gift_id: UUID
+    share_no: int
+    person_no: int
+    amount_fen: int
+    product_no: int
 
 
 class GiftSwapped(Event, frozen=True):

@@ -11,12 +11,16 @@ from siyu.commerce.catalog import service as catalog
 from siyu.growth.gifting import queries, rules, service
 from siyu.growth.gifting.contracts import (
     MAX_KITS,
+    MAX_MESSAGE,
+    MAX_REASON,
+    MAX_SHARES,
     EndedBy,
     GiftKind,
     GiftNotFound,
     GiftRefund,
     GiftSettings,
     Kit,
+    Message,
     ShareState,
     Standing,
     Theme,
@@ -60,10 +64,25 @@ class GiftShareRow(msgspec.Struct, frozen=True):
     ended_by: EndedBy | None
     sent_title: str | None
     consignment_id: UUID | None
+    received_at: datetime | None
+    returned_id: UUID | None
+
+
+class ReturnBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`reason` stands in the giver's refund; `restock`: a piece that had left is back on hand."""
+
+    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_REASON, pattern=r"\S")]
+    restock: bool = False
+
+
+class AnswerBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What the receiver of a share is told."""
+
+    text: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_MESSAGE, pattern=r"\S")]
 
 
 class GiftDetail(msgspec.Struct, frozen=True):
-    """A gift with its shares and refunds."""
+    """A gift with its shares and refunds, and what receivers and the shop said about it."""
 
     gift_id: UUID
     order_id: UUID
@@ -87,6 +106,7 @@ class GiftDetail(msgspec.Struct, frozen=True):
     accept_before: datetime | None
     shares: list[GiftShareRow]
     refunds: list[GiftRefund]
+    messages: list[Message]
 
 
 class MarkedRow(msgspec.Struct, frozen=True):
@@ -205,6 +225,34 @@ async def ask_refund_again(gift_id: UUID, staff: StaffIdentity) -> AskedAgain:
         return AskedAgain(await service.ask_again_now(tx, gift_id))
 
 
+@post("/gifts/{gift_id:uuid}/shares/{share_no:int}/return", access=staff("after_sale.write"))
+async def return_share(
+    gift_id: UUID,
+    share_no: Annotated[int, Parameter(ge=1, le=MAX_SHARES)],
+    data: ReturnBody,
+    staff: StaffIdentity,
+) -> GiftDetail:
+    """Give the giver back what an accepted piece cost; one that has not left is not sent."""
+    async with transaction(staff.shop_id) as tx:
+        await service.return_share(
+            tx, staff, gift_id, share_no, reason=data.reason, restock=data.restock
+        )
+        return await _detail(tx, gift_id)
+
+
+@post("/gifts/{gift_id:uuid}/shares/{share_no:int}/messages", access=staff("orders.write"))
+async def answer_receiver(
+    gift_id: UUID,
+    share_no: Annotated[int, Parameter(ge=1, le=MAX_SHARES)],
+    data: AnswerBody,
+    staff: StaffIdentity,
+) -> GiftDetail:
+    """Answer the receiver of a share."""
+    async with transaction(staff.shop_id) as tx:
+        await service.answer_receiver(tx, staff, gift_id, share_no, data.text)
+        return await _detail(tx, gift_id)
+
+
 async def _detail(tx: ReadTx, gift_id: UUID) -> GiftDetail:
     gift = await queries.get_gift(tx, gift_id)
     if gift is None:
@@ -226,6 +274,7 @@ async def _detail(tx: ReadTx, gift_id: UUID) -> GiftDetail:
             for one in shares
         ],
         refunds=await queries.list_refunds(tx, [gift_id]),
+        messages=await service.list_messages(tx, gift_id),
     )
 
 
@@ -236,7 +285,7 @@ _OF_GIFT = (
 )  # fmt: skip
 _OF_SHARE = (
     "state", "is_new_customer", "accepted_at", "ended_at", "ended_by", "sent_title",
-    "consignment_id",
+    "consignment_id", "received_at", "returned_id",
 )  # fmt: skip
 
 
@@ -362,4 +411,6 @@ routes = [
     set_kits,
     show_gift,
     ask_refund_again,
+    return_share,
+    answer_receiver,
 ]

@@ -16,6 +16,7 @@ from siyu.commerce.ordering import service as ordering
 from siyu.commerce.ordering.contracts import Platform
 from siyu.growth.gifting import queries, rules, service
 from siyu.growth.gifting.contracts import (
+    MAX_MESSAGE,
     MAX_SHARES,
     MAX_VOICE_BYTES,
     Blessing,
@@ -30,6 +31,7 @@ from siyu.growth.gifting.contracts import (
     VoiceNotFound,
 )
 from siyu.growth.gifting.service import gift_view
+from siyu.growth.gifting.service.aftercare import Notices
 from siyu.growth.gifting.service.gift_view import (
     GivenSummary,
     GivenView,
@@ -103,6 +105,12 @@ class SwapBody(_Body, frozen=True):
     """What is to go instead."""
 
     sku_id: UUID
+
+
+class MessageBody(_Body, frozen=True):
+    """What is wrong with a received gift, or what one wants to know of it."""
+
+    text: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_MESSAGE, pattern=r"\S")]
 
 
 class HallView(msgspec.Struct, frozen=True):
@@ -400,6 +408,33 @@ async def swap_received(
         return tx.answer(await gift_view.show_received(tx, share))
 
 
+@post("/gifts/received/{share_id:uuid}/confirm", access=MEMBER)
+async def confirm_received(share_id: UUID, member: MemberIdentity, once: OnceKey) -> ReceivedView:
+    """Say "I have it". With the last of a gift's pieces its order is completed."""
+    async with transaction(member.shop_id, once=once) as tx:
+        share = await service.confirm_received(tx, member, share_id)
+        return tx.answer(await gift_view.show_received(tx, share))
+
+
+@post("/gifts/received/{share_id:uuid}/messages", access=MEMBER)
+async def ask_shop(
+    share_id: UUID, data: MessageBody, member: MemberIdentity, once: OnceKey
+) -> ReceivedView:
+    """Ask the shop about a received gift, or say what is wrong; the giver does not see it."""
+    async with transaction(member.shop_id, once=once) as tx:
+        share = await service.ask_shop(tx, member, share_id, data.text)
+        return tx.answer(await gift_view.show_received(tx, share))
+
+
+@get("/gifts/notices", access=MEMBER)
+async def show_notices(member: MemberIdentity) -> Notices:
+    """What waits for the member: a gift that nobody took and that ends within six hours, one that
+    was opened and not accepted, a parcel that is not confirmed, money that came back.
+    """
+    async with reading(member.shop_id) as tx:
+        return await service.load_notices(tx, member.member_id)
+
+
 async def _voice_of(tx: ReadTx, gift: Gift) -> Voice:
     if gift.voice_id is None:
         raise VoiceNotFound
@@ -442,4 +477,7 @@ routes = [
     list_received,
     show_received,
     swap_received,
+    confirm_received,
+    ask_shop,
+    show_notices,
 ]

@@ -43,8 +43,9 @@ _GIFT = """gift_id, link_key, order_id, order_no, giver_id, giver_no, kind, stan
   product_no, sku_id, title, option_values, image_url, unit_fen, total_fen, share_count, blessing,
   theme, kit, voice_id, scene, placed_at, paid_at, accept_before"""
 _SHARE = """gift_id, share_no, share_id, state, receiver_id, receiver_no, is_new_customer,
-  accepted_at, ended_at, ended_by, refund_id, consignment_id, sent_sku_id, sent_title"""
-_REFUND = "refund_id, gift_id, state, quantity, amount_fen, ended_by, due_at, trouble"
+  accepted_at, ended_at, ended_by, refund_id, consignment_id, sent_sku_id, sent_title,
+  received_at, returned_id"""
+_REFUND = "refund_id, gift_id, state, quantity, amount_fen, ended_by, due_at, trouble, reason"
 
 
 # --- gifts ------------------------------------------------------------------------------------
@@ -291,6 +292,24 @@ async def move_expired(tx: Tx, gift_id: UUID, refund_id: UUID, ended_by: EndedBy
         clock.shift(),
     )
     return taken
+
+
+async def insert_return(tx: Tx, share: Share, refund_id: UUID, reason: str) -> None:
+    """Note that the money of an accepted share goes back, before it is asked for."""
+    await tx.run(
+        """with noted as (
+             insert into gifting.refunds (shop_id, refund_id, gift_id, state, quantity, ended_by,
+               due_at, reason)
+             values ($1, $4, $2, 'due', 1, 'staff', clock_timestamp() + $5, $6))
+           update gifting.shares set returned_id = $4
+           where shop_id = $1 and gift_id = $2 and share_no = $3""",
+        tx.shop_id,
+        share.gift_id,
+        share.share_no,
+        refund_id,
+        clock.shift(),
+        reason,
+    )
 
 
 async def move_back_by_staff(tx: Tx, gift_id: UUID, refund_id: UUID, quantity: int) -> int:

@@ -148,7 +148,7 @@ STANDARD_KITS = (
 # --- words ------------------------------------------------------------------------------------
 
 
-def clean_blessing(text: str) -> str:
+def clean_blessing(text: str, most: int = MAX_BLESSING) -> str:
     """What is kept of a blessing: visible characters and line breaks, marks of direction and all
     other control characters dropped (F068), at most two breaks in a row, 100 characters.
     """
@@ -158,7 +158,7 @@ def clean_blessing(text: str) -> str:
     )
     while "\n\n\n" in seen:
         seen = seen.replace("\n\n\n", "\n\n")
-    return seen.strip()[:MAX_BLESSING]
+    return seen.strip()[:most]
 
 
 def check_kits(kits: Sequence[Kit]) -> None:
@@ -312,6 +312,11 @@ def why_refused(shares: Sequence[Share], member_id: UUID) -> SiyuError:
         return AlreadyAccepted()
     is_all_taken = all(share.state is ShareState.ACCEPTED for share in shares)
     return GiftTaken() if is_all_taken else GiftExpired24h()
+
+
+def is_all_received(shares: Sequence[Share]) -> bool:
+    """Whether nothing of a gift is open: each share was received, or its money goes back."""
+    return all(share.received_at or share.returned_id or share.refund_id for share in shares)
 
 
 def check_swap(

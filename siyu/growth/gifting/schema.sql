@@ -127,11 +127,13 @@ create table gifting.refunds (
   ended_by   text        not null check (ended_by in ('time', 'giver', 'staff')),
   due_at     timestamptz,
   trouble    text        check (length(trouble) <= 60),
+  reason     text        check (length(reason) <= 80),
   primary key (shop_id, refund_id),
   foreign key (shop_id, gift_id) references gifting.gifts (shop_id, gift_id)
 );
 comment on table gifting.refunds is
   'Money of shares that ended. The number stands here before money is asked for, and is asked for again until it is there.';
+comment on column gifting.refunds.reason is 'Why the shop gave the money of an accepted share back.';
 comment on column gifting.refunds.due_at is 'When it is asked for next; null: finance gave it up at WeChat, staff decide.';
 create index refund_of_gift on gifting.refunds (shop_id, gift_id);
 create index refund_due on gifting.refunds (due_at) where state = 'due';
@@ -154,10 +156,16 @@ create table gifting.shares (
   sent_sku_id     uuid,
   sent_title      text,
   share_id        uuid     not null,
+  received_at     timestamptz,
+  returned_id     uuid,
   primary key (shop_id, gift_id, share_no),
   unique (shop_id, share_id),
   foreign key (shop_id, gift_id) references gifting.gifts (shop_id, gift_id),
   foreign key (shop_id, refund_id) references gifting.refunds (shop_id, refund_id) on update cascade,
+  constraint return_of_share foreign key (shop_id, returned_id)
+    references gifting.refunds (shop_id, refund_id) on update cascade,
+  constraint only_accepted_ones_arrive
+    check (state = 'accepted' or (received_at is null and returned_id is null)),
   constraint one_share_per_member unique (shop_id, gift_id, receiver_id),
   constraint accepted_xor_refunded check (
     (state = 'accepted') = (receiver_id is not null)
@@ -168,6 +176,8 @@ create table gifting.shares (
   check (state = 'accepted' or (consignment_id is null and sent_sku_id is null)),
   check ((sent_sku_id is null) = (sent_title is null))
 );
+comment on column gifting.shares.received_at is 'When its receiver had it, by their word or by time.';
+comment on column gifting.shares.returned_id is 'By which refund the shop gave an accepted piece''s money back to the giver.';
 comment on column gifting.shares.share_id is 'What fulfilment knows as the source of the consignment.';
 comment on table gifting.shares is 'One row per piece: waiting, then accepted or on its way back, never both.';
 create index share_of_receiver on gifting.shares (shop_id, receiver_id, accepted_at desc, share_id desc)
@@ -175,6 +185,22 @@ create index share_of_receiver on gifting.shares (shop_id, receiver_id, accepted
 create index share_of_refund on gifting.shares (shop_id, refund_id) where refund_id is not null;
 create index share_waiting on gifting.shares (shop_id, gift_id) where state = 'waiting';
 select kernel.tenant_table('gifting.shares', worker => true);
+
+create table gifting.messages (
+  shop_id    int         not null,
+  message_id uuid        not null,
+  gift_id    uuid        not null,
+  share_no   smallint    not null,
+  author     text        not null check (author in ('receiver', 'shop')),
+  said_by    text,
+  content    text        not null check (length(content) between 1 and 300),
+  said_at    timestamptz not null,
+  primary key (shop_id, gift_id, share_no, message_id),
+  foreign key (shop_id, gift_id, share_no) references gifting.shares (shop_id, gift_id, share_no),
+  check ((author = 'shop') = (said_by is not null))
+);
+comment on table gifting.messages is 'What a receiver asks the shop about a received gift, and its answers; the giver sees none of it.';
+select kernel.tenant_table('gifting.messages');
 
 create table gifting.visits (
   shop_id   int         not null,

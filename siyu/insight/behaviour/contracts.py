@@ -7,6 +7,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
+from siyu.insight.metrics.contracts import Unit
 from siyu.kernel.errors import BadInput, Conflict, NotFound
 from siyu.people.segments.contracts import Body, Filters, Prop, StepBody
 
@@ -83,8 +84,8 @@ class FunnelQuestion(_Question, frozen=True, kw_only=True, tag="funnel"):
 class RetentionQuestion(_Question, frozen=True, kw_only=True, tag="retention"):
     """Who comes back: after the first `birth` ever, `back` in each of the periods after it.
 
-    unit: how long a period is (a month: 30 days), and which births are one cohort. within: up to
-    the end of the period, otherwise on its last day exactly.
+    unit: periods and cohorts are days, weeks from Monday or months of the calendar. within: in any
+    period up to the n-th, otherwise in the n-th itself.
     """
 
     birth: StepBody
@@ -435,11 +436,11 @@ class Board(msgspec.Struct, frozen=True):
 
 
 class DigestLine(msgspec.Struct, frozen=True):
-    """A figure of the day against the day before and the mean of the seven days before it."""
+    """A figure of the catalogue, on the day, the day before, and the mean of the seven before."""
 
     key: str
     label: str
-    unit: Literal["count", "fen"]
+    unit: Unit
     value: int
     before: int
     mean: int

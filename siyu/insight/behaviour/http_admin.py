@@ -181,8 +181,9 @@ async def show_vocabulary(staff: StaffIdentity, request: Request[Any, Any, Any])
     async with reading(staff.shop_id) as tx:
         zone = (await shops.get_shop(tx)).time_zone
     last = await service.last_event(staff.shop_id)
+    hidden = await service.speak_of(staff.shop_id)
     events, props, pages = (
-        [Named(key, label) for key, label in service.listed(kind, language)]
+        [Named(key, label) for key, label in service.listed(kind, language) if key not in hidden]
         for kind in ("event", "prop", "page")
     )
     return Vocabulary(events, props, pages, None if last is None else business_day(last, zone))

@@ -128,7 +128,6 @@ ALONG_EVENTS = (
     "ordering.order_paid", "ordering.order_cancelled", "gifting.gift_opened",
 )  # fmt: skip
 LIVE_MINUTES = 30
-PERIOD_DAYS = {"day": 1, "week": 7, "month": 30}
 EDGES: dict[str, tuple[int, ...]] = {
     "times": (2, 3, 4, 5, 6, 11, 21, 51),
     "amount": (1, 5_000, 10_000, 20_000, 50_000, 100_000, 200_000, 500_000),
@@ -265,16 +264,26 @@ def _share(
     )
 
 
+def first_of(on: date, unit: str, plus: int = 0) -> date:
+    """The first day of the day, week or month that a day lies in, or of the one `plus` later."""
+    if unit == "week":
+        return on - timedelta(days=on.weekday() - 7 * plus)
+    if unit == "month":
+        months = on.year * 12 + on.month - 1 + plus
+        return date(months // 12, months % 12 + 1, 1)
+    return on + timedelta(days=plus)
+
+
 def _retention(
     question: RetentionQuestion, span: Span, asked: Asked, common: dict[str, Any]
 ) -> RetentionSpec:
-    days = PERIOD_DAYS[question.unit]
     return RetentionSpec(
+        grain=question.unit,
         birth=question.birth.step(),
         back=question.back.step(),
         first_day=span.first_day,
         last_day=max(span.first_day, min(span.last_day, asked.today)),
-        periods=tuple(n * days for n in range(1, question.periods + 1)),
+        periods=tuple(range(1, question.periods + 1)),
         time_zone=asked.time_zone,
         within=question.within,
         **common,

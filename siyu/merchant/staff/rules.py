@@ -16,7 +16,7 @@ _MANAGER = frozenset({
     "members.write", "members.reveal", "insight.read", "insight.write", "audit.read", "jobs.manage",
     "after_sale.read", "after_sale.write", "reviews.read", "reviews.write", "money.read",
     "money.write", "coupons.read", "coupons.write", "prices.read", "prices.write",
-    "experiments.write",
+    "experiments.write", "compliance.sign",
 })  # fmt: skip
 
 PERMISSIONS: dict[Role, frozenset[str]] = {

@@ -141,6 +141,11 @@ KINDS: Final[dict[str, KindWords]] = {
         "挂账的 {total} 经人工确认，记为销售收入。",
         "{total} in suspense was checked by staff and booked as a sale.",
     ),
+    "parked_apart": KindWords(
+        "超付冻结资金单列", "Frozen money set apart",
+        "超付而留下的 {total} 从订单中单列，等待解冻。",
+        "{total} paid on top and kept is set apart from the order, to be unfrozen.",
+    ),
     # profit sharing
     "commission_accrued": KindWords(
         "计提分账", "Commission accrued",
@@ -243,6 +248,11 @@ KINDS: Final[dict[str, KindWords]] = {
     ),
     "points_expired": KindWords(
         "积分过期", "Points expired", "{total} 过期。", "{total} expired."
+    ),
+    "points_moved": KindWords(
+        "积分随档案转移", "Points moved",
+        "会员档案合并或撤销合并，{total} 随之转移。",
+        "Records of a member were merged or parted; {total} moved with them.",
     ),
     "points_adjusted": KindWords(
         "调整积分", "Points adjusted", "人工调整 {total}。", "{total} were adjusted by staff."

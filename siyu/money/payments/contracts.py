@@ -205,6 +205,18 @@ class PaidAttempt(msgspec.Struct, frozen=True, kw_only=True):
     payer: str | None
 
 
+class Kept(msgspec.Struct, frozen=True, kw_only=True):
+    """Money paid on top of an order that stays with us: a story of its own. `provider_number` is
+    WeChat's transaction_id."""
+
+    person_no: int
+    amount_fen: int
+    merchant: str
+    app: str
+    provider_number: str
+    paid_at: datetime
+
+
 class RefundRow(msgspec.Struct, frozen=True, kw_only=True):
     """A refund as the console shows it.
 

@@ -12,6 +12,7 @@ from siyu.kernel.ids import new_id
 from siyu.money.payments.contracts import (
     AttemptState,
     Channel,
+    Kept,
     PaidAttempt,
     ParkedRow,
     ParkedState,
@@ -282,6 +283,33 @@ async def get_parked(tx: ReadTx, parked_id: UUID) -> Parked | None:
 async def lock_parked(tx: Tx, parked_id: UUID) -> Parked | None:
     """Money in suspense, locked."""
     return await tx.maybe(Parked, f"{_PARKED} for no key update", tx.shop_id, parked_id)
+
+
+async def sum_apart(tx: ReadTx, order_id: UUID) -> int:
+    """What was paid on top of an order and stands frozen beside its own money, fen. What WeChat has
+    sent to the merchant's own card is gone from there."""
+    fen: int = await tx.value(
+        """select coalesce(sum(s.amount_fen), 0)::bigint from payments.suspense s
+           where s.shop_id = $1 and s.order_id = $2 and s.is_shared and s.state <> 'resolved'
+             and not exists (select from payments.refunds r where r.shop_id = s.shop_id
+               and r.parked_id = s.parked_id and r.state <> 'closed'
+               and r.problem = 'AT_MERCHANT')""",
+        tx.shop_id,
+        order_id,
+    )
+    return fen
+
+
+async def get_kept(tx: ReadTx, parked_id: UUID) -> Kept | None:
+    """Money that was parked with one of our payments."""
+    return await tx.maybe(
+        Kept,
+        """select a.person_no, s.amount_fen, s.merchant, a.app, s.provider_number, s.paid_at
+           from payments.suspense s join payments.attempts a using (shop_id, payment_id)
+           where s.shop_id = $1 and s.parked_id = $2""",
+        tx.shop_id,
+        parked_id,
+    )
 
 
 async def move_parked(

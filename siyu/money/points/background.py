@@ -1,13 +1,24 @@
 """What the worker runs for points."""
 
 from siyu.kernel import clock
-from siyu.kernel.db import system_transaction, transaction
+from siyu.kernel.db import Tx, system_transaction, transaction
 from siyu.kernel.ids import ShopId
 from siyu.kernel.jobs import every
 from siyu.merchant.shops import service as shops
 from siyu.money.points import queries, service
+from siyu.people.members.contracts import MembersMerged, MergeUndone
 
 _BATCH = 200
+
+
+async def on_members_merged(tx: Tx, event: MembersMerged) -> None:
+    """Points follow to who stands for the person."""
+    await service.follow_person(tx, event.record_ids)
+
+
+async def on_merge_undone(tx: Tx, event: MergeUndone) -> None:
+    """What is left of the points goes home."""
+    await service.follow_person(tx, event.record_ids)
 
 
 @every("11 * * * *")

@@ -55,6 +55,7 @@ class PointsMovementKind(StrEnum):
     SET_OFF = "set_off"
     EXPIRED = "expired"
     ADJUSTED = "adjusted"
+    MOVED = "moved"
 
 
 class Points(msgspec.Struct, frozen=True, kw_only=True):

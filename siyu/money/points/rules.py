@@ -26,6 +26,7 @@ WORDS: Final[dict[PointsMovementKind, tuple[str, str]]] = {
     ),
     PointsMovementKind.EXPIRED: ("积分过期", "Expired"),
     PointsMovementKind.ADJUSTED: ("商家调整", "Adjusted by the shop"),
+    PointsMovementKind.MOVED: ("会员档案合并或撤销合并", "Records merged, or a merge undone"),
 }
 """What a line of the statement says, in Chinese and English."""
 

@@ -45,14 +45,18 @@ create table points.lots (
   expired bigint not null default 0 check (expired between 0 and points - points_left),
   expires_on date,
   created_at timestamptz not null,
+  home_lot uuid,
   primary key (shop_id, lot_id),
-  foreign key (shop_id, member_id) references points.accounts (shop_id, member_id)
+  foreign key (shop_id, member_id) references points.accounts (shop_id, member_id),
+  foreign key (shop_id, home_lot) references points.lots (shop_id, lot_id)
 );
 comment on table points.lots is
   'Points that came together and end together. What is left may be spent; the first to end goes first.';
 comment on column points.lots.order_id is 'The order that earned them; null: adjusted by staff.';
 comment on column points.lots.expires_on is 'Their last good day; null: they never end.';
 comment on column points.lots.expired is 'Points that ended unspent.';
+comment on column points.lots.home_lot is 'The lot these points were taken from when records of the member were merged; they go back there when the merge is undone.';
+create index lot_home on points.lots (shop_id, home_lot) where home_lot is not null;
 create unique index lot_of_order on points.lots (shop_id, order_id) where order_id is not null;
 create index lot_left on points.lots (shop_id, member_id, expires_on, lot_id)
   where points_left > 0;
@@ -161,7 +165,7 @@ create table points.movements (
   member_id uuid not null,
   movement_no int not null check (movement_no > 0),
   kind text not null check (kind in ('earned', 'spent', 'given_back', 'revoked', 'set_off',
-    'expired', 'adjusted')),
+    'expired', 'adjusted', 'moved')),
   points bigint not null,
   balance bigint not null,
   owed bigint not null,

@@ -8,6 +8,7 @@ Always: parts and the merchant's rest add up to the payment; nothing is split be
 ratio or the money less fee and refunds; every result is booked per receiver; before a refund what
 was split comes back or is owed; a payment is not frozen longer than its parts need.
 
-Hears `ordering.order_paid`, `ordering.order_completed`, and the refunds of payments. Ordering calls
+Hears `ordering.order_paid`, `ordering.order_completed`, the refunds of payments, and what becomes
+of money paid on top: it is nobody's to split, and what of it stays is unfrozen. Ordering calls
 `is_shared` before a payment and `prepare_refund` before a refund.
 """

@@ -7,7 +7,7 @@ from uuid import UUID
 from siyu.kernel import clock
 from siyu.kernel.db import Tx, system_transaction
 from siyu.kernel.jobs import every, for_each
-from siyu.money.payments.contracts import RefundClosed, RefundSucceeded
+from siyu.money.payments.contracts import ParkedResolved, RefundClosed, RefundSucceeded
 from siyu.money.profit_sharing import queries, service
 from siyu.money.profit_sharing.contracts import PaidOrder
 from siyu.money.profit_sharing.service import partner_store
@@ -42,6 +42,11 @@ async def on_refund_succeeded(tx: Tx, event: RefundSucceeded) -> None:
 async def on_refund_closed(tx: Tx, event: RefundClosed) -> None:
     """The refund was given up: its parts are earned again."""
     await service.give_up_refund(tx, event.order_id, event.refund_id)
+
+
+async def on_parked_resolved(tx: Tx, event: ParkedResolved) -> None:
+    """Money that was paid on top stays with us: it is not to be split, so it is unfrozen."""
+    await service.unfreeze_apart(tx, event.parked_id)
 
 
 @every(seconds=5)

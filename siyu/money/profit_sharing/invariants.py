@@ -51,12 +51,18 @@ INVARIANTS = {
               group by 1, 2) l using (shop_id, order_id)
         where coalesce(a.sent_fen, 0) <> l.sent_fen""",
     "an order is unfrozen in the books when, and only when, its plan says so": """
-        select p.shop_id, p.order_id, sum(g.units) as frozen from profit_sharing.plans p
+        select p.shop_id, p.order_id, sum(g.units) - a.apart_fen as frozen
+        from profit_sharing.plans p cross join lateral (  -- paid on top: it lies beside the order's
+          select coalesce(sum(s.amount_fen), 0) as apart_fen from payments.suspense s
+          where s.shop_id = p.shop_id and s.order_id = p.order_id and s.is_shared
+            and s.state <> 'resolved' and not exists (select from payments.refunds r
+              where r.shop_id = s.shop_id and r.parked_id = s.parked_id and r.state <> 'closed'
+                and r.problem = 'AT_MERCHANT')) a
         join ledger.entries e on (e.shop_id, e.order_id) = (p.shop_id, p.order_id)
         join ledger.legs g
           on (g.shop_id, g.entry_id) = (e.shop_id, e.entry_id) and g.book = 'wechat_frozen'
-        group by p.shop_id, p.order_id, p.is_frozen
-        having sum(g.units) < 0 or (sum(g.units) > 0 and not p.is_frozen)""",
+        group by p.shop_id, p.order_id, p.is_frozen, a.apart_fen
+        having sum(g.units) < a.apart_fen or (sum(g.units) > a.apart_fen and not p.is_frozen)""",
     "nobody is above themselves, and no tree is deeper than two": """
         select c.shop_id, c.member_id from profit_sharing.promoters c
         join profit_sharing.promoters p

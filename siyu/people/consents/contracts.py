@@ -21,6 +21,10 @@ class Purpose(StrEnum):
     """To learn from what people look at."""
     MARKETING = "marketing"
     """To send offers."""
+    PERSONALISATION = "personalisation"
+    """To choose what one person is shown by what they did (PIPL 24: may be refused)."""
+    SHARING = "sharing"
+    """To pass data on to named others (PIPL 23: agreed to by itself)."""
 
 
 class Channel(StrEnum):
@@ -29,6 +33,27 @@ class Channel(StrEnum):
     MINI_PROGRAM = "mp-weixin"
     H5 = "h5"
     STAFF = "staff"
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """From where a decision came: the network address (kept as a keyed hash) and the program."""
+
+    ip: str | None = None
+    agent: str | None = None
+
+
+class PublishedText(msgspec.Struct, frozen=True):
+    """A version of a shop's words; published_by None: the words the program brings."""
+
+    purpose: Purpose
+    version: str
+    asks_more: bool
+    title_zh: str
+    title_en: str
+    text_zh: str
+    text_en: str
+    published_at: datetime | None
+    published_by: str | None
 
 
 class Consent(msgspec.Struct, frozen=True):
@@ -43,7 +68,7 @@ class Consent(msgspec.Struct, frozen=True):
 
 
 class Decision(msgspec.Struct, frozen=True):
-    """One decision of the past."""
+    """One decision of the past; text_hash: SHA-256 (hex) of the words as shown."""
 
     decision_id: UUID
     purpose: Purpose
@@ -52,6 +77,8 @@ class Decision(msgspec.Struct, frozen=True):
     decided_at: datetime
     channel: Channel
     language: Language
+    text_hash: str | None
+    agent: str | None
 
 
 class TextOutdated(Conflict):
@@ -70,3 +97,20 @@ class ConsentDecided(Event, frozen=True):
     purpose: str
     text_version: str
     granted: bool
+
+
+class ConsentWithdrawn(Event, frozen=True):
+    """A yes was taken back: from now on nothing is done for this purpose (F090)."""
+
+    name: ClassVar[str] = "consents.withdrawn"
+    person_no: int
+    purpose: str
+
+
+class TextPublished(Event, frozen=True):
+    """A shop has new words for a purpose; asks_more: everybody is asked again."""
+
+    name: ClassVar[str] = "consents.text_published"
+    purpose: str
+    version: str
+    asks_more: bool

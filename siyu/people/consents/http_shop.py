@@ -5,12 +5,12 @@ from typing import Annotated, Any
 import msgspec
 from litestar import Request
 
-from siyu.kernel.auth import MemberIdentity
+from siyu.kernel.auth import MemberIdentity, ShopIdentity
 from siyu.kernel.db import reading, transaction
 from siyu.kernel.http import MEMBER, SHOP, get, post
 from siyu.kernel.i18n import Language, language_of
 from siyu.people.consents import service
-from siyu.people.consents.contracts import Channel, Consent, Purpose
+from siyu.people.consents.contracts import Channel, Consent, Origin, Purpose
 
 
 class DecisionBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -42,11 +42,11 @@ def _language(request: Request[Any, Any, Any]) -> Language:
 
 @get("/consents", access=SHOP)
 async def list_consents(
-    request: Request[Any, Any, Any], member: MemberIdentity | None
+    request: Request[Any, Any, Any], shop: ShopIdentity, member: MemberIdentity | None
 ) -> ConsentList:
     """The words in force; with a member token also what the member said."""
     if member is None:
-        return ConsentList(service.list_texts(_language(request)))
+        return ConsentList(await service.list_texts(shop.shop_id, _language(request)))
     async with reading(member.shop_id) as tx:
         return ConsentList(await service.list_consents(tx, member.person_no, _language(request)))
 
@@ -66,6 +66,9 @@ async def decide_consent(
             granted=data.granted,
             channel=_channel(request),
             language=language,
+            origin=Origin(
+                request.client.host if request.client else None, request.headers.get("user-agent")
+            ),
         )
         return ConsentList(await service.list_consents(tx, member.person_no, language))
 

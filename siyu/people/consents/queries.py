@@ -7,7 +7,12 @@ import msgspec
 
 from siyu.kernel.db import ReadTx, Tx
 from siyu.kernel.i18n import Language
-from siyu.people.consents.contracts import Channel, Decision, Purpose
+from siyu.people.consents.contracts import (
+    Channel,
+    Decision,
+    PublishedText,
+    Purpose,
+)
 
 
 class StateRow(msgspec.Struct, frozen=True):
@@ -62,7 +67,8 @@ async def list_decisions(tx: ReadTx, person_no: int, limit: int) -> list[Decisio
     """What a person decided, newest first."""
     return await tx.all(
         Decision,
-        """select decision_id, purpose, text_version, granted, decided_at, channel, language
+        """select decision_id, purpose, text_version, granted, decided_at, channel, language,
+             encode(text_hash, 'hex') as text_hash, agent
            from consents.decisions where shop_id = $1 and person_no = $2
            order by decision_id desc limit $3""",
         tx.shop_id,
@@ -83,6 +89,28 @@ async def count_states(tx: ReadTx) -> list[CountRow]:
     )
 
 
+async def list_texts(tx: ReadTx) -> list[PublishedText]:
+    """The shop's own words, oldest first."""
+    return await tx.all(
+        PublishedText,
+        """select purpose, version, asks_more, title_zh, title_en, text_zh, text_en, published_at,
+             published_by
+           from consents.texts where shop_id = $1 order by published_at, version""",
+        tx.shop_id,
+    )
+
+
+async def insert_text(tx: Tx, text: PublishedText) -> None:
+    """Publish a version; its name must be free."""
+    await tx.run(
+        """insert into consents.texts (shop_id, purpose, version, asks_more, title_zh, title_en,
+             text_zh, text_en, published_at, published_by)
+           values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)""",
+        *(tx.shop_id, text.purpose, text.version, text.asks_more, text.title_zh, text.title_en),
+        *(text.text_zh, text.text_en, text.published_at, text.published_by),
+    )
+
+
 async def insert_decision(
     tx: Tx,
     *,
@@ -94,13 +122,16 @@ async def insert_decision(
     at: datetime,
     channel: Channel,
     language: Language,
+    text_hash: bytes | None,
+    ip_hash: bytes | None,
+    agent: str | None,
 ) -> None:
     """Keep a decision and make it the state in force, in one trip."""
     await tx.run(
         """with decision as (
              insert into consents.decisions (shop_id, decision_id, person_no, purpose,
-               text_version, granted, decided_at, channel, language)
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9))
+               text_version, granted, decided_at, channel, language, text_hash, ip_hash, agent)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12))
            insert into consents.states as s (shop_id, person_no, purpose, text_version, granted,
              decided_at, decision_id)
            values ($1, $3, $4, $5, $6, $7, $2)
@@ -116,4 +147,7 @@ async def insert_decision(
         at,
         channel,
         language,
+        text_hash,
+        ip_hash,
+        agent,
     )

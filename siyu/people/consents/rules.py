@@ -1,5 +1,10 @@
 """The texts people agree to, as data, and whether an old agreement still counts. Pure."""
 
+import hashlib
+import itertools
+from collections.abc import Sequence
+from datetime import date
+
 import msgspec
 
 from siyu.kernel.i18n import Language
@@ -80,16 +85,55 @@ TEXTS: tuple[Text, ...] = (
             ),
         },
     ),
+    Text(
+        Purpose.PERSONALISATION,
+        "2026-11-01",
+        asks_more=True,
+        title={"zh-CN": "个性化推荐", "en": "Personal recommendations"},
+        text={
+            "zh-CN": (
+                "我们希望按您的浏览和购买记录为您挑选展示的商品和优惠。不同意时您看到与所有人相"
+                "同的内容，价格不受影响，您可以随时关闭。"
+            ),
+            "en": (
+                "We would like to choose the goods and offers you see by what you looked at and "
+                "bought. If you refuse you see what everybody sees; prices are the same, and you "
+                "can switch this off at any time."
+            ),
+        },
+    ),
+    Text(
+        Purpose.SHARING,
+        "2026-11-01",
+        asks_more=True,
+        title={"zh-CN": "向合作方提供信息", "en": "Sharing with partners"},
+        text={
+            "zh-CN": (
+                "本店目前不向支付和配送以外的合作方提供您的个人信息。今后如需提供，会先写明接收"
+                "方名称、联系方式、目的、方式和信息种类，并重新征得您的单独同意。"
+            ),
+            "en": (
+                "This shop passes none of your data to anybody but payment and delivery. Should "
+                "that change, we name the receiver, how to reach them, the purpose, the manner "
+                "and the kinds of data first, and ask you again."
+            ),
+        },
+    ),
 )
 """Oldest first in a purpose. A text once in force is never changed, only followed by another."""
 
 
-def text_in_force(purpose: Purpose) -> Text:
+def with_own(own: Sequence[Text]) -> tuple[Text, ...]:
+    """All words of a shop: those the program brings, then its own in the order of publication."""
+    return (*TEXTS, *own)
+
+
+def text_in_force(purpose: Purpose, texts: Sequence[Text] = TEXTS) -> Text:
     """The newest words for a purpose."""
-    return next(text for text in reversed(TEXTS) if text.purpose is purpose)
+    return next(text for text in reversed(texts) if text.purpose is purpose)
 
 
-def still_counts(purpose: Purpose, version: str, texts: tuple[Text, ...] = TEXTS) -> bool:
+def still_counts(purpose: Purpose, version: str, texts: Sequence[Text] = TEXTS) -> bool:
     """Whether an agreement to this version covers what the words in force ask for."""
     for text in reversed(texts):
         if text.purpose is purpose:
@@ -98,3 +142,15 @@ def still_counts(purpose: Purpose, version: str, texts: tuple[Text, ...] = TEXTS
             if text.asks_more:
                 return False
     return False
+
+
+def hash_of(text: Text, language: Language) -> bytes:
+    """SHA-256 of title and text as a person reads them: what proves which words were shown."""
+    return hashlib.sha256(f"{text.title[language]}\n{text.text[language]}".encode()).digest()
+
+
+def next_version(purpose: Purpose, today: date, texts: Sequence[Text]) -> str:
+    """The name of a version published today: the day, and .2, .3 … when there is one already."""
+    taken = {text.version for text in texts if text.purpose is purpose}
+    names = (f"{today}" if n == 1 else f"{today}.{n}" for n in itertools.count(1))
+    return next(name for name in names if name not in taken)

@@ -2,41 +2,136 @@
 
 from collections.abc import Collection
 
-from siyu.kernel import clock
-from siyu.kernel.db import ReadTx, Tx
+from siyu.kernel import clock, moment
+from siyu.kernel.audit import Actor, audit
+from siyu.kernel.crypto import vault
+from siyu.kernel.db import ReadTx, Tx, reading
 from siyu.kernel.events import emit
 from siyu.kernel.i18n import Language
-from siyu.kernel.ids import new_id
+from siyu.kernel.ids import ShopId, new_id
+from siyu.merchant.shops import service as shops
 from siyu.people.consents import queries, rules
 from siyu.people.consents.contracts import (
     Channel,
     Consent,
     ConsentDecided,
+    ConsentWithdrawn,
     Decision,
+    Origin,
+    PublishedText,
     Purpose,
     TextOutdated,
+    TextPublished,
 )
+from siyu.people.consents.rules import Text
 
 DECISIONS_SHOWN = 200
+TEXTS_SECONDS = 20
+"""How old the words may be that a process holds; a withdrawal itself is never held."""
+_NOBODY = Origin()
 
 
-def list_texts(language: Language) -> list[Consent]:
+# --- texts ----------------------------------------------------------------------------------------
+
+
+def _own(rows: list[PublishedText]) -> tuple[Text, ...]:
+    return rules.with_own([
+        Text(
+            row.purpose,
+            row.version,
+            row.asks_more,
+            title={"zh-CN": row.title_zh, "en": row.title_en},
+            text={"zh-CN": row.text_zh, "en": row.text_en},
+        )
+        for row in rows
+    ])  # fmt: skip
+
+
+async def _texts(tx: ReadTx) -> tuple[Text, ...]:
+    """All words of the shop, oldest first, at most 20 seconds old."""
+
+    async def make(_: list[str]) -> dict[str, tuple[Text, ...]]:
+        return {"all": _own(await queries.list_texts(tx))}
+
+    return (await moment.keep_each(tx.shop_id, "consents", ["all"], TEXTS_SECONDS, make))["all"]
+
+
+async def _texts_of(shop_id: ShopId) -> tuple[Text, ...]:
+    """The same for who has no transaction; opens one only when nothing is held."""
+
+    async def make(_: list[str]) -> dict[str, tuple[Text, ...]]:
+        async with reading(shop_id) as tx:
+            return {"all": _own(await queries.list_texts(tx))}
+
+    return (await moment.keep_each(shop_id, "consents", ["all"], TEXTS_SECONDS, make))["all"]
+
+
+async def list_versions(tx: ReadTx) -> list[PublishedText]:
+    """All versions of all words, newest first; those the program brings have no publisher."""
+    brought = [
+        PublishedText(
+            text.purpose, text.version, text.asks_more, text.title["zh-CN"], text.title["en"],
+            text.text["zh-CN"], text.text["en"], None, None,
+        )
+        for text in rules.TEXTS
+    ]  # fmt: skip
+    return [*reversed(await queries.list_texts(tx)), *reversed(brought)]
+
+
+async def publish_text(
+    tx: Tx,
+    actor: Actor,
+    purpose: Purpose,
+    *,
+    title: dict[Language, str],
+    text: dict[Language, str],
+    asks_more: bool,
+) -> PublishedText:
+    """Put new words in force; what is published is never changed.
+
+    asks_more: agreements to older versions no longer count, everybody is asked again.
+    """
+    today = clock.business_day(clock.now(), await shops.get_time_zone(tx))
+    version = rules.next_version(purpose, today, _own(await queries.list_texts(tx)))
+    made = PublishedText(
+        purpose, version, asks_more, title["zh-CN"], title["en"], text["zh-CN"], text["en"],
+        clock.now(), actor.actor_name,
+    )  # fmt: skip
+    await queries.insert_text(tx, made)
+    audit(
+        tx,
+        actor,
+        "consents.text_published",
+        ("consent_text", f"{purpose}/{version}"),
+        after={"version": version, "asks_more": asks_more},
+    )
+    emit(tx, TextPublished(purpose=purpose, version=version, asks_more=asks_more))
+    moment.forget(tx.shop_id)
+    return made
+
+
+# --- decisions ------------------------------------------------------------------------------------
+
+
+async def list_texts(shop_id: ShopId, language: Language) -> list[Consent]:
     """The words in force, for somebody who has not been asked yet."""
-    return _consents({}, language)
+    return _consents({}, await _texts_of(shop_id), language)
 
 
 async def list_consents(tx: ReadTx, person_no: int, language: Language) -> list[Consent]:
     """The words in force and what the person said to them."""
     states = {row.purpose: row for row in await queries.list_states(tx, person_no)}
-    return _consents(states, language)
+    return _consents(states, await _texts(tx), language)
 
 
-def _consents(states: dict[Purpose, queries.StateRow], language: Language) -> list[Consent]:
+def _consents(
+    states: dict[Purpose, queries.StateRow], texts: tuple[Text, ...], language: Language
+) -> list[Consent]:
     consents = []
     for purpose in Purpose:
-        text = rules.text_in_force(purpose)
+        text = rules.text_in_force(purpose, texts)
         state = states.get(purpose)
-        if state and state.granted and not rules.still_counts(purpose, state.text_version):
+        if state and state.granted and not rules.still_counts(purpose, state.text_version, texts):
             state = None
         consents.append(
             Consent(
@@ -60,18 +155,21 @@ async def decide(
     granted: bool,
     channel: Channel,
     language: Language,
+    origin: Origin = _NOBODY,
 ) -> None:
     """Keep what a person decided about a purpose; saying the same again adds nothing.
 
     Raises TextOutdated when other words are in force, except for a withdrawal, which always counts.
     """
-    in_force = rules.text_in_force(purpose).version
+    texts = _own(await queries.list_texts(tx)) if granted else await _texts(tx)
+    in_force = rules.text_in_force(purpose, texts).version
     if granted and text_version != in_force:
         raise TextOutdated(text_version=in_force)
     states = {row.purpose: row for row in await queries.list_states(tx, person_no)}
     state = states.get(purpose)
     if state and (state.granted, state.text_version) == (granted, text_version):
         return
+    shown = next((t for t in texts if (t.purpose, t.version) == (purpose, text_version)), None)
     await queries.insert_decision(
         tx,
         decision_id=new_id(),
@@ -82,6 +180,9 @@ async def decide(
         at=clock.now(),
         channel=channel,
         language=language,
+        text_hash=rules.hash_of(shown, language) if shown else None,
+        ip_hash=vault().lookup(origin.ip) if origin.ip else None,
+        agent=origin.agent[:200] if origin.agent else None,
     )
     emit(
         tx,
@@ -89,6 +190,8 @@ async def decide(
             person_no=person_no, purpose=purpose, text_version=text_version, granted=granted
         ),
     )
+    if state and state.granted and not granted:
+        emit(tx, ConsentWithdrawn(person_no=person_no, purpose=purpose))
 
 
 async def allows(tx: ReadTx, person_no: int, purpose: Purpose) -> bool:
@@ -98,16 +201,17 @@ async def allows(tx: ReadTx, person_no: int, purpose: Purpose) -> bool:
 
 async def those_allowing(tx: ReadTx, persons: Collection[int], purpose: Purpose) -> set[int]:
     """Those of the persons who agreed to a purpose, in one trip."""
+    texts = await _texts(tx)
     return {
         row.person_no
         for row in await queries.list_granting(tx, list(persons), purpose)
-        if rules.still_counts(purpose, row.text_version)
+        if rules.still_counts(purpose, row.text_version, texts)
     }
 
 
-def counts_now(purpose: Purpose, text_version: str) -> bool:
+async def counts_now(shop_id: ShopId, purpose: Purpose, text_version: str) -> bool:
     """Whether agreeing to this version covers the purpose now (visitors send it each time)."""
-    return rules.still_counts(purpose, text_version)
+    return rules.still_counts(purpose, text_version, await _texts_of(shop_id))
 
 
 async def list_decisions(tx: ReadTx, person_no: int) -> list[Decision]:

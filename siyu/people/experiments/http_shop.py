@@ -64,8 +64,8 @@ async def _live(shop_id: ShopId) -> list[Experiment]:
     return _decode(await moment.keep(shop_id, "experiments", LIVE_SECONDS, make))
 
 
-def _agreed(version: str | None) -> bool:
-    return version is not None and consents.counts_now(Purpose.ANALYTICS, version)
+async def _agreed(shop_id: ShopId, version: str | None) -> bool:
+    return version is not None and await consents.counts_now(shop_id, Purpose.ANALYTICS, version)
 
 
 @get("/experiments", access=SHOP)
@@ -89,7 +89,7 @@ async def show_variants(
             if not await consents.allows(tx, member.person_no, Purpose.ANALYTICS):
                 return _views(decided)
             return _views(await service.list_variants(tx, member.person_no, live))
-    if visitor is None or not _agreed(consent_version):
+    if visitor is None or not await _agreed(shop.shop_id, consent_version):
         return _views(decided)
     async with transaction(shop.shop_id) as write:
         person_no = (await members.persons_of_visitors(write, [visitor]))[visitor]
@@ -104,7 +104,7 @@ async def tell_exposures(
 
     The arm is worked out here, never taken from the client. Without consent nothing is kept.
     """
-    if member is None and not _agreed(data.consent_version):
+    if member is None and not await _agreed(shop.shop_id, data.consent_version):
         return ShownVariants([])
     async with transaction(shop.shop_id) as tx:
         if member is not None:

@@ -379,12 +379,3 @@ async def insert_exposures(
         [row.probability_bps for row in ordered],
     )
     return {row["experiment_id"] for row in found}
-
-
-async def delete_person(tx: Tx, person_nos: Sequence[int]) -> int:
-    """Forget a person; how many assignments there were."""
-    return await tx.run(
-        "delete from experiments.assignments where shop_id = $1 and person_no = any($2::bigint[])",
-        tx.shop_id,
-        person_nos,
-    )

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import ClassVar, Literal, NewType
+from typing import ClassVar, NewType
 from uuid import UUID
 
 import msgspec
@@ -30,6 +30,45 @@ class Platform(StrEnum):
     H5 = "h5"
 
 
+class Source(StrEnum):
+    """How a record of a member came to be."""
+
+    LOGIN = "login"
+    IMPORT = "import"
+    STAFF = "staff"
+
+
+class IdentifierKind(StrEnum):
+    """What a person may be known by. An openid belongs to one app; the others to the shop."""
+
+    OPENID = "openid"
+    UNIONID = "unionid"
+    EXTERNAL_USERID = "external_userid"
+    PHONE = "phone"
+    CARD = "card"
+    EMAIL = "email"
+
+
+class Evidence(StrEnum):
+    """Where the shop learned that an identifier is somebody's."""
+
+    LOGIN = "login"
+    PHONE_AUTHORISED = "phone_authorised"
+    MEMBER = "member"
+    STAFF = "staff"
+    IMPORT = "import"
+    WECOM = "wecom"
+
+
+class MergeState(StrEnum):
+    """Where a merge stands; only `merged` ties two records together."""
+
+    PROPOSED = "proposed"
+    MERGED = "merged"
+    REFUSED = "refused"
+    UNDONE = "undone"
+
+
 class Member(msgspec.Struct, frozen=True):
     """A member as other domains may know them; the phone number is masked."""
 
@@ -53,6 +92,7 @@ class MemberSummary(msgspec.Struct, frozen=True):
     level: Level
     joined_at: datetime
     last_login_at: datetime | None
+    source: Source
 
 
 class MemberDetail(MemberSummary, frozen=True):
@@ -62,7 +102,6 @@ class MemberDetail(MemberSummary, frozen=True):
     that turned out to be them.
     """
 
-    source: Literal["login", "import"]
     country: str | None
     address_count: int
     device_count: int
@@ -74,6 +113,64 @@ class Identity(msgspec.Struct, frozen=True):
 
     person_no: int
     created_at: datetime
+
+
+class Identifier(msgspec.Struct, frozen=True):
+    """A link from an identifier to a record, masked. confidence_bps: 10 000 is certain."""
+
+    kind: IdentifierKind
+    app_id: str | None
+    masked: str
+    member_id: UUID
+    evidence: Evidence
+    confidence_bps: int
+    linked_at: datetime
+
+
+class MemberRecord(msgspec.Struct, frozen=True):
+    """One of the records that are a person, masked; has_balance: money was in its wallet once."""
+
+    member_id: UUID
+    person_no: int
+    nickname: str
+    phone_masked: str | None
+    level: Level
+    source: Source
+    joined_at: datetime
+    last_login_at: datetime | None
+    locked_reason: str | None
+    has_balance: bool
+    identifiers: list[Identifier]
+
+
+class Merge(msgspec.Struct, frozen=True):
+    """Two records said to be one person, side by side. evidence: the kind of identifier both
+    have, or `staff`; reasons: why staff had to decide, empty when it merged by itself."""
+
+    merge_id: UUID
+    state: MergeState
+    evidence: str
+    confidence_bps: int
+    reasons: list[str]
+    note: str | None
+    proposed_by: str
+    proposed_at: datetime
+    decided_by: str | None
+    decided_at: datetime | None
+    undone_by: str | None
+    undone_at: datetime | None
+    one: MemberRecord
+    other: MemberRecord
+
+
+class Person(msgspec.Struct, frozen=True):
+    """Everything that says who a person is. member_id: the record that stands for them, the
+    earliest of `records`; merges: newest first, undone and refused ones too."""
+
+    member_id: UUID
+    person_no: int
+    records: list[MemberRecord]
+    merges: list[Merge]
 
 
 class LoggedIn(msgspec.Struct, frozen=True):
@@ -137,6 +234,44 @@ class ImportedMember(msgspec.Struct, frozen=True):
     person_no: int
 
 
+class Refusal(msgspec.Struct, frozen=True):
+    """A line of a list that was not imported; reason: a stable code."""
+
+    line_no: int
+    reason: str
+
+
+class RefusedFor(msgspec.Struct, frozen=True):
+    """How many lines were refused for one reason."""
+
+    reason: str
+    rows: int
+
+
+class ListReport(msgspec.Struct, frozen=True):
+    """What became of a list of members. made: new members; found: rows of somebody known, whose
+    identifiers were added to them; proposed: pairs that staff must decide; ended_at: null while it
+    is being read."""
+
+    import_id: UUID
+    file_name: str
+    rows_done: int
+    made: int
+    found: int
+    proposed: int
+    refused: int
+    started_at: datetime
+    ended_at: datetime | None
+
+
+class BadList(BadInput):
+    """The file is no list of members; `why` says what is missing."""
+
+    code = "members.bad_list"
+    zh = "无法导入会员名单：{why}"
+    en = "This list of members cannot be imported: {why}"
+
+
 class MemberNotFound(NotFound):
     """There is no such member in this shop."""
 
@@ -193,6 +328,46 @@ class NoPayer(Conflict):
     en = "The member has not logged in through the mini-program"
 
 
+class BadIdentifier(BadInput):
+    """A value that cannot be an identifier of its `kind`."""
+
+    code = "members.bad_identifier"
+    zh = "{kind} 格式不正确"
+    en = "This is not a {kind}"
+
+
+class TooManyIdentifiers(Conflict):
+    """A record has at most `limit` identifiers of one kind."""
+
+    code = "members.too_many_identifiers"
+    zh = "同类标识最多绑定 {limit} 个"
+    en = "At most {limit} identifiers of one kind can be linked"
+
+
+class MergeNotFound(NotFound):
+    """There is no such merge in this shop."""
+
+    code = "members.merge_not_found"
+    zh = "没有找到该合并"
+    en = "There is no such merge"
+
+
+class MergeDecided(Conflict):
+    """The merge is no longer in the state the action needs; `state` is the present one."""
+
+    code = "members.merge_decided"
+    zh = "该合并已处理"
+    en = "This merge has been decided"
+
+
+class SamePerson(Conflict):
+    """Both records are one person already."""
+
+    code = "members.same_person"
+    zh = "两个档案已是同一个人"
+    en = "Both records are one person already"
+
+
 class MemberJoined(Event, frozen=True):
     """A member account was made."""
 
@@ -212,7 +387,9 @@ class MemberLoggedIn(Event, frozen=True):
 
 
 class PersonJoined(Event, frozen=True):
-    """A visitor turned out to be `person_no`; what `joined_person_no` did belongs to them now."""
+    """From now on `joined_person_no` counts as `person_no`: a visitor who turned out to be a
+    member, a record that was merged. The last word about a number counts; one that is joined to
+    itself stands alone again (its merge was undone)."""
 
     name: ClassVar[str] = "members.person_joined"
     person_no: int
@@ -225,3 +402,44 @@ class PhoneGiven(Event, frozen=True):
     name: ClassVar[str] = "members.phone_given"
     person_no: int
     member_id: UUID
+
+
+class MemberImported(Event, frozen=True):
+    """A member came with a list of the shop's."""
+
+    name: ClassVar[str] = "members.member_imported"
+    person_no: int
+    member_id: UUID
+    level: str
+
+
+class MergeProposed(Event, frozen=True):
+    """Two records have an identifier in common; `reasons` empty: they are merged at once."""
+
+    name: ClassVar[str] = "members.merge_proposed"
+    person_no: int
+    merge_id: UUID
+    other_person_no: int
+    evidence: str
+    reasons: list[str]
+
+
+class MembersMerged(Event, frozen=True):
+    """Two persons became one. `member_id` stands for them; `record_ids`: all of its records, whose
+    rows now belong to it."""
+
+    name: ClassVar[str] = "members.members_merged"
+    person_no: int
+    member_id: UUID
+    merge_id: UUID
+    record_ids: list[UUID]
+
+
+class MergeUndone(Event, frozen=True):
+    """A merge was undone; `record_ids`: the records whose rows go home again."""
+
+    name: ClassVar[str] = "members.merge_undone"
+    person_no: int
+    member_id: UUID
+    merge_id: UUID
+    record_ids: list[UUID]

@@ -9,9 +9,20 @@ from litestar.params import Parameter
 
 from siyu.kernel.auth import StaffIdentity
 from siyu.kernel.db import reading, transaction
-from siyu.kernel.http import Page, decode_cursor, get, patch, post, staff
+from siyu.kernel.http import Page, decode_cursor, get, patch, post, put, staff
 from siyu.people.members import service
-from siyu.people.members.contracts import Address, Level, MemberDetail, MemberSummary
+from siyu.people.members.contracts import (
+    Address,
+    IdentifierKind,
+    Level,
+    MemberDetail,
+    MemberNotFound,
+    MemberSummary,
+    Merge,
+    MergeState,
+    Person,
+    Source,
+)
 
 
 class LevelBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -27,6 +38,50 @@ class RevealBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     reason: Annotated[str, msgspec.Meta(min_length=2, max_length=200, pattern=r"\S")]
 
 
+_Reason = Annotated[str, msgspec.Meta(min_length=2, max_length=200, pattern=r"\S")]
+_LinkKind = Literal["unionid", "external_userid", "phone", "card", "email"]
+
+
+class IdentifierBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What somebody is known by; in the body, for addresses of pages are written to logs (F092)."""
+
+    kind: _LinkKind
+    value: Annotated[str, msgspec.Meta(min_length=1, max_length=254)]
+
+
+class RegisterBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A member as staff or another system know them."""
+
+    nickname: Annotated[str, msgspec.Meta(max_length=64)] | None = None
+    identifiers: Annotated[list[IdentifierBody], msgspec.Meta(min_length=1, max_length=10)]
+
+
+class MergeLockBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Why staff must decide every merge of a member; null: no longer."""
+
+    reason: _Reason | None
+
+
+class ProposeMergeBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Two records said to be one person."""
+
+    one_id: UUID
+    other_id: UUID
+
+
+class DecideMergeBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Whether both records are one person."""
+
+    is_accepted: bool
+    note: _Reason | None = None
+
+
+class UndoMergeBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Why two persons were not one."""
+
+    reason: _Reason
+
+
 class RevealView(msgspec.Struct, frozen=True):
     """The field asked for; the other one is null."""
 
@@ -39,15 +94,103 @@ async def list_members(
     staff: StaffIdentity,
     q: Annotated[str | None, Parameter(max_length=64)] = None,
     ids: Annotated[list[UUID] | None, Parameter(max_items=100)] = None,
+    level: Level | None = None,
+    source: Source | None = None,
+    joined_from: datetime | None = None,
+    joined_until: datetime | None = None,
     cursor: Annotated[str | None, Parameter(max_length=200)] = None,
     limit: Annotated[int, Parameter(ge=1, le=100)] = 20,
 ) -> Page[MemberSummary]:
-    """Members, newest first. q: a whole phone number, or how a nickname begins; ids: only these
-    (a page that knows members by id asks for their names once)."""
+    """Members, newest first, one line a person. q: a whole phone number, card or address for
+    mail, else how a nickname begins; ids: only these records (a page that knows members by id
+    asks for their names once); joined_from, joined_until: half open."""
     after = decode_cursor(cursor, tuple[datetime, UUID])
+    only = service.PeopleFilter(
+        level=level, source=source, joined_from=joined_from, joined_until=joined_until
+    )
     async with reading(staff.shop_id) as tx:
-        rows = await service.list_members(tx, q, after, limit + 1, ids)
+        rows = await service.list_members(tx, q, after, limit + 1, ids, only=only)
     return Page.of(rows, limit, lambda row: [row.joined_at, row.member_id])
+
+
+@post("/members/find", access=staff("members.read"), status_code=200)
+async def find_member(data: IdentifierBody, staff: StaffIdentity) -> MemberDetail:
+    """The person an identifier belongs to."""
+    async with reading(staff.shop_id) as tx:
+        found = await service.find_by_identifier(tx, IdentifierKind(data.kind), data.value)
+        if found is None:
+            raise MemberNotFound
+        return await service.get_detail(tx, found)
+
+
+@post("/members", access=staff("members.write"), status_code=201)
+async def register_member(data: RegisterBody, staff: StaffIdentity) -> MemberDetail:
+    """The person known by one of these identifiers, or a new member who has all of them."""
+    named = [(IdentifierKind(one.kind), one.value) for one in data.identifiers]
+    async with transaction(staff.shop_id) as tx:
+        member_id = await service.register(tx, staff, data.nickname, named)
+        return await service.get_detail(tx, member_id)
+
+
+@get("/members/{member_id:uuid}/identities", access=staff("members.read"))
+async def show_identities(member_id: UUID, staff: StaffIdentity) -> Person:
+    """All records and identifiers of a person, and what was merged, masked."""
+    async with reading(staff.shop_id) as tx:
+        return await service.get_identities(tx, member_id)
+
+
+@post("/members/{member_id:uuid}/identifiers", access=staff("members.write"), status_code=200)
+async def link_identifier(member_id: UUID, data: IdentifierBody, staff: StaffIdentity) -> Person:
+    """Link an identifier to a member; one that another has puts both into the queue of merges."""
+    async with transaction(staff.shop_id) as tx:
+        await service.link_by_staff(tx, staff, member_id, IdentifierKind(data.kind), data.value)
+        return await service.get_identities(tx, member_id)
+
+
+@put("/members/{member_id:uuid}/merge-lock", access=staff("members.write"))
+async def set_merge_lock(member_id: UUID, data: MergeLockBody, staff: StaffIdentity) -> Person:
+    """Let staff alone decide merges of this member, or no longer."""
+    async with transaction(staff.shop_id) as tx:
+        await service.set_merge_lock(tx, staff, member_id, data.reason)
+        return await service.get_identities(tx, member_id)
+
+
+@get("/merges", access=staff("members.read"))
+async def list_merges(
+    staff: StaffIdentity,
+    status: MergeState | None = None,
+    cursor: Annotated[str | None, Parameter(max_length=200)] = None,
+    limit: Annotated[int, Parameter(ge=1, le=100)] = 20,
+) -> Page[Merge]:
+    """Merges, newest first, both sides masked; status proposed: what waits for staff."""
+    before = decode_cursor(cursor, tuple[UUID])
+    async with reading(staff.shop_id) as tx:
+        rows = await service.list_merges(tx, status, before[0] if before else None, limit + 1)
+    return Page.of(rows, limit, lambda row: [row.merge_id])
+
+
+@post("/merges", access=staff("members.write"), status_code=201)
+async def propose_merge(data: ProposeMergeBody, staff: StaffIdentity) -> Merge:
+    """Put two records into the queue as one person."""
+    async with transaction(staff.shop_id) as tx:
+        merge_id = await service.propose_merge(tx, staff, data.one_id, data.other_id)
+        return await service.get_merge(tx, merge_id)
+
+
+@post("/merges/{merge_id:uuid}/decide", access=staff("members.write"), status_code=200)
+async def decide_merge(merge_id: UUID, data: DecideMergeBody, staff: StaffIdentity) -> Merge:
+    """Merge what was proposed, or say that these are two persons."""
+    async with transaction(staff.shop_id) as tx:
+        await service.decide_merge(tx, staff, merge_id, data.is_accepted, data.note)
+        return await service.get_merge(tx, merge_id)
+
+
+@post("/merges/{merge_id:uuid}/undo", access=staff("members.write"), status_code=200)
+async def undo_merge(merge_id: UUID, data: UndoMergeBody, staff: StaffIdentity) -> Merge:
+    """Make two persons of one again; what happened since stays with who stood for both."""
+    async with transaction(staff.shop_id) as tx:
+        await service.undo_merge(tx, staff, merge_id, data.reason.strip())
+        return await service.get_merge(tx, merge_id)
 
 
 @get("/members/{member_id:uuid}", access=staff("members.read"))
@@ -78,4 +221,18 @@ async def reveal_member(member_id: UUID, data: RevealBody, staff: StaffIdentity)
         )
 
 
-routes = [list_members, show_member, set_level, reveal_member]
+routes = [
+    list_members,
+    find_member,
+    register_member,
+    show_member,
+    set_level,
+    reveal_member,
+    show_identities,
+    link_identifier,
+    set_merge_lock,
+    list_merges,
+    propose_merge,
+    decide_merge,
+    undo_merge,
+]

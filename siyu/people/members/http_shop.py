@@ -13,11 +13,21 @@ from siyu.kernel.auth import (
     ShopIdentity,
     member_token,
 )
-from siyu.kernel.db import reading, transaction
+from siyu.kernel.db import ReadTx, reading, transaction
+from siyu.kernel.errors import Unauthorized
 from siyu.kernel.http import MEMBER, SHOP, delete, get, patch, post, put
 from siyu.merchant.shops import service as shops
 from siyu.people.members import service
-from siyu.people.members.contracts import Address, AddressText, Level, Member, Platform
+from siyu.people.members.contracts import (
+    Address,
+    AddressText,
+    Evidence,
+    IdentifierKind,
+    Level,
+    Member,
+    MergeState,
+    Platform,
+)
 from siyu.wechat.mini_program import service as mini_program
 
 
@@ -71,6 +81,27 @@ class MemberView(msgspec.Struct, frozen=True):
     joined_at: datetime
 
 
+class MyIdentity(msgspec.Struct, frozen=True):
+    """Something the shop knows the member by, masked."""
+
+    kind: IdentifierKind
+    masked: str
+    linked_at: datetime
+
+
+class MyIdentities(msgspec.Struct, frozen=True):
+    """What the shop knows the member by; is_waiting: staff look at what was given last."""
+
+    items: list[MyIdentity]
+    is_waiting: bool
+
+
+class CardBody(_Body, frozen=True):
+    """The number on a card of the store."""
+
+    number: Annotated[str, msgspec.Meta(min_length=4, max_length=40)]
+
+
 class LoginView(msgspec.Struct, frozen=True):
     """token: for `Authorization: Bearer`, good until expires_at; then log in again, silently."""
 
@@ -108,7 +139,7 @@ async def log_in(data: LoginBody, shop: ShopIdentity) -> LoginView:
     """Log in with a code of wx.login; a person seen for the first time becomes a member."""
     credentials = await shops.mini_program_keys(shop.shop_id)
     session = await mini_program.code2session(credentials, data.code)
-    async with transaction(shop.shop_id) as tx:
+    async with transaction(shop.shop_id, replans=False) as tx:
         entered = await service.record_login(
             tx,
             credentials.appid,
@@ -128,8 +159,11 @@ async def log_in(data: LoginBody, shop: ShopIdentity) -> LoginView:
 
 @get("/me", access=MEMBER)
 async def show_me(member: MemberIdentity) -> MemberView:
-    """The member who is logged in."""
+    """The member who is logged in. 401 when their record was merged since: log in again, silently,
+    as who they are now."""
     async with reading(member.shop_id) as tx:
+        if await service.person_of(tx, member.member_id) != member.member_id:
+            raise Unauthorized
         return _view(await service.get_member(tx, member.member_id))
 
 
@@ -154,6 +188,35 @@ async def give_phone(data: PhoneBody, member: MemberIdentity) -> MemberView:
         )
 
 
+@get("/me/identities", access=MEMBER)
+async def list_my_identities(member: MemberIdentity) -> MyIdentities:
+    """What the shop knows the member by: WeChat, phone number, store cards, address for mail."""
+    async with reading(member.shop_id) as tx:
+        return await _identities(tx, member.member_id)
+
+
+@post("/me/cards", access=MEMBER, status_code=200)
+async def link_my_card(data: CardBody, member: MemberIdentity) -> MyIdentities:
+    """Bind a card of the store. One that somebody else has is looked at by staff."""
+    async with transaction(member.shop_id) as tx:
+        await service.link(
+            tx, member.member_id, IdentifierKind.CARD, data.number, Evidence.MEMBER, member
+        )
+        return await _identities(tx, member.member_id)
+
+
+async def _identities(tx: ReadTx, member_id: UUID) -> MyIdentities:
+    person = await service.get_identities(tx, member_id)
+    return MyIdentities(
+        [
+            MyIdentity(one.kind, one.masked, one.linked_at)
+            for record in person.records
+            for one in record.identifiers
+        ],
+        any(merge.state is MergeState.PROPOSED for merge in person.merges),
+    )
+
+
 @get("/addresses", access=MEMBER)
 async def list_addresses(member: MemberIdentity) -> AddressList:
     """The member's own addresses, in clear."""
@@ -164,7 +227,7 @@ async def list_addresses(member: MemberIdentity) -> AddressList:
 @post("/addresses", access=MEMBER, status_code=201)
 async def add_address(data: AddressBody, member: MemberIdentity) -> Address:
     """Keep an address; the first one is the default."""
-    async with transaction(member.shop_id) as tx:
+    async with transaction(member.shop_id, replans=False) as tx:
         return await service.add_address(tx, member.member_id, _text(data), data.is_default)
 
 
@@ -188,6 +251,8 @@ routes = [
     log_in,
     show_me,
     edit_me,
+    list_my_identities,
+    link_my_card,
     give_phone,
     list_addresses,
     add_address,

@@ -2,16 +2,24 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Literal
 from uuid import UUID
 
 import msgspec
 
-from siyu.kernel.db import ReadTx, Tx, filters
-from siyu.people.members.contracts import Identity, ImportedMember, Level, PayerAccount
+from siyu.kernel.db import ReadTx, Tx
+from siyu.people.members.contracts import (
+    Identity,
+    Level,
+    PayerAccount,
+    Source,
+)
 
-_MEMBER = """m.member_id, m.person_no, m.nickname, m.avatar_url, m.level, m.phone_sealed,
-  m.joined_at, m.last_login_at, m.union_key is not null as has_union"""
+# The phone of a person is the one of any of their records.
+MEMBER = """m.member_id, m.person_no, m.nickname, m.avatar_url, m.level,
+  coalesce(m.phone_sealed, (select r.phone_sealed from members.members r
+    where r.shop_id = m.shop_id and r.merged_into = m.member_id and r.phone_sealed is not null
+    order by r.joined_at desc limit 1)) as phone_sealed,
+  m.joined_at, m.last_login_at, m.source"""
 
 
 class MemberRow(msgspec.Struct, frozen=True):
@@ -25,6 +33,13 @@ class MemberRow(msgspec.Struct, frozen=True):
     phone_sealed: bytes | None
     joined_at: datetime
     last_login_at: datetime | None
+    source: Source
+
+
+class LoginRow(MemberRow, frozen=True):
+    """Who logs in, and the record the log-in belongs to; has_union: it knows its shared id."""
+
+    record_id: UUID
     has_union: bool
 
 
@@ -62,19 +77,21 @@ class VisitorRow(msgspec.Struct, frozen=True):
 class LeftRow(msgspec.Struct, frozen=True):
     """What a member left here."""
 
-    source: Literal["login", "import"]
     country: str | None
     address_count: int
     device_count: int
     merged_visitor_count: int
 
 
-async def get_member_by_login(tx: ReadTx, app_id: str, subject: str) -> MemberRow | None:
-    """The member an outside app knows under `subject`."""
+async def get_member_by_login(tx: ReadTx, app_id: str, subject: str) -> LoginRow | None:
+    """The member an outside app knows under `subject`: the record that stands for the person."""
     return await tx.maybe(
-        MemberRow,
-        f"""select {_MEMBER} from members.logins l
-            join members.members m using (shop_id, member_id)
+        LoginRow,
+        f"""select {MEMBER}, own.member_id as record_id, own.union_key is not null as has_union
+            from members.logins l
+            join members.members own using (shop_id, member_id)
+            join members.members m on m.shop_id = own.shop_id
+              and m.member_id = coalesce(own.merged_into, own.member_id)
             where l.shop_id = $1 and l.app_id = $2 and l.subject = $3""",
         tx.shop_id,
         app_id,
@@ -82,21 +99,11 @@ async def get_member_by_login(tx: ReadTx, app_id: str, subject: str) -> MemberRo
     )
 
 
-async def get_member_by_union(tx: ReadTx, union_key: bytes) -> MemberRow | None:
-    """The member behind an id that several apps of one owner share."""
-    return await tx.maybe(
-        MemberRow,
-        f"select {_MEMBER} from members.members m where m.shop_id = $1 and m.union_key = $2",
-        tx.shop_id,
-        union_key,
-    )
-
-
 async def get_member(tx: ReadTx, member_id: UUID) -> MemberRow | None:
     """A member of the shop."""
     return await tx.maybe(
         MemberRow,
-        f"select {_MEMBER} from members.members m where m.shop_id = $1 and m.member_id = $2",
+        f"select {MEMBER} from members.members m where m.shop_id = $1 and m.member_id = $2",
         tx.shop_id,
         member_id,
     )
@@ -106,7 +113,7 @@ async def lock_member(tx: Tx, member_id: UUID) -> MemberRow | None:
     """A member of the shop, held."""
     return await tx.maybe(
         MemberRow,
-        f"""select {_MEMBER} from members.members m
+        f"""select {MEMBER} from members.members m
             where m.shop_id = $1 and m.member_id = $2 for no key update""",
         tx.shop_id,
         member_id,
@@ -150,7 +157,7 @@ async def insert_member(
               values ($1, $8, $9, $2, $7))
             insert into members.members as m (shop_id, member_id, person_no, nickname,
               nickname_key, union_key, joined_at, last_login_at)
-            values ($1, $2, $3, $4, $5, $6, $7, $7) returning {_MEMBER}""",
+            values ($1, $2, $3, $4, $5, $6, $7, $7) returning {MEMBER}""",
         *(tx.shop_id, member_id, person_no, nickname, nickname_key, union_key, at, app_id, subject),
     )
 
@@ -164,17 +171,21 @@ async def insert_login(tx: Tx, app_id: str, subject: str, member_id: UUID, at: d
     )
 
 
-async def set_logged_in(
-    tx: Tx, member_id: UUID, union_key: bytes | None, at: datetime
-) -> MemberRow:
-    """Note a log-in; a shared id that was not known yet is kept, unless another member has it."""
+async def set_logged_in(tx: Tx, member_id: UUID, at: datetime) -> MemberRow:
+    """Note a log-in."""
     return await tx.one(
         MemberRow,
-        f"""update members.members m set last_login_at = $4,
-              union_key = coalesce(m.union_key, (select $3::bytea where not exists
-                (select from members.members o where o.shop_id = $1 and o.union_key = $3)))
-            where m.shop_id = $1 and m.member_id = $2 returning {_MEMBER}""",
-        *(tx.shop_id, member_id, union_key, at),
+        f"""update members.members m set last_login_at = $3
+            where m.shop_id = $1 and m.member_id = $2 returning {MEMBER}""",
+        *(tx.shop_id, member_id, at),
+    )
+
+
+async def set_union(tx: Tx, member_id: UUID, union_key: bytes) -> None:
+    """Keep the shared id that a record's log-in told."""
+    await tx.run(
+        "update members.members set union_key = $3 where shop_id = $1 and member_id = $2",
+        *(tx.shop_id, member_id, union_key),
     )
 
 
@@ -186,7 +197,7 @@ async def update_profile(
         MemberRow,
         f"""update members.members m set nickname = $3, nickname_key = $4,
               avatar_url = coalesce($5, m.avatar_url)
-            where m.shop_id = $1 and m.member_id = $2 returning {_MEMBER}""",
+            where m.shop_id = $1 and m.member_id = $2 returning {MEMBER}""",
         *(tx.shop_id, member_id, nickname, nickname_key, avatar_url),
     )
 
@@ -196,7 +207,7 @@ async def update_phone(tx: Tx, member_id: UUID, sealed: bytes, key: bytes) -> Me
     return await tx.maybe(
         MemberRow,
         f"""update members.members m set phone_sealed = $3, phone_key = $4
-            where m.shop_id = $1 and m.member_id = $2 returning {_MEMBER}""",
+            where m.shop_id = $1 and m.member_id = $2 returning {MEMBER}""",
         tx.shop_id,
         member_id,
         sealed,
@@ -209,7 +220,7 @@ async def update_level(tx: Tx, member_id: UUID, level: Level) -> MemberRow | Non
     return await tx.maybe(
         MemberRow,
         f"""update members.members m set level = $3
-            where m.shop_id = $1 and m.member_id = $2 returning {_MEMBER}""",
+            where m.shop_id = $1 and m.member_id = $2 returning {MEMBER}""",
         tx.shop_id,
         member_id,
         level,
@@ -229,46 +240,11 @@ async def get_payer(tx: ReadTx, member_id: UUID, app_id: str) -> PayerAccount | 
     )
 
 
-async def list_members(
-    tx: ReadTx,
-    nickname_prefix: str | None,
-    phone_key: bytes | None,
-    after: tuple[datetime, UUID] | None,
-    limit: int,
-    ids: Sequence[UUID] | None = None,
-    persons: Sequence[int] | None = None,
-) -> list[MemberRow]:
-    """Members, newest first; a name by its beginning, a phone number by its hash, or by ids."""
-    args: list[Any] = [tx.shop_id]
-    pattern = None
-    if nickname_prefix is not None:
-        escaped = nickname_prefix.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
-        pattern = f"{escaped}%"
-    where = filters(
-        args,
-        ("m.nickname_key like ?", pattern),
-        ("m.phone_key = ?", phone_key),
-        ("m.member_id = any(?::uuid[])", ids),
-        ("m.person_no = any(?::bigint[])", persons),
-    )
-    if after is not None:
-        args += after
-        where += f" and (m.joined_at, m.member_id) < (${len(args) - 1}, ${len(args)})"
-    args.append(limit)
-    return await tx.all(
-        MemberRow,
-        f"""select {_MEMBER} from members.members m where m.shop_id = $1 and {where}
-            order by m.joined_at desc, m.member_id desc limit ${len(args)}""",
-        *args,
-    )
-
-
 async def get_left(tx: ReadTx, member_id: UUID) -> LeftRow | None:
     """Where a member came from, and how much they left here."""
     return await tx.maybe(
         LeftRow,
-        """select case when external_ref is null then 'login' else 'import' end as source, country,
-             (select count(*) from members.addresses a
+        """select country, (select count(*) from members.addresses a
               where a.shop_id = $1 and a.member_id = $2) as address_count,
              (select count(*) from members.visitors v
               where v.shop_id = $1 and v.member_id = $2) as device_count,
@@ -282,7 +258,9 @@ async def get_left(tx: ReadTx, member_id: UUID) -> LeftRow | None:
 
 # --- addresses --------------------------------------------------------------------------------
 
-_ADDRESS = "address_id, province, city, sealed, is_default"
+# An address that came with a merge is not the default one: that is the member's own.
+_ADDRESS = """address_id, province, city, sealed,
+  is_default and coalesce(home_id, member_id) = member_id as is_default"""
 
 
 async def list_addresses(tx: ReadTx, member_id: UUID) -> list[AddressRow]:
@@ -290,7 +268,7 @@ async def list_addresses(tx: ReadTx, member_id: UUID) -> list[AddressRow]:
     return await tx.all(
         AddressRow,
         f"""select {_ADDRESS} from members.addresses where shop_id = $1 and member_id = $2
-            order by is_default desc, created_at desc, address_id desc""",
+            order by 5 desc, created_at desc, address_id desc""",
         tx.shop_id,
         member_id,
     )
@@ -308,13 +286,14 @@ async def get_address(tx: ReadTx, member_id: UUID, address_id: UUID) -> AddressR
     )
 
 
-async def list_identities(tx: ReadTx, person_no: int) -> list[Identity]:
-    """The numbers of a person: their own, and those of the visitors they turned out to be."""
+async def list_identities(tx: ReadTx, person_nos: Sequence[int]) -> list[Identity]:
+    """The numbers of a person: of their records, and of the visitors they turned out to be."""
     return await tx.all(
         Identity,
         """select person_no, created_at from members.persons
-           where shop_id = $1 and (person_no = $2 or merged_into = $2) order by person_no""",
-        *(tx.shop_id, person_no),
+           where shop_id = $1 and (person_no = any($2::bigint[]) or merged_into = any($2::bigint[]))
+           order by person_no""",
+        *(tx.shop_id, person_nos),
     )
 
 
@@ -328,7 +307,7 @@ async def list_for_checkout(
     return await tx.all(
         CheckoutRow,
         """select m.member_id, m.person_no, m.level, a.address_id, a.province, a.city, a.sealed,
-             a.is_default
+             a.is_default and coalesce(a.home_id, a.member_id) = a.member_id as is_default
            from unnest((select $2::uuid[]), (select $3::uuid[]))
              with ordinality as b (member_id, address_id, no)
            left join members.members m on m.shop_id = $1 and m.member_id = b.member_id
@@ -345,7 +324,8 @@ async def clear_default(tx: Tx, member_id: UUID) -> None:
     """No address of the member is the default one."""
     await tx.run(
         """update members.addresses set is_default = false
-           where shop_id = $1 and member_id = $2 and is_default""",
+           where shop_id = $1 and member_id = $2 and is_default
+             and coalesce(home_id, member_id) = member_id""",
         tx.shop_id,
         member_id,
     )
@@ -356,7 +336,8 @@ async def insert_address(tx: Tx, member_id: UUID, address: AddressRow, at: datet
     await tx.run(
         """with before as (
              update members.addresses set is_default = false
-             where shop_id = $1 and member_id = $2 and is_default and $7 returning address_id)
+             where shop_id = $1 and member_id = $2 and is_default and $7
+               and coalesce(home_id, member_id) = member_id returning address_id)
            insert into members.addresses (shop_id, member_id, address_id, province, city, sealed,
              is_default, created_at)
            select $1, $2, $3, $4, $5, $6, $7, $8 from (select count(*) from before) first""",
@@ -365,10 +346,11 @@ async def insert_address(tx: Tx, member_id: UUID, address: AddressRow, at: datet
 
 
 async def update_address(tx: Tx, member_id: UUID, address: AddressRow) -> int:
-    """Rewrite an address of this member; how many there were (0 or 1)."""
+    """Rewrite an address of this member; how many there were (0 or 1). One that came with a merge
+    is the member's own from now on."""
     return await tx.run(
         """update members.addresses
-           set province = $4, city = $5, sealed = $6, is_default = $7
+           set province = $4, city = $5, sealed = $6, is_default = $7, home_id = null
            where shop_id = $1 and member_id = $2 and address_id = $3""",
         *(tx.shop_id, member_id, *msgspec.structs.astuple(address)),
     )
@@ -456,45 +438,4 @@ async def merge_person(tx: Tx, person_no: int, into: int) -> int:
         tx.shop_id,
         person_no,
         into,
-    )
-
-
-# --- imported history -------------------------------------------------------------------------
-
-
-async def list_imported(tx: ReadTx, refs: list[str]) -> list[ImportedMember]:
-    """Those of the outside customer numbers that are known."""
-    return await tx.all(
-        ImportedMember,
-        """select external_ref, member_id, person_no from members.members
-           where shop_id = $1 and external_ref = any($2::text[])""",
-        tx.shop_id,
-        refs,
-    )
-
-
-async def insert_imported(tx: Tx, first_no: int, *columns: Sequence[Any]) -> None:
-    """Make persons and members for imported customers, numbered from `first_no`, in one trip.
-
-    columns: member ids, references, nicknames, their search keys, countries, joined_at.
-    """
-    await tx.run(
-        """with fresh as (
-             select t.*, $2 + n - 1 as person_no
-             from unnest($3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[],
-                         $8::timestamptz[]) with ordinality
-               as t (member_id, external_ref, nickname, nickname_key, country, joined_at, n)),
-           counter as (
-             update members.person_counters set last_no = $2 + cardinality($3::uuid[]) - 1
-             where shop_id = $1),
-           persons as (
-             insert into members.persons (shop_id, person_no, origin, created_at)
-             select $1, person_no, 'import', joined_at from fresh)
-           insert into members.members (shop_id, member_id, person_no, nickname, nickname_key,
-             external_ref, country, joined_at)
-           select $1, member_id, person_no, nickname, nickname_key, external_ref, country, joined_at
-           from fresh""",
-        tx.shop_id,
-        first_no,
-        *columns,
     )

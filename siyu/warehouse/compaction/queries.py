@@ -163,10 +163,14 @@ async def get_name_id(tx: ReadTx, name: str) -> int | None:
     return None if found is None else int(found)
 
 
-async def list_joined_in_tail(tx: ReadTx, shop_id: int, name: str) -> list[tuple[int, int | None]]:
-    """(member, visitor) of the events of open and sealed slots that join them."""
+async def list_joined_in_tail(
+    tx: ReadTx, shop_id: int, name: str
+) -> list[tuple[int, int, int, int | None]]:
+    """(moment in microseconds, event, member, visitor) of the events of open and sealed slots that
+    join them."""
     records = await tx.connection.fetch(
-        """select distinct person_no, case when jsonb_typeof(props->'joined_person_no') = 'number'
+        """select at_us, event_no, person_no,
+             case when jsonb_typeof(props->'joined_person_no') = 'number'
              then (props->>'joined_person_no')::bigint end as visitor_no
            from warehouse.event_tail
            where shop_id = $1 and slot = any(array(
@@ -175,7 +179,7 @@ async def list_joined_in_tail(tx: ReadTx, shop_id: int, name: str) -> list[tuple
         shop_id,
         name,
     )
-    return [(record["person_no"], record["visitor_no"]) for record in records]
+    return [tuple(record) for record in records]
 
 
 async def is_blank(tx: ReadTx) -> bool:

@@ -1,4 +1,4 @@
-"""Engines answer specs: today DuckDB with portable SQL, later compiled kernels beside it.
+"""Engines answer specs: compiled kernels, and DuckDB with portable SQL for everything else.
 
 Every engine gives the same integers for the same spec and snapshot (W10); a query that meets a
 collected file starts again with a new snapshot (W9). Owns no tables, emits nothing. One small

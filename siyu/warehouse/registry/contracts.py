@@ -67,6 +67,15 @@ class EventType(msgspec.Struct, frozen=True, kw_only=True):
     events: list[int]
 
 
+class Title(msgspec.Struct, frozen=True):
+    """What a shop calls an event, "" for none, and whether it leaves it out of lists."""
+
+    name: str
+    title_zh: str
+    title_en: str
+    is_hidden: bool
+
+
 class Property(msgspec.Struct, frozen=True, kw_only=True):
     """A property of an event. kinds: what its values were (`text integer number flag nested none`).
 

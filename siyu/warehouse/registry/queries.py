@@ -16,6 +16,7 @@ from siyu.warehouse.registry.contracts import (
     RejectCount,
     RejectSample,
     Seen,
+    Title,
 )
 
 REGISTER_LOCK = 7_316_004
@@ -39,6 +40,18 @@ async def list_known(tx: ReadTx, shop_id: int) -> list[Known]:
            from warehouse.event_type t left join warehouse.event_property p using (shop_id, name)
            where t.shop_id = $1""",
         shop_id,
+    )
+
+
+async def list_titles(tx: ReadTx, shop_id: int) -> list[Title]:
+    """Events that are the shop's own, or that it renamed or hid."""
+    return await tx.all(
+        Title,
+        """select name, title_zh, title_en, is_hidden from warehouse.event_type
+           where shop_id = $1 and (title_zh <> '' or title_en <> '' or is_hidden
+             or starts_with(name, $2)) order by name""",
+        shop_id,
+        CUSTOM,
     )
 
 

@@ -21,6 +21,7 @@ from siyu.warehouse.registry.contracts import (
     RejectCount,
     RejectSample,
     Seen,
+    Title,
 )
 from siyu.warehouse.registry.rules import CATALOGUE, PROPERTIES, sample_of, title_of
 from siyu.warehouse.tail import service as tail
@@ -38,6 +39,7 @@ __all__ = [
     "list_properties",
     "list_reject_counts",
     "list_reject_samples",
+    "list_titles",
     "list_types",
     "sample_of",
     "study",
@@ -111,6 +113,12 @@ async def list_types(shop_id: ShopId, days: int = 7) -> list[EventType]:
     """Events of a shop with their volume of the last days, most frequent first."""
     async with tail.opened() as tx:
         return await queries.list_types(tx, shop_id, days)
+
+
+async def list_titles(shop_id: ShopId) -> list[Title]:
+    """What a shop calls its own events and those it renamed or hid."""
+    async with tail.opened() as tx:
+        return await queries.list_titles(tx, shop_id)
 
 
 async def list_properties(shop_id: ShopId, name: str) -> list[Property]:

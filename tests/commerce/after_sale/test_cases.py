@@ -9,6 +9,7 @@ import pytest
 from siyu.commerce.after_sale import background
 from siyu.commerce.after_sale import service as after_sale
 from siyu.commerce.catalog.contracts import ProductKind
+from siyu.commerce.inventory import service as inventory
 from siyu.kernel import clock, db
 from siyu.kernel.audit import System
 from siyu.kernel.db import transaction
@@ -283,6 +284,25 @@ async def test_goods_come_back_and_are_paid_for(sale: Sale):
     assert (await sale.order(order))["status"] == "completed"
     last = await sale.open(order, "return_refund", lines={1: 1})
     assert last["asked_fen"] == 1990
+
+
+async def test_goods_come_back_to_the_warehouse_that_was_chosen(sale: Sale):
+    (tea,) = await make_skus(sale.shop, stock=5)
+    async with transaction(sale.shop) as tx:
+        other = await inventory.create_warehouse(tx, System(), name="退货仓", priority=9)
+    order = await sale.buy({tea: 1}, 1990)
+    await sale.ship(order)
+    case = await returned(sale, order)
+    unknown = {"restock": "sellable", "warehouse_id": str(uuid4())}
+    answer = await sale.act(case, "receive", unknown)
+    assert refused(answer) == (404, "inventory.warehouse_not_found")
+    here = {"restock": "sellable", "warehouse_id": str(other.warehouse_id)}
+    assert ok(await sale.act(case, "receive", here))["state"] == "received"
+    async with transaction(sale.shop) as tx:
+        places = await inventory.list_places(tx, tea)
+        held = await inventory.list_held(tx, other.warehouse_id, [tea])
+    assert sorted(place.on_hand for place in places) == [1, 4]
+    assert held[tea].on_hand == 1
 
 
 async def test_damaged_goods_are_written_off(sale: Sale):

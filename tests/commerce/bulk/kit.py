@@ -78,8 +78,8 @@ class Clerk:
             ok(await self.http.post(path, files={"file": ("p.zip", pictures)}))
         return await self.run(await self.start(uploaded, dry=dry, **more))
 
-    async def export(self, kind: str, form: str = "csv") -> bytes:
-        body = {"kind": kind, "format": form}
+    async def export(self, kind: str, form: str = "csv", **more: Any) -> bytes:
+        body = {"kind": kind, "format": form} | more
         task = ok(await self.http.post("/admin/v1/bulk/exports", json=body))
         done = await self.run(task)
         assert done["state"] == "done" and done["has_file"], done

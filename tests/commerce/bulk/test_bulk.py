@@ -6,7 +6,7 @@ import io
 import zipfile
 from collections.abc import AsyncIterator
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import openpyxl
 import pytest
@@ -16,7 +16,9 @@ from siyu.commerce.bulk import service as bulk
 from siyu.commerce.bulk.contracts import Task
 from siyu.commerce.bulk.service import running
 from siyu.commerce.catalog import service as catalog
+from siyu.commerce.inventory import service as inventory
 from siyu.kernel import clock
+from siyu.kernel.audit import System
 from siyu.kernel.db import Tx, reading
 from siyu.kernel.errors import Busy
 from siyu.kernel.ids import ShopId
@@ -254,6 +256,25 @@ async def test_counts_move_stock_by_their_difference(clerk: Clerk, shop: ShopId)
         await clerk.refusals(again)
     )
     assert counts(again) == (0, 0, 1, 1)
+
+
+async def test_stock_is_counted_and_written_where_it_lies(clerk: Clerk, shop: ShopId):
+    await clerk.take_in("products_in", table(HEADER, TEA))
+    async with running.transaction(shop) as tx:
+        other = await inventory.create_warehouse(tx, System(), name="分仓", priority=2)
+    there = {"warehouse_id": str(other.warehouse_id)}
+    rows = read_table(await clerk.export("stock_out", **there))
+    assert rows[1][1] == "0", "the goods lie in the first warehouse"
+    rows[1][3] = "7"
+    task = await clerk.take_in("stock_in", table(*rows), **there)
+    assert (counts(task), task["warehouse_id"]) == ((0, 1, 0, 0), there["warehouse_id"])
+    assert read_table(await clerk.export("stock_out", **there))[1][1] == "7"
+    assert read_table(await clerk.export("stock_out"))[1][1] == "20"
+    uploaded = ok(await clerk.upload("stock_in", table(*rows)))
+    body = {"mapping": uploaded["mapping"], "is_dry_run": False, "warehouse_id": str(uuid4())}
+    path = f"/admin/v1/bulk/{uploaded['task']['task_id']}/start"
+    answer = await clerk.http.post(path, json=body)
+    assert refused(answer)[:2] == (404, "inventory.warehouse_not_found")
 
 
 async def test_F045_a_count_that_is_too_old_is_shown_as_a_conflict(clerk: Clerk):

@@ -199,6 +199,7 @@ async def test_the_console_makes_changes_starts_and_ends_a_batch(house: House) -
     await kit.make_batch(house.shop)
     first = (await house.desk("GET", "/coupons?limit=1")).json()
     assert [one["name"] for one in first["items"]] == ["满减券"]
+    assert [one["used_count"] for one in first["items"]] == [0]
     rest = (await house.desk("GET", f"/coupons?cursor={first['next_cursor']}")).json()
     assert [one["name"] for one in rest["items"]] == ["新人券"]
     ended = (await house.desk("GET", "/coupons?state=ended")).json()

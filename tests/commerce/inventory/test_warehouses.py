@@ -291,6 +291,24 @@ async def test_returned_goods_that_left_from_nowhere_open_come_to_the_default_wa
     assert await at.numbers() == {"main": (0, 0), "other": (6, 0)}
 
 
+async def test_returned_goods_come_to_the_open_warehouse_that_is_named(tx: Tx) -> None:
+    at = await house(tx)
+    order, refund = new_id(), new_id()
+    await service.reserve(tx, order, {at.sku: 4})
+    await service.consume(tx, order)
+    before = await at.numbers()
+    for wrong in (new_id(), uuid.UUID(int=0)):
+        with pytest.raises(WarehouseNotFound):
+            await service.take_back(tx, refund, order, {at.sku: 1}, STAFF, wrong)
+    await service.take_back(tx, refund, order, {at.sku: 1}, STAFF, at.other)
+    after = await at.numbers()
+    assert after["other"][0] == before["other"][0] + 1
+    assert after["main"] == before["main"]
+    held = await service.list_held(tx, at.other, [at.sku, new_id()])
+    assert {sku: place.on_hand for sku, place in held.items()} == {at.sku: after["other"][0]}
+    assert (await service.list_held(tx, None, [at.sku]))[at.sku].warehouse_id == at.main
+
+
 async def test_warehouses_are_opened_changed_and_removed(tx: Tx) -> None:
     first = await service.create_warehouse(tx, STAFF, name="首仓", priority=3)
     assert first.is_default

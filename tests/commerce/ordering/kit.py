@@ -49,7 +49,7 @@ ADDRESS = AddressText(
 )
 ALL = frozenset({
     "orders.read", "orders.write", "orders.collect", "orders.export", "members.reveal", "shop.read",
-    "shop.write", "prices.write", "money.write",
+    "shop.write", "prices.read", "prices.write", "money.write",
 })  # fmt: skip
 
 

@@ -25,6 +25,7 @@ from tests.commerce.ordering.kit import (
     broken_invariants,
     deliver,
     events,
+    make_buyers,
     make_skus,
     shopper,
     stock_of,
@@ -230,3 +231,73 @@ async def test_a_campaign_is_tried_on_past_orders_before_it_goes_live(
     assert [(one["orders"], one["given_fen"]) for one in cost["campaigns"]] == [(2, 1000)]
     async with transaction(shop) as tx:
         await promotions.start_campaign(tx, System(), campaign_id, 1)
+
+
+async def test_a_campaign_shows_what_came_of_it_beside_what_was_expected(
+    market: Market, anna: Shopper
+):
+    shop = market.shop_id
+    (tea,) = await make_skus(shop, price_fen=1000, stock=50)
+    order = await anna.order({tea: 3}, 3000)
+    await collect(anna, order, 3000)
+    draft = CampaignDraft(
+        title="满20减5", starts_at=clock.now(), terms=Threshold([Tier(2000, off_fen=500)]),
+        stacking="adds",
+    )  # fmt: skip
+    async with transaction(shop) as tx:
+        campaign_id = await promotions.create_campaign(tx, System(), draft)
+    body = {"campaign_id": str(campaign_id), "days": 30}
+    assert (await staff(anna, "/price-simulations", body))[0] == 200
+    async with transaction(shop) as tx:
+        await promotions.start_campaign(tx, System(), campaign_id, 1)
+    for pieces, due in ((1, 1000), (2, 1500), (4, 3500)):
+        order = await anna.order({tea: pieces}, due)
+        await collect(anna, order, due)
+    await anna.order({tea: 2}, 1500)
+    path = f"/admin/v1/campaigns/{campaign_id}/result"
+    result = (await anna.http.get(path)).json()
+    assert result == {
+        "orders": 2,
+        "buyers": 1,
+        "revenue_fen": 5000,
+        "refunded_fen": 0,
+        "given_fen": 1000,
+        "gifts_fen": 0,
+        "sold_fen": 7000,
+        "share_bps": 1429,
+        "simulated_bps": 1667,
+    }
+    nothing = await anna.http.get(f"/admin/v1/campaigns/{uuid4()}/result")
+    assert nothing.status_code == 404
+
+
+async def test_orders_are_counted_by_status(market: Market, anna: Shopper):
+    (tea,) = await make_skus(market.shop_id, price_fen=1000, stock=50)
+    paid = await anna.order({tea: 1}, 1000)
+    await collect(anna, paid, 1000)
+    for _ in range(2):
+        await anna.order({tea: 1}, 1000)
+    none = dict.fromkeys(
+        ("pending_payment", "paid", "shipped", "completed", "cancelled", "refunded"), 0
+    )
+    expected = none | {"pending_payment": 2, "paid": 1}
+    assert (await anna.http.get("/admin/v1/orders/counts")).json() == expected
+    assert (await anna.send("GET", "/orders/counts")).json() == expected
+    offline = (await anna.http.get("/admin/v1/orders/counts?is_offline=true")).json()
+    assert offline == none | {"paid": 1}
+    named = (await anna.http.get(f"/admin/v1/orders/counts?q={paid['order_no']}")).json()
+    assert named == none | {"paid": 1}
+    [(other, address_id)] = await make_buyers(market.shop_id, 1)
+    ben = Shopper(anna.http, other, address_id)
+    assert (await ben.send("GET", "/orders/counts")).json() == none
+
+
+async def test_the_steps_of_a_price_are_named_in_the_language_of_who_asks(
+    market: Market, anna: Shopper
+):
+    (tea,) = await make_skus(market.shop_id, price_fen=1000, stock=5)
+    body = {"source": "lines", "lines": [{"sku_id": str(tea), "quantity": 1}], "address_id": None}
+    for language, label in (("zh-CN", "原价"), ("en", "List price")):
+        anna.http.headers["Accept-Language"] = language
+        quote = (await anna.send("POST", "/checkout/quote", body)).json()
+        assert [entry["label"] for entry in quote["trace"]] == [label]

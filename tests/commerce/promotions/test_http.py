@@ -199,7 +199,11 @@ async def test_a_sample_basket_under_a_campaign_in_the_editor(
         ("member_price", -2_000),
         ("threshold", -1_500),
     ]
+    assert [entry["label"] for entry in seen["trace"][:2]] == ["原价", "会员价"]
     assert [(gift["title"], gift["quantity"]) for gift in seen["gifts"]] == [("云雾", 1)]
+    console.http.headers["Accept-Language"] = "en"
+    seen = await console("POST", "/price-previews", body)
+    assert [entry["label"] for entry in seen["trace"][:2]] == ["List price", "Member price"]
     plain = await console("POST", "/price-previews", {"lines": [{"sku_id": sku["sku_id"]}]})
     assert (plain["total_fen"], plain["gifts"], plain["undelivered"]) == (10_000, [], [])
     assert (await console("GET", "/campaigns"))["items"] == []

@@ -29,7 +29,15 @@ from tests.commerce.ordering.kit import Shopper, broken_invariants, make_buyers,
 from tests.money.payments.bench import Market
 
 STAFF = frozenset(
-    {"orders.read", "orders.write", "products.read", "products.write", "shop.read", "shop.write"}
+    {
+        "orders.read",
+        "orders.write",
+        "after_sale.write",
+        "products.read",
+        "products.write",
+        "shop.read",
+        "shop.write",
+    }
 )
 TEA = 1990
 CANARY = AddressText(

@@ -10,16 +10,19 @@ import pytest
 from siyu.insight.behaviour import rules, service
 from siyu.insight.behaviour.service import Window
 from siyu.kernel import clock
+from siyu.kernel.audit import System
 from siyu.kernel.auth import MemberIdentity, member_token
 from siyu.kernel.db import transaction
 from siyu.kernel.errors import TooMany
+from siyu.people.consents import rules as consent_texts
 from siyu.people.consents import service as consents
 from siyu.people.consents.contracts import Channel, Purpose
 from siyu.people.members import service as members
 from siyu.people.members.contracts import Platform
+from siyu.people.privacy import service as privacy
 from tests.warehouse.support import check_invariants, rows
 
-VERSION = next(c.text_version for c in consents.list_texts("en") if c.purpose is Purpose.ANALYTICS)
+VERSION = consent_texts.text_in_force(Purpose.ANALYTICS).version
 EVENTS = """select n.text, e.person_no, e.item_no, p.text, c.text,
                    coalesce(e.props, '{}') || jsonb_strip_nulls(jsonb_build_object(
                      'zone', nullif(e.zone, ''), 'dwell_ms', nullif(e.dwell_ms, 0))), e.at_us
@@ -321,3 +324,33 @@ async def test_many_customers_at_once_share_commits(web, shop, warehouse):
     assert commits < 60
     assert clock.monotonic() - began < 10
     await check_invariants()
+
+
+async def test_F090_words_that_ask_for_more_silence_whoever_agreed_to_the_old(web, shop, warehouse):
+    assert await send(web, body(event())) == (202, {"accepted": 1, "rejected": 0})
+    async with transaction(shop) as tx:
+        made = await consents.publish_text(
+            tx, System(), Purpose.ANALYTICS, asks_more=True,
+            title={"zh-CN": "浏览分析", "en": "Analytics"},
+            text={"zh-CN": "我们想记录停留。" * 4, "en": "We also want your dwell time."},
+        )  # fmt: skip
+    assert await send(web, body(event())) == (202, {"accepted": 0, "rejected": 0})
+    assert await send(web, body(event(), version=made.version)) == (
+        202,
+        {"accepted": 1, "rejected": 0},
+    )
+
+
+async def test_F088_the_events_of_an_erased_person_stop_at_once(web, shop, warehouse):
+    member, token = await log_in(shop, consent=True)
+    sent = body(event())
+    assert await send(web, sent, Authorization=token) == (202, {"accepted": 1, "rejected": 0})
+    async with transaction(shop) as tx:
+        asked = await privacy.ask_erasure(tx, member, member.member_id, "")
+    clock.advance(timedelta(days=7, minutes=1))
+    async with transaction(shop) as tx:
+        done = await privacy.carry_out(tx, asked.erasure_id)
+        assert done is not None and done.state == "done"
+    await privacy.erase_events(shop, asked.erasure_id)
+    asked_for = "select person_no from warehouse.erasure where shop_id = %d"
+    assert member.person_no in {row[0] for row in await rows(asked_for % shop)}

@@ -1,10 +1,11 @@
 """Questions over HTTP against small stories whose answers are worked out by hand."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from uuid import uuid4
 
 import pytest
 
+from siyu.insight.behaviour import rules
 from siyu.kernel import clock
 from siyu.warehouse.engines.rules import to_us
 from siyu.warehouse.tail.contracts import Batch, TailEvent
@@ -93,7 +94,7 @@ async def test_a_funnel_worked_out_by_hand(story, web):
              for s in found["stages"]]  # fmt: skip
     assert shown == [
         ("Page viewed", 4, None, 10_000, None),
-        ("Put into cart", 3, 7_500, 7_500, 180),  # 1, 3 and 10 minutes
+        ("Add to cart tapped", 3, 7_500, 7_500, 180),  # 1, 3 and 10 minutes
         ("Order paid (imports included)", 1, 3_333, 2_500, 3_600),
     ]
     assert [(p["label"], p["persons"]) for p in found["parts"]] == [
@@ -125,7 +126,7 @@ async def test_people_who_left_a_funnel_become_a_segment_that_filters(story, web
     assert refused["error"]["code"] == "segments.segment_not_found"
 
 
-async def test_retention_by_day_and_by_week(story, web):
+async def test_retention_by_day(story, web):
     born = NOW - 10 * DAY  # 10 March, a Tuesday
     for person in (1, 2, 3, 4):
         story.tell(person, born + (person == 4) * DAY, "view", HOME)
@@ -145,10 +146,35 @@ async def test_retention_by_day_and_by_week(story, web):
         (4, 1, 2_500), (4, 1, 2_500)
     ]  # fmt: skip
     assert found["curve"][9] == {"period": 10, "persons": 0, "back": 0, "rate_bps": None}
-    weeks = await ask(web, "retention", unit="week", periods=2, within=True, **steps)
+
+
+async def test_retention_by_week_and_month_of_the_calendar(story, web):
+    """Two persons of the week of 23 February; one is back in the next week, one in the second."""
+    born = NOW - 24 * DAY  # 24 February, a Tuesday
+    for person, days in ((5, 7), (6, 13)):
+        story.tell(person, born, "view", HOME)
+        story.tell(person, born + 1 * DAY, "view", HOME)  # the same week says nothing
+        story.tell(person, born + days * DAY, "view", HOME)
+    await story.write()
+    steps = {"birth": step("any.visit"), "back": step("any.visit")}
+    weeks = await ask(web, "retention", unit="week", periods=4, **steps)
+    # The third week after it is this one: not over.
     assert [(row["on"], row["persons"], row["back"]) for row in weeks["cohorts"]] == [
-        ("2026-03-09", 4, [2, None])
-    ]
+        ("2026-02-23", 2, [1, 1, None, None]),
+    ]  # fmt: skip
+    up_to = await ask(web, "retention", unit="week", periods=2, within=True, **steps)
+    assert up_to["cohorts"][0]["back"] == [1, 2]
+    months = await ask(web, "retention", unit="month", periods=1, **steps)
+    assert months["cohorts"] == [{"on": "2026-02-01", "persons": 2, "back": [None]}]
+
+
+@pytest.mark.parametrize(
+    ("unit", "plus", "first"),
+    [("day", 1, "2026-12-31"), ("week", 0, "2026-12-28"), ("week", 1, "2027-01-04"),
+     ("month", 0, "2026-12-01"), ("month", 1, "2027-01-01"), ("month", 14, "2028-02-01")],
+)  # fmt: skip
+def test_periods_of_the_calendar(unit, plus, first):
+    assert rules.first_of(date(2026, 12, 30), unit, plus) == date.fromisoformat(first)
 
 
 async def test_paths_from_a_page_and_to_an_order(story, web):

@@ -42,7 +42,7 @@ async def test_the_last_half_hour(story: Story, web):
     assert [(m, n) for m, n in enumerate(live["visitors"]) if n] == [(0, 1), (27, 1), (28, 1)]
     assert [(p["label"], p["events"]) for p in live["pages"]] == [("Item", 1), ("Home", 1)]
     assert [event["label"] for event in live["newest"]] == [
-        "Tapped", "Page viewed", "Order paid", "Page viewed"
+        "Tap", "Page viewed", "Order paid", "Page viewed"
     ]  # fmt: skip
 
 
@@ -58,7 +58,7 @@ async def test_one_persons_stream_in_words_page_by_page(story: Story, shop, web)
     asked = {"person_no": number, "limit": 2}
     first = (await web.post("/admin/v1/insight/events", json=asked)).json()
     assert [(e["who"], e["label"], e["text"], e["amount_fen"]) for e in first["items"]] == [
-        ("林知夏", "支付订单", "", 500), ("林知夏", "停留", "首页 · 爆品区 · 1.2 秒", None)
+        ("林知夏", "订单支付", "", 500), ("林知夏", "停留时长", "首页 · 爆品区 · 1.2 秒", None)
     ]  # fmt: skip
     asked["cursor"] = first["next_cursor"]
     rest = (await web.post("/admin/v1/insight/events", json=asked)).json()
@@ -136,8 +136,8 @@ async def test_the_digest_of_yesterday_comes_in_the_morning_and_once(story: Stor
         line["key"]: (line["value"], line["before"], line["mean"]) for line in digest["lines"]
     }
     assert figures == {
-        "visitors": (3, 1, 0), "newcomers": (0, 0, 0), "carts": (0, 0, 0), "orders": (1, 0, 0),
-        "turnover": (700, 0, 0),
+        "visitors": (3, 1, 0), "new_members": (0, 0, 0), "carters": (0, 0, 0),
+        "paid_orders": (1, 0, 0), "gmv": (700, 0, 0),
     }  # fmt: skip
     missing = await web.post("/admin/v1/insight/digests/2026-03-01/read")
     assert missing.json()["error"]["code"] == "behaviour.digest_not_found"

@@ -6,8 +6,10 @@ from uuid import uuid4
 
 import pytest
 
-from siyu.insight.metrics import rules, service
+from siyu.insight.metrics import service
 from siyu.insight.metrics.contracts import HealthView
+from siyu.insight.metrics.rules import periods
+from siyu.insight.metrics.rules.figures import FIGURES, RETENTIONS
 from siyu.kernel import clock
 from siyu.kernel.db import system_transaction
 from siyu.warehouse.compaction import service as compaction
@@ -23,7 +25,7 @@ MINUTE = timedelta(minutes=1)
 
 @pytest.fixture(autouse=True)
 def fresh():
-    service._kept.clear()
+    service.forget()
 
 
 class Story:
@@ -139,7 +141,7 @@ async def test_files_and_tail_give_the_same_dashboard(warehouse):
     story = await a_week(1)
     before = await board(1)
     await compaction.compact()
-    service._kept.clear()
+    service.forget()
     assert await board(1) == before
     story.events = [story.events[0]]
     assert story.events[0].person_no == 1
@@ -251,31 +253,32 @@ async def test_a_history_that_ended_is_shown_as_of_its_end(warehouse):
     [(800, 10, "good"), (799, 10, "bad"), (0, 9, "unknown"), (None, 10, "unknown")],
 )
 def test_health_against_a_floor(value, cases, state):
-    threshold = next(f for f in rules.FIGURES if f.key == "conversion").threshold
-    found = rules.health(threshold, value, cases, "zh-CN")
+    threshold = next(f for f in FIGURES if f.key == "conversion").threshold
+    found = periods.health(threshold, value, cases, "zh-CN")
     assert (found.threshold, found.comparison, found.state) == (800, "ge", state)
     assert (found.action is not None) == (state == "bad")
 
 
 @pytest.mark.parametrize(("value", "state"), [(4_000, "good"), (4_001, "bad")])
 def test_health_against_a_ceiling(value, state):
-    threshold = next(f for f in rules.FIGURES if f.key == "bounce").threshold
-    found = rules.health(threshold, value, 100, "en")
+    threshold = next(f for f in FIGURES if f.key == "bounce").threshold
+    found = periods.health(threshold, value, 100, "en")
     action = threshold.action.en if state == "bad" else None
     assert found == HealthView(4_000, "le", state, action)
 
 
 def test_the_thresholds_of_the_mission():
     known = {f.key: (f.unit, f.threshold.value, f.threshold.comparison, f.threshold.source)
-             for f in rules.FIGURES if f.threshold}  # fmt: skip
+             for f in FIGURES if f.threshold}  # fmt: skip
     assert known == {
         "conversion": ("bps", 800, "ge", "mission 139"),
         "aov": ("fen", 5_000, "ge", "mission 139"),
         "arpu": ("fen", 18_000, "ge", "mission 138"),
         "pages_per_visitor": ("hundredths", 250, "ge", "mission 139"),
         "bounce": ("bps", 4_000, "le", "mission 139"),
+        "coupon_redemption": ("bps", 6_000, "ge", "mission 139"),
     }
-    assert [(f.days, f.threshold.value) for f in rules.RETENTIONS] == [(7, 2_500), (30, 4_500)]
+    assert [(f.days, f.threshold.value) for f in RETENTIONS] == [(7, 2_500), (30, 4_500)]
 
 
 @pytest.mark.parametrize(
@@ -283,7 +286,7 @@ def test_the_thresholds_of_the_mission():
     [(1, 3, 10_000, 3_333), (2, 3, 10_000, 6_667), (1, 2, 1, 1), (-1, 2, 1, -1), (5, 0, 1, None)],
 )
 def test_ratios_round_half_away_from_zero(top, bottom, scale, result):
-    assert rules.ratio(top, bottom, scale) == result
+    assert periods.ratio(top, bottom, scale) == result
 
 
 # --- over HTTP --------------------------------------------------------------------------------
@@ -353,7 +356,7 @@ async def test_screens_that_poll_share_one_computation(warehouse):
     await a_week(1)
     boards = await asyncio.gather(*(board(1) for _ in range(10)))
     assert all(found == boards[0] for found in boards)
-    [kept] = service._kept.values()
+    [kept] = service.boards._kept.values()
     assert kept.task is not None
     task = kept.task
     await board(1)

@@ -1,13 +1,17 @@
 """What people agree to: in which words, and for how long it counts."""
 
+import hashlib
+
 import asyncpg
 import pytest
 
 from siyu.kernel import clock
+from siyu.kernel.audit import System
 from siyu.kernel.db import Tx, transaction
+from siyu.kernel.i18n import Language
 from siyu.kernel.ids import ShopId
 from siyu.people.consents import rules, service
-from siyu.people.consents.contracts import Channel, Purpose, TextOutdated
+from siyu.people.consents.contracts import Channel, Origin, Purpose, TextOutdated
 
 NOW = rules.text_in_force(Purpose.ANALYTICS).version
 
@@ -32,6 +36,8 @@ async def test_silence_is_a_no(tx: Tx) -> None:
         (Purpose.PRIVACY, None),
         (Purpose.ANALYTICS, None),
         (Purpose.MARKETING, None),
+        (Purpose.PERSONALISATION, None),
+        (Purpose.SHARING, None),
     ]
 
 
@@ -47,7 +53,11 @@ async def test_agreeing_and_withdrawing_both_stay_on_record(tx: Tx) -> None:
         (False, NOW, Channel.H5, "zh-CN"),
         (True, NOW, Channel.H5, "zh-CN"),
     ]
-    assert [event.granted for _, _, event, _ in tx._events] == [True, False]
+    assert [(type(event).__name__, event.purpose) for _, _, event, _ in tx._events] == [
+        ("ConsentDecided", "analytics"),
+        ("ConsentDecided", "analytics"),
+        ("ConsentWithdrawn", "analytics"),
+    ]
 
 
 async def test_saying_the_same_again_adds_nothing(tx: Tx) -> None:
@@ -114,3 +124,51 @@ async def test_F090_withdrawal_counts_at_once_and_stays_on_record(shop: ShopId) 
         assert await service.those_allowing(tx, [1, 2], Purpose.MARKETING) == set()
         assert len(await service.list_decisions(tx, 1)) == 2
     assert clock.monotonic() - began < 60
+
+
+async def test_F090_new_words_of_the_shop_ask_everybody_again(shop: ShopId) -> None:
+    words: dict[Language, str] = {
+        "zh-CN": "我们希望记录您的浏览，并与门店数据合并。" * 2,
+        "en": "a" * 40,
+    }
+    title: dict[Language, str] = {"zh-CN": "浏览分析", "en": "Analytics"}
+    async with transaction(shop) as tx:
+        await decide(tx, True)
+        assert await service.allows(tx, 1, Purpose.ANALYTICS)
+    assert await service.counts_now(shop, Purpose.ANALYTICS, NOW)
+    async with transaction(shop) as tx:
+        one = await service.publish_text(
+            tx, System(), Purpose.ANALYTICS, title=title, text=words, asks_more=False
+        )
+    async with transaction(shop) as tx:
+        assert await service.allows(tx, 1, Purpose.ANALYTICS), "better words change nothing"
+        two = await service.publish_text(
+            tx, System(), Purpose.ANALYTICS, title=title, text=words, asks_more=True
+        )
+    assert two.version == f"{one.version}.2"
+    async with transaction(shop) as tx:
+        assert not await service.allows(tx, 1, Purpose.ANALYTICS)
+        [asked] = [
+            c for c in await service.list_consents(tx, 1, "en") if c.purpose is Purpose.ANALYTICS
+        ]
+        assert (asked.granted, asked.text_version, asked.title) == (None, two.version, "Analytics")
+        with pytest.raises(TextOutdated):
+            await decide(tx, True, version=NOW)
+        await decide(tx, True, version=two.version)
+        [newest, *_] = await service.list_decisions(tx, 1)
+    assert not await service.counts_now(shop, Purpose.ANALYTICS, NOW), "visitors are asked too"
+    shown = f"{title['zh-CN']}\n{words['zh-CN']}".encode()
+    assert newest.text_hash == hashlib.sha256(shown).hexdigest(), "proof of the very words"
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        async with transaction(shop) as tx:
+            await tx.run("update consents.texts set text_zh = repeat('x', 30)")
+
+
+async def test_a_decision_keeps_from_where_it_came_but_no_address(tx: Tx) -> None:
+    await service.decide(
+        tx, 1, Purpose.MARKETING, text_version=NOW, granted=True, channel=Channel.H5,
+        language="en", origin=Origin("203.0.113.9", "MicroMessenger/8.0"),
+    )  # fmt: skip
+    row = await tx.connection.fetchrow("select * from consents.decisions")
+    assert row["agent"] == "MicroMessenger/8.0" and len(row["ip_hash"]) == 32
+    assert "203.0.113.9" not in str(dict(row))

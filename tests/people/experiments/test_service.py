@@ -336,4 +336,3 @@ async def test_a_key_is_taken_once_and_numbers_stay_dense(shop: ShopId) -> None:
             await tx.value("select count(*) from kernel.outbox where name = 'experiments.exposed'")
             == 1
         )
-        assert await service.forget_person(tx, person) == 1

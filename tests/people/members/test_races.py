@@ -90,16 +90,18 @@ async def test_visitors_at_once_get_dense_numbers(shop: ShopId) -> None:
     assert sorted([*numbers.values(), seen[-1].member.person_no]) == list(range(1, 32))
 
 
-async def test_two_members_learning_one_shared_id_at_once_stay_two(shop: ShopId) -> None:
+async def test_members_learning_one_shared_id_at_once_are_one(shop: ShopId) -> None:
     for i in range(AT_ONCE):
         await log_in(shop, f"open-{i}", app=f"wx{i}")
-    entered = await asyncio.gather(
+    await asyncio.gather(
         *(log_in(shop, f"open-{i}", union="u-1", app=f"wx{i}") for i in range(AT_ONCE))
     )
-    assert len({one.member.member_id for one in entered}) == AT_ONCE
+    entered = [await log_in(shop, f"open-{i}", app=f"wx{i}") for i in range(AT_ONCE)]
+    assert len({one.member.member_id for one in entered}) == 1
     async with transaction(shop) as tx:
-        having = await tx.value("select count(*) from members.members where union_key is not null")
-    assert having == 1
+        held = await tx.value("select count(*) from members.identifiers where kind = 'unionid'")
+        merged = await tx.value("select count(*) from members.merges where state = 'merged'")
+    assert (held, merged) == (1, AT_ONCE - 1)
 
 
 async def test_visitor_made_while_its_owner_logs_in_is_merged(shop: ShopId) -> None:

@@ -4,6 +4,7 @@ from siyu.commerce.after_sale.service.opening import load_offer, open_by_shop, o
 from siyu.commerce.after_sale.service.pictures import (
     attach_pictures,
     drop_files,
+    forget_member_pictures,
     forget_pictures,
     get_picture,
     keep_picture,
@@ -34,6 +35,7 @@ __all__ = [
     "attach_pictures",
     "confirm_exchange",
     "drop_files",
+    "forget_member_pictures",
     "forget_pictures",
     "get_picture",
     "inspect_goods",

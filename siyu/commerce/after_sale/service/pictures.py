@@ -149,3 +149,14 @@ async def forget_pictures(tx: Tx, before: datetime) -> list[ForgottenPicture]:
            returning shop_id, picture_id""",
         before,
     )
+
+
+async def forget_member_pictures(tx: Tx, member_id: UUID) -> list[ForgottenPicture]:
+    """Delete the rows of all pictures of a member, those in cases too."""
+    return await tx.all(
+        ForgottenPicture,
+        """delete from after_sale.pictures where shop_id = $1 and member_id = $2
+           returning shop_id, picture_id""",
+        tx.shop_id,
+        member_id,
+    )

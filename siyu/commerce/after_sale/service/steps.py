@@ -85,12 +85,19 @@ async def reject_case(tx: Tx, staff: StaffIdentity, case_id: UUID, text: str) ->
 
 
 async def inspect_goods(
-    tx: Tx, staff: StaffIdentity, case_id: UUID, *, restock: Restock | None, text: str
+    tx: Tx,
+    staff: StaffIdentity,
+    case_id: UUID,
+    *,
+    restock: Restock | None,
+    text: str,
+    warehouse_id: UUID | None = None,
 ) -> Case:
     """Say what came back: sellable goods are on hand again, damaged ones are written off, and
     None refuses them (a text says why; they go back to the customer).
 
-    Raises CaseNotFound, MoveRefused, ReasonNeeded.
+    warehouse_id: where sellable goods lie now; none named: where they were sold from. Raises
+    CaseNotFound, MoveRefused, ReasonNeeded, WarehouseNotFound.
     """
     case = await lock_case(tx, case_id)
     if restock is None:
@@ -99,7 +106,7 @@ async def inspect_goods(
     if restock is Restock.SELLABLE:
         lines = (await queries.list_lines(tx, [case_id]))[case_id]
         goods = inventory.sum_demand((line.sku_id, line.quantity) for line in lines)
-        await inventory.take_back(tx, case_id, case.order_id, goods, staff)
+        await inventory.take_back(tx, case_id, case.order_id, goods, staff, warehouse_id)
     return case
 
 

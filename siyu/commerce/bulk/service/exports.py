@@ -8,6 +8,7 @@ from siyu.commerce.bulk import rules
 from siyu.commerce.bulk.contracts import RefusedLine, TableFormat, Task, TaskKind
 from siyu.commerce.bulk.queries import list_refusals
 from siyu.commerce.bulk.rules import FIELDS, KINDS
+from siyu.commerce.bulk.service.tasks import place_of
 from siyu.commerce.catalog import service as catalog
 from siyu.commerce.catalog.contracts import ProductSheet, ProductStatus
 from siyu.commerce.inventory import service as inventory
@@ -84,7 +85,10 @@ async def write_file(
     if task.kind is TaskKind.PRODUCTS_OUT:
         header, batches = header_of(TaskKind.PRODUCTS_IN), _products(shop_id)
     elif task.kind is TaskKind.STOCK_OUT:
-        header, batches = [*header_of(TaskKind.STOCK_IN), "商品", "规格", "占用"], _stock(shop_id)
+        header, batches = (
+            [*header_of(TaskKind.STOCK_IN), "商品", "规格", "占用"],
+            _stock(shop_id, place_of(task)),
+        )
     else:
         header, batches = ordering.ORDER_HEADER, ordering.order_rows(shop_id, time_zone)
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -155,26 +159,32 @@ def _maybe(fen: int | None) -> Cell:
     return "" if fen is None else major(fen)
 
 
-async def _stock(shop_id: ShopId) -> Rows:
-    """All SKUs with a code: what stands in the books, and the version to count against."""
+async def _stock(shop_id: ShopId, warehouse_id: UUID | None) -> Rows:
+    """All SKUs with a code: what stands in the books of a warehouse (none named: the default one),
+    and the version to count against.
+    """
     after: tuple[int, int] | None = None
     while True:
         async with reading(shop_id) as tx:
             skus = await catalog.list_stock_skus(tx, after, AT_ONCE)
-            levels = await inventory.list_levels(tx, [sku.sku_id for sku in skus])
+            sku_ids = [sku.sku_id for sku in skus]
+            levels = await inventory.list_levels(tx, sku_ids)
+            held = await inventory.list_held(tx, warehouse_id, sku_ids)
         yield [
             [
                 inert(sku.sku_code or ""),
-                level.on_hand,
+                on_hand,
                 level.version,
-                level.on_hand,
+                on_hand,
                 "",
                 inert(sku.title),
                 inert(" / ".join(sku.option_values)),
-                level.reserved,
+                reserved,
             ]
             for sku in skus
             if (level := levels.get(sku.sku_id)) and sku.sku_code
+            for place in [held.get(sku.sku_id)]
+            for on_hand, reserved in [(place.on_hand, place.reserved) if place else (0, 0)]
         ]
         if len(skus) < AT_ONCE:
             return

@@ -13,7 +13,7 @@ import msgspec
 from siyu.commerce.bulk import queries, rules
 from siyu.commerce.bulk.contracts import Counts, RefusedLine, Task, TaskKind, TaskState
 from siyu.commerce.bulk.rules import Line
-from siyu.commerce.bulk.service import exports, files, products, stock
+from siyu.commerce.bulk.service import exports, files, products, stock, tasks
 from siyu.commerce.bulk.service.files import PictureSource
 from siyu.commerce.bulk.service.products import Prepared, ReadProduct, Refused
 from siyu.commerce.ordering import service as ordering
@@ -183,7 +183,9 @@ async def _commit(
     with contextlib.suppress(_DryRun):
         async with transaction(shop_id) as tx:
             if counts:
-                done, late = await stock.write_counts(tx, _starter(task), counts)
+                done, late = await stock.write_counts(
+                    tx, _starter(task), counts, tasks.place_of(task)
+                )
             else:
                 done = await _write_products(tx, task, work)
             if task.is_dry_run:

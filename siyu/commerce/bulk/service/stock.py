@@ -1,6 +1,7 @@
 """Counted stock: each line moves what is on hand by its difference, against the counted version."""
 
 from collections.abc import Sequence
+from uuid import UUID
 
 from siyu.commerce.bulk import rules
 from siyu.commerce.bulk.contracts import Counts, RefusedLine, TaskKind
@@ -32,9 +33,13 @@ def read_counts(
 
 
 async def write_counts(
-    tx: Tx, actor: Actor, counts: Sequence[tuple[Line, CountLine]]
+    tx: Tx,
+    actor: Actor,
+    counts: Sequence[tuple[Line, CountLine]],
+    warehouse_id: UUID | None = None,
 ) -> tuple[Counts, list[RefusedLine]]:
-    """Move the stock of counted SKUs; what became of the lines, and those that came too late.
+    """Move the stock of SKUs that were counted in a warehouse (none named: the default one); what
+    became of the lines, and those that came too late.
 
     Rows are locked in the order of their SKUs. A refusal of one changes nothing of the others.
     """
@@ -66,6 +71,7 @@ async def write_counts(
                 delta=count.delta,
                 expected_version=count.version,
                 reason=count.reason,
+                warehouse_id=warehouse_id,
             )
             changed += 1
         except SiyuError as error:

@@ -21,6 +21,7 @@ from siyu.commerce.bulk.contracts import (
     TaskState,
 )
 from siyu.commerce.bulk.service import files
+from siyu.commerce.inventory import service as inventory
 from siyu.kernel import clock
 from siyu.kernel.audit import Actor, audit
 from siyu.kernel.db import ReadTx, Tx
@@ -120,13 +121,20 @@ async def get_open(tx: Tx, task_id: UUID) -> Task:
 
 
 async def start_task(
-    tx: Tx, actor: Actor, task_id: UUID, mapping: Mapping[str, int], source: str, is_dry_run: bool
+    tx: Tx,
+    actor: Actor,
+    task_id: UUID,
+    mapping: Mapping[str, int],
+    source: str,
+    is_dry_run: bool,
+    warehouse_id: UUID | None = None,
 ) -> Task:
     """Let the worker take the file in, or try to. The caller enqueues the job.
 
     mapping: field -> column, from 0. source: of imported orders, the system they come from.
+    warehouse_id: where stock was counted, none: in the default warehouse.
     A run that is over can begin again after a dry run, a failure, or a cancellation: what was
-    taken in is known again. Raises TaskNotFound, TaskBusy, BadMapping.
+    taken in is known again. Raises TaskNotFound, TaskBusy, BadMapping, WarehouseNotFound.
     """
     task = await get_open(tx, task_id)
     known = {field.name for field in rules.FIELDS[task.kind]}
@@ -139,6 +147,8 @@ async def start_task(
     if len(set(mapping.values())) < len(mapping):
         raise BadMapping(field="", why="a column twice")
     options = {"source": source} if task.kind is TaskKind.ORDERS_IN else {}
+    if task.kind is TaskKind.STOCK_IN:
+        options = await _place(tx, warehouse_id)
     await queries.move_started(tx, task, dict(mapping), options, is_dry_run, clock.now())
     audit(
         tx,
@@ -150,9 +160,28 @@ async def start_task(
     return await get_task(tx, task_id)
 
 
-async def want_export(tx: Tx, actor: Actor, kind: TaskKind, form: TableFormat) -> Task:
-    """A table to be written. The caller enqueues the job."""
+async def _place(tx: Tx, warehouse_id: UUID | None) -> dict[str, str]:
+    """The option that names a warehouse. Raises WarehouseNotFound."""
+    if warehouse_id is None:
+        return {}
+    await inventory.check_warehouse(tx, warehouse_id)
+    return {"warehouse_id": str(warehouse_id)}
+
+
+def place_of(task: Task) -> UUID | None:
+    """The warehouse that a task is about; None: the default one."""
+    named = task.options.get("warehouse_id")
+    return UUID(named) if named else None
+
+
+async def want_export(
+    tx: Tx, actor: Actor, kind: TaskKind, form: TableFormat, warehouse_id: UUID | None = None
+) -> Task:
+    """A table to be written; of stock, as it stands in a warehouse. The caller enqueues the job.
+    Raises WarehouseNotFound.
+    """
     now = clock.now()
+    options = await _place(tx, warehouse_id) if kind is TaskKind.STOCK_OUT else {}
     task = Task(
         task_id=new_id(),
         kind=kind,
@@ -161,6 +190,7 @@ async def want_export(tx: Tx, actor: Actor, kind: TaskKind, form: TableFormat) -
         file_bytes=0,
         format=form,
         mapping={},
+        options=options,
         actor=actor.actor,
         actor_name=actor.actor_name,
         created_at=now,

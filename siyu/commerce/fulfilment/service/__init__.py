@@ -11,6 +11,7 @@ from siyu.commerce.fulfilment.service.consigning import (
     request,
     settle_order,
 )
+from siyu.commerce.fulfilment.service.following import has_left, list_arrived, withdraw
 from siyu.commerce.fulfilment.service.pickups import (
     edit_settings,
     find_pickup,
@@ -64,6 +65,8 @@ __all__ = [
     "follow",
     "get_settings",
     "hand_over",
+    "has_left",
+    "list_arrived",
     "list_deliveries",
     "look_over",
     "meet_time",
@@ -84,4 +87,5 @@ __all__ = [
     "show_consignments",
     "show_parcels",
     "swap",
+    "withdraw",
 ]

@@ -11,10 +11,12 @@ from siyu.commerce.inventory.service.hot import (
 )
 from siyu.commerce.inventory.service.stock import (
     adjust,
+    check_warehouse,
     consume,
     get_available,
     get_item,
     get_product_stock,
+    list_held,
     list_levels,
     list_low,
     list_places,
@@ -36,9 +38,9 @@ from siyu.commerce.inventory.service.warehouses import (
 )
 
 __all__ = [
-    "adjust", "close_lane", "consume", "count_batch", "create_warehouse", "edit_warehouse",
-    "get_available", "get_item", "get_product_stock", "is_hot", "list_heat", "list_levels",
-    "list_low", "list_places", "list_reservations", "list_warehouses", "load_supply", "receive",
-    "release", "remove_warehouse", "reserve", "reserve_many", "set_item", "set_up", "sum_demand",
-    "take_back", "transfer", "withdraw",
+    "adjust", "check_warehouse", "close_lane", "consume", "count_batch", "create_warehouse",
+    "edit_warehouse", "get_available", "get_item", "get_product_stock", "is_hot", "list_heat",
+    "list_held", "list_levels", "list_low", "list_places", "list_reservations",
+    "list_warehouses", "load_supply", "receive", "release", "remove_warehouse", "reserve",
+    "reserve_many", "set_item", "set_up", "sum_demand", "take_back", "transfer", "withdraw",
 ]  # fmt: skip

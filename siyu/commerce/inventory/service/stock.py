@@ -108,18 +108,26 @@ async def receive(
 
 
 async def take_back(
-    tx: Tx, source: UUID, sold_to: UUID, goods: Mapping[UUID, int], actor: Actor
+    tx: Tx,
+    source: UUID,
+    sold_to: UUID,
+    goods: Mapping[UUID, int],
+    actor: Actor,
+    warehouse_id: UUID | None = None,
 ) -> dict[UUID, int]:
     """Put returned goods (SKU -> pieces) on hand, once per source (a refund); what was put.
 
-    Each goes back to the open warehouse which most of those that were sold to the order left from,
-    else to the default one.
+    Each goes to the named warehouse, else back to the open one which most of those that were sold
+    to the order left from, else to the default one.
 
     Nothing is put the second time, nor of a SKU that keeps no stock any more. Like `reserve` it
-    comes last. Raises BadQuantity.
+    comes last. Raises BadQuantity, WarehouseNotFound.
     """
     rules.check_demand(goods)
-    returned = await queries.lock_and_return(tx, source, sold_to, goods, _mark(actor, ""))
+    if warehouse_id is not None:
+        await check_warehouse(tx, warehouse_id)
+    mark = _mark(actor, "")
+    returned = await queries.lock_and_return(tx, source, sold_to, goods, mark, warehouse_id)
     return {row.sku_id: row.quantity for row in returned}
 
 
@@ -287,6 +295,20 @@ async def get_product_stock(tx: ReadTx, product_nos: list[int]) -> dict[int, int
 async def list_low(tx: ReadTx, at_most: int) -> list[UUID]:
     """SKUs of which at most so many pieces are available."""
     return await queries.list_low(tx, at_most)
+
+
+async def check_warehouse(tx: ReadTx, warehouse_id: UUID) -> None:
+    """Raise WarehouseNotFound unless it is an open warehouse of the shop."""
+    known = await warehouse_store.list_warehouses(tx)
+    if not any(one.warehouse_id == warehouse_id and one.is_open for one in known):
+        raise WarehouseNotFound
+
+
+async def list_held(
+    tx: ReadTx, warehouse_id: UUID | None, sku_ids: list[UUID]
+) -> dict[UUID, Place]:
+    """Many SKUs in one warehouse (none named: the default one); those it never held are missing."""
+    return await warehouse_store.list_held(tx, warehouse_id, sku_ids)
 
 
 async def list_places(tx: ReadTx, sku_id: UUID) -> list[Place]:

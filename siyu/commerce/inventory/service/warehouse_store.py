@@ -1,5 +1,6 @@
 """The SQL of warehouses and of what the merchant decides about a SKU."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from siyu.commerce.inventory.contracts import Item, Place, Warehouse
@@ -119,3 +120,26 @@ async def list_places(tx: ReadTx, sku_id: UUID) -> list[Place]:
         tx.shop_id,
         sku_id,
     )
+
+
+class HeldRow(Place, frozen=True, kw_only=True):
+    """A place that says of which SKU."""
+
+    sku_id: UUID
+
+
+async def list_held(
+    tx: ReadTx, warehouse_id: UUID | None, sku_ids: Sequence[UUID]
+) -> dict[UUID, Place]:
+    """Many SKUs in one warehouse, the default one when none is named."""
+    rows = await tx.all(
+        HeldRow,
+        """select s.sku_id, s.warehouse_id, s.on_hand, s.reserved
+           from inventory.stock s join inventory.warehouses w using (shop_id, warehouse_id)
+           where s.shop_id = $1 and s.sku_id = any ($2::uuid[])
+             and case when $3::uuid is null then w.is_default else w.warehouse_id = $3 end""",
+        tx.shop_id,
+        list(sku_ids),
+        warehouse_id,
+    )
+    return {row.sku_id: row for row in rows}

@@ -102,13 +102,11 @@ def _shown(line: cart_store.CartLine, sku: SkuForSale, available: int) -> CartLi
 
 
 async def add_to_cart(tx: Tx, member_id: UUID, line: LineAsked) -> CartView:
-    """Put a SKU in, or more of it (at most 999 pieces); the cart with it, in four round trips.
+    """Put a SKU in, or more of it (at most 999 pieces); the cart with it, in two round trips.
 
     Raises SkuNotFound, CartFull.
     """
-    now = clock.now()
-    await cart_store.lock_cart(tx, member_id, now)
-    kept = await cart_store.insert_cart_line(tx, member_id, line, now)
+    kept = await cart_store.insert_cart_line(tx, member_id, line, clock.now())
     if not any(one.sku_id == line.sku_id for one in kept):
         raise CartFull(limit=MAX_LINES)
     cart = await _show(tx, kept)

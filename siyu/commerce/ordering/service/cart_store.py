@@ -37,9 +37,10 @@ async def lock_cart(tx: Tx, member_id: UUID, at: datetime) -> None:
     """
     await tx.run(
         """with hurried as (select set_config('synchronous_commit', 'off', true))
-           insert into ordering.carts (shop_id, member_id, changed_at)
+           insert into ordering.carts as c (shop_id, member_id, changed_at)
            select $1, $2, $3 from hurried
-           on conflict (shop_id, member_id) do update set changed_at = excluded.changed_at""",
+           on conflict (shop_id, member_id) do update
+             set changed_at = greatest(excluded.changed_at, c.changed_at + interval '1 us')""",
         tx.shop_id,
         member_id,
         at,
@@ -50,28 +51,42 @@ async def insert_cart_line(
     tx: Tx, member_id: UUID, line: LineAsked, at: datetime
 ) -> list[CartLine]:
     """Put a line in or add to it (at most 999 pieces), unless 100 other lines are there; the cart
-    afterwards, newest line first.
+    afterwards, newest line first. Locks the cart, and does not wait for the disk (`lock_cart`).
     """
-    return await tx.all(
-        CartLine,
-        """with others as (
+    arguments = (tx.shop_id, member_id, line.sku_id, line.quantity, at)
+    kept = await tx.all(CartLine, INSERT_CART_LINE, *arguments)
+    # Nothing at all: another change came between the look and the lock. Now it is ours.
+    return kept or await tx.all(CartLine, INSERT_CART_LINE, *arguments)
+
+
+# The cart is locked only as it was seen: whoever had to wait for the lock sees it by another look.
+# With a wait inside, the statement would count the lines that were there before it.
+INSERT_CART_LINE = """
+           with hurried as materialized (
+             select set_config('synchronous_commit', 'off', true)),
+           seen as materialized (
+             select changed_at from ordering.carts where shop_id = $1 and member_id = $2),
+           locked as (
+             insert into ordering.carts as c (shop_id, member_id, changed_at)
+             select $1, $2, $5 from hurried
+             on conflict (shop_id, member_id) do update
+               set changed_at = greatest(excluded.changed_at, c.changed_at + interval '1 us')
+               where c.changed_at = (select changed_at from seen)
+             returning true),
+           others as materialized (
              select sku_id, quantity, selected, added_at from ordering.cart_lines
-             where shop_id = $1 and member_id = $2 and sku_id <> $3),
+             where shop_id = $1 and member_id = $2 and sku_id <> $3
+               and exists (select from locked)),
            put as (
              insert into ordering.cart_lines as l (shop_id, member_id, sku_id, quantity, added_at)
-             select $1, $2, $3, $4, $5 where (select count(*) from others) < 100
+             select $1, $2, $3, $4, $5
+             where exists (select from locked) and (select count(*) from others) < 100
              on conflict (shop_id, member_id, sku_id)
              do update set quantity = least(l.quantity + excluded.quantity, 999), selected = true
              returning sku_id, quantity, selected, added_at)
            select sku_id, quantity, selected
            from (select * from put union all select * from others) kept
-           order by added_at desc, sku_id""",
-        tx.shop_id,
-        member_id,
-        line.sku_id,
-        line.quantity,
-        at,
-    )
+           order by added_at desc, sku_id"""
 
 
 async def raise_cart_lines(

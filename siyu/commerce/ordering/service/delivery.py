@@ -83,10 +83,15 @@ async def ship_order(tx: Tx, order_id: UUID, actor: Actor) -> Order:
     )
 
 
-async def confirm_receipt(tx: Tx, order_id: UUID, actor: Actor) -> Order:
-    """The customer has the goods, or was served. Raises OrderNotFound, MoveRefused."""
+async def confirm_receipt(
+    tx: Tx, order_id: UUID, actor: Actor, *, by_receivers: bool = False
+) -> Order:
+    """The customer has the goods, or was served; by_receivers: all who were given something have
+    it. Raises OrderNotFound, MoveRefused.
+    """
     order = await lock_order(tx, order_id)
-    if not rules.may_confirm(order.status, order.delivery):
+    is_arrived = by_receivers and order.status is OrderStatus.SHIPPED
+    if not is_arrived and not rules.may_confirm(order.status, order.delivery):
         raise MoveRefused(status=order.status)
     return await complete(tx, order, RECEIVED, actor)
 

@@ -67,9 +67,6 @@ from siyu.people.members.contracts import CheckoutMember, Level
 
 MOST = 256
 """Orders in one batch."""
-AT_ONCE = 2
-"""Batches of a lane under way, among which those who are here are shared: one is composed while the
-other is written and committed."""
 PLENTY = 4 * MOST
 """Pieces left, from which on the stock is touched last. With fewer, it is locked before anybody is
 refused, so that each refusal is exact."""
@@ -138,13 +135,15 @@ async def place(wish: Wish) -> bytes:
 
 
 class _Lane:
-    """Those who wait for one SKU, and the batches under way."""
+    """Those who wait for one SKU, and the batch under way. One at a time: while it is written, the
+    next one grows, and the other web processes have the processor.
+    """
 
     def __init__(self, shop_id: ShopId, sku_id: UUID) -> None:
         self.shop_id, self.sku_id = shop_id, sku_id
         self.waiting: deque[_Waiting] = deque()
         self.keys: set[tuple[str, str]] = set()
-        self.workers: set[asyncio.Task[None]] = set()
+        self.worker: asyncio.Task[None] | None = None
 
     async def place(self, wish: Wish) -> bytes:
         """Join the line."""
@@ -154,8 +153,8 @@ class _Lane:
         self.keys.add(key)
         waiting = _Waiting(wish, asyncio.get_running_loop().create_future())
         self.waiting.append(waiting)
-        if len(self.workers) < AT_ONCE:
-            self.workers.add(asyncio.create_task(self._work()))
+        if self.worker is None:
+            self.worker = asyncio.create_task(self._work())
         try:
             return await waiting.answer
         finally:
@@ -165,20 +164,14 @@ class _Lane:
         batch: list[_Waiting] = []
         try:
             while self.waiting:
-                share = -(-len(self.keys) // AT_ONCE)
-                count = min(MOST, len(self.waiting), share)
+                count = min(MOST, len(self.waiting))
                 taken = (self.waiting.popleft() for _ in range(count))
                 batch = [one for one in taken if not one.answer.done()]
                 if batch:
                     await self._settle(batch)
         finally:
-            task = asyncio.current_task()
-            assert task is not None
-            self.workers.discard(task)
-            if not self.workers:
-                _lanes.pop((self.shop_id, self.sku_id), None)
-                batch += self.waiting
-            for one in batch:  # told already, unless this task is being ended
+            _lanes.pop((self.shop_id, self.sku_id), None)
+            for one in (*batch, *self.waiting):  # told already, unless this task is being ended
                 one.take(Busy())
 
     async def _settle(self, batch: Sequence[_Waiting]) -> None:
@@ -248,9 +241,7 @@ class _Draft(msgspec.Struct, frozen=True):
 async def _place_together(shop_id: ShopId, sku_id: UUID, wishes: Sequence[Wish]) -> list[Answer]:
     """Judge and place orders in one transaction; for each its answer."""
     answers: dict[int, Answer] = {}
-    async with transaction(shop_id) as tx:
-        # The statements are the same for any batch; planning them would cost what they cost.
-        await tx.run("set local plan_cache_mode = force_generic_plan")
+    async with transaction(shop_id, replans=False) as tx:
         claims = await idempotency.claim_many(tx, [wish.once for wish in wishes])
         answers |= {no: claim for no, claim in enumerate(claims) if claim is not None}
         fresh = [(no, wish) for no, wish in enumerate(wishes) if no not in answers]

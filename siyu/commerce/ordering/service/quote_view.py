@@ -9,6 +9,7 @@ from siyu.commerce.coupons.contracts import CouponOfferView
 from siyu.commerce.ordering.contracts import Delivery, PickupStore
 from siyu.commerce.ordering.service.basket import Basket, Gift
 from siyu.commerce.ordering.service.checkout import explain
+from siyu.commerce.promotions import service as promotions
 from siyu.commerce.promotions.contracts import TraceEntry
 from siyu.people.members.contracts import Address
 
@@ -83,7 +84,7 @@ class QuoteView(msgspec.Struct, frozen=True):
     trace: list[TraceEntry]
 
 
-def show(basket: Basket) -> QuoteView:
+def show(basket: Basket, *, chinese: bool) -> QuoteView:
     """A basket for the confirm page."""
     quote = basket.quote
     return QuoteView(
@@ -115,7 +116,7 @@ def show(basket: Basket) -> QuoteView:
         address=basket.address,
         pickup=basket.pickup,
         undelivered=quote.undelivered,
-        trace=explain(basket),
+        trace=promotions.word_trace(explain(basket), chinese=chinese),
     )
 
 

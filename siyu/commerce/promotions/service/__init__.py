@@ -1,10 +1,12 @@
 """Verbs of pricing."""
 
+from siyu.commerce.promotions.queries import CampaignDraft
 from siyu.commerce.promotions.rules import STANDARD_RULES, covers
 from siyu.commerce.promotions.service.campaigns import (
     create_campaign,
     edit_campaign,
     end_campaign,
+    get_campaign,
     load_names,
     note_simulation,
     pause_campaign,
@@ -21,11 +23,12 @@ from siyu.commerce.promotions.service.shipping import (
     save_template,
 )
 from siyu.commerce.promotions.service.simulating import simulate
+from siyu.commerce.promotions.service.wording import word_trace
 
 __all__ = [
-    "LIST_PRICE", "STANDARD_RULES", "Label", "assign_products", "covers", "create_campaign",
-    "edit_campaign", "end_campaign", "list_labels", "load_draft", "load_names",
-    "load_pricing", "load_simulation", "note_simulation", "pause_campaign", "price", "price_line",
-    "remove_campaign", "remove_template", "save_settings", "save_template", "simulate",
-    "start_campaign",
+    "LIST_PRICE", "STANDARD_RULES", "CampaignDraft", "Label", "assign_products", "covers",
+    "create_campaign", "edit_campaign", "end_campaign", "get_campaign", "list_labels",
+    "load_draft", "load_names", "load_pricing", "load_simulation", "note_simulation",
+    "pause_campaign", "price", "price_line", "remove_campaign", "remove_template",
+    "save_settings", "save_template", "simulate", "start_campaign", "word_trace",
 ]  # fmt: skip

@@ -33,6 +33,14 @@ MOVES: dict[CampaignState, frozenset[CampaignState]] = {
 }
 
 
+async def get_campaign(tx: ReadTx, campaign_id: UUID) -> Campaign:
+    """A campaign, with what it would have cost if that was simulated. Raises PromotionNotFound."""
+    found = await queries.get_campaign(tx, campaign_id, clock.now())
+    if found is None:
+        raise PromotionNotFound
+    return found
+
+
 async def create_campaign(tx: Tx, actor: Actor, draft: CampaignDraft) -> UUID:
     """Write a campaign as a draft, without any effect. Raises BadPromotion."""
     _check(draft)

@@ -8,6 +8,15 @@ from siyu.growth.gifting.service.accepting import (
     look_at,
     swap,
 )
+from siyu.growth.gifting.service.aftercare import (
+    answer_receiver,
+    ask_shop,
+    confirm_received,
+    list_messages,
+    load_notices,
+    receive_by_order,
+    return_share,
+)
 from siyu.growth.gifting.service.figures import count_given, list_conversion, list_gifts
 from siyu.growth.gifting.service.giving import (
     cancel_gift,
@@ -43,6 +52,7 @@ from siyu.growth.gifting.service.terms import (
 )
 from siyu.growth.gifting.service.voices import (
     drop_file,
+    forget_member_voices,
     forget_voices,
     get_voice,
     keep_voice,
@@ -53,17 +63,21 @@ from siyu.growth.gifting.service.voices import (
 __all__ = [
     "Marked",
     "accept",
+    "answer_receiver",
     "ask_again_now",
     "ask_refund",
+    "ask_shop",
     "cancel_gift",
     "check_asked",
     "close_gift",
+    "confirm_received",
     "count_given",
     "decide_exclusion",
     "drop_file",
     "edit_settings",
     "expire_gift",
     "finish_refund",
+    "forget_member_voices",
     "forget_voices",
     "get_given",
     "get_marked",
@@ -78,7 +92,9 @@ __all__ = [
     "list_gifts",
     "list_kits",
     "list_marked",
+    "list_messages",
     "list_swaps",
+    "load_notices",
     "look_at",
     "mark_product",
     "note_refund_started",
@@ -87,7 +103,9 @@ __all__ = [
     "prepare_voice",
     "put_off_refund",
     "quote",
+    "receive_by_order",
     "renew_refund",
+    "return_share",
     "set_kits",
     "swap",
     "unmark_product",

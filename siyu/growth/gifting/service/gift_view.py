@@ -13,9 +13,11 @@ import msgspec
 
 from siyu.commerce.catalog.contracts import SkuForSale
 from siyu.commerce.fulfilment import service as fulfilment
+from siyu.commerce.fulfilment.contracts import ConsignmentState
 from siyu.commerce.fulfilment.service import DeliveryView
 from siyu.growth.gifting import queries, rules
 from siyu.growth.gifting.contracts import (
+    Author,
     EndedBy,
     Gift,
     GiftKind,
@@ -28,6 +30,7 @@ from siyu.growth.gifting.contracts import (
 from siyu.growth.gifting.queries import GiftCounts
 from siyu.growth.gifting.service import terms
 from siyu.growth.gifting.service.accepting import list_swaps
+from siyu.growth.gifting.service.aftercare import list_messages
 from siyu.growth.gifting.service.voices import get_voice
 from siyu.kernel.auth import MemberIdentity
 from siyu.kernel.db import ReadTx
@@ -51,13 +54,16 @@ class GiftFace(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GivenShareView(msgspec.Struct, frozen=True):
-    """A share as its giver sees it: who took it, or that the money returns. Nothing else."""
+    """A share as its giver sees it: who took it, or that the money returns (`is_returned`: though
+    it was accepted). Nothing else.
+    """
 
     share_no: int
     state: ShareState
     receiver_name: str | None
     accepted_at: datetime | None
     ended_by: EndedBy | None
+    is_returned: bool
 
 
 class GivenSummary(GiftFace, frozen=True, kw_only=True):
@@ -94,7 +100,9 @@ class OpenView(GiftFace, frozen=True, kw_only=True):
 
 
 class ReceivedSummary(GiftFace, frozen=True, kw_only=True):
-    """An accepted share in its receiver's list. `sent_title`: what goes instead."""
+    """An accepted share in its receiver's list. `sent_title`: what goes instead; `is_returned`: the
+    shop gave its money back to the giver.
+    """
 
     share_id: UUID
     link_key: str
@@ -103,6 +111,16 @@ class ReceivedSummary(GiftFace, frozen=True, kw_only=True):
     accepted_at: datetime | None
     sent_title: str | None
     consignment_id: UUID | None
+    received_at: datetime | None
+    is_returned: bool
+
+
+class MessageView(msgspec.Struct, frozen=True):
+    """What the receiver or the shop said; who of the staff it was is not told."""
+
+    author: Author
+    content: str
+    said_at: datetime
 
 
 class SwapView(msgspec.Struct, frozen=True):
@@ -115,10 +133,14 @@ class SwapView(msgspec.Struct, frozen=True):
 
 
 class ReceivedView(ReceivedSummary, frozen=True, kw_only=True):
-    """An accepted share with its parcels; `swaps` is empty unless the original is out of stock."""
+    """An accepted share with its parcels; `swaps` is empty unless the original is out of stock.
+    `can_confirm`: it has left, and its receiver did not say yet that it is there.
+    """
 
     delivery: DeliveryView
     swaps: list[SwapView]
+    can_confirm: bool
+    messages: list[MessageView]
 
 
 async def show_opened(tx: ReadTx, gift: Gift, member: MemberIdentity, now: datetime) -> OpenView:
@@ -212,6 +234,7 @@ async def show_given(tx: ReadTx, gift: Gift) -> GivenView:
                 names.get(share.receiver_id) if share.receiver_id else None,
                 share.accepted_at,
                 share.ended_by,
+                share.returned_id is not None,
             )
             for share in shares
         ],
@@ -228,6 +251,8 @@ def _received_fields(share: Share, gift: Gift, names: dict[UUID, str]) -> dict[s
         "accepted_at": share.accepted_at,
         "sent_title": share.sent_title,
         "consignment_id": share.consignment_id,
+        "received_at": share.received_at,
+        "is_returned": share.returned_id is not None,
     }
 
 
@@ -250,15 +275,23 @@ async def show_received(tx: ReadTx, share: Share) -> ReceivedView:
     gift = (await queries.list_gifts_of(tx, [share.gift_id]))[share.gift_id]
     face = (await load_faces(tx, [gift]))[gift.gift_id]
     names = await load_names(tx, [gift.giver_id])
+    delivery = next(
+        one
+        for one in await fulfilment.list_deliveries(tx, gift.order_id, share.receiver_id)
+        if one.consignment_id == share.consignment_id
+    )
+    is_open = delivery.state is ConsignmentState.OPEN and not any(
+        line.sent for line in delivery.lines
+    )
+    has_left = delivery.state is ConsignmentState.DONE
+    said = await list_messages(tx, gift.gift_id, share.share_no)
     return ReceivedView(
         **face,
         **_received_fields(share, gift, names),
-        delivery=next(
-            one
-            for one in await fulfilment.list_deliveries(tx, gift.order_id, share.receiver_id)
-            if one.consignment_id == share.consignment_id
-        ),
-        swaps=[_swap(sku) for sku in await list_swaps(tx, gift, share)],
+        delivery=delivery,
+        swaps=[_swap(sku) for sku in await list_swaps(tx, gift, share)] if is_open else [],
+        can_confirm=has_left and share.received_at is None and share.returned_id is None,
+        messages=[MessageView(one.author, one.content, one.said_at) for one in said],
     )
 
 

@@ -4,6 +4,7 @@ is there (F056).
 
 from uuid import UUID
 
+from siyu.commerce.fulfilment import service as fulfilment
 from siyu.commerce.ordering import service as ordering
 from siyu.commerce.ordering.contracts import RefundLine, RefundStatus
 from siyu.growth.gifting import queries, rules
@@ -13,6 +14,7 @@ from siyu.growth.gifting.contracts import (
     GiftExpired,
     GiftRefunded,
     GiftRefundState,
+    Share,
     ShareState,
     Standing,
 )
@@ -74,11 +76,15 @@ async def ask_refund(tx: Tx, refund_id: UUID) -> None:
     left = await ordering.refundable(tx, gift.order_id)
     by_no = {line.line_no: line for line in left.lines}
     parts = rules.share_parts(bought[GIFT_LINE - 1].total_fen, gift.share_count)
-    numbers = [share.share_no for share in shares if share.refund_id == refund_id]
+    owed = [share for share in shares if refund_id in (share.refund_id, share.returned_id)]
+    numbers = [share.share_no for share in owed]
     quantity, amount_fen = rules.refund_of(parts, numbers, by_no.pop(GIFT_LINE, None))
+    if any([await _has_left(tx, share) for share in owed]):
+        quantity = 0  # its money alone: whether the piece comes back is not the order's to say
     lines = [RefundLine(GIFT_LINE, quantity, amount_fen)] if quantity or amount_fen else []
     shipping_fen = 0
-    if all(share.refund_id is not None for share in shares):
+    is_none_sent = bought[GIFT_LINE - 1].sent_quantity == 0
+    if is_none_sent and all(share.refund_id or share.returned_id for share in shares):
         shipping_fen = left.shipping_fen
         lines += [
             RefundLine(line.line_no, line.quantity, line.amount_fen)
@@ -97,10 +103,15 @@ async def ask_refund(tx: Tx, refund_id: UUID) -> None:
         refund_id=refund_id,
         lines=lines,
         shipping_fen=shipping_fen,
-        reason=_REASONS[refund.ended_by],
-        restock=any(line.quantity for line in lines),
+        reason=refund.reason or _REASONS[refund.ended_by],
+        # What was swapped is another SKU than the order's.
+        restock=any(line.quantity for line in lines) and not any(one.sent_sku_id for one in owed),
         actor=System(),
     )
+
+
+async def _has_left(tx: Tx, share: Share) -> bool:
+    return share.consignment_id is not None and await fulfilment.has_left(tx, share.consignment_id)
 
 
 async def put_off_refund(tx: Tx, refund_id: UUID, trouble: str) -> None:

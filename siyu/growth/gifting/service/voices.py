@@ -109,3 +109,20 @@ async def forget_voices(tx: Tx, before: datetime) -> list[ForgottenVoice]:
            returning shop_id, voice_id""",
         before,
     )
+
+
+async def forget_member_voices(tx: Tx, member_id: UUID) -> list[ForgottenVoice]:
+    """Delete the rows of all recordings of a member; their gifts lose them."""
+    await tx.run(
+        """update gifting.gifts set voice_id = null where shop_id = $1 and voice_id in (
+             select voice_id from gifting.voices where shop_id = $1 and member_id = $2)""",
+        tx.shop_id,
+        member_id,
+    )
+    return await tx.all(
+        ForgottenVoice,
+        """delete from gifting.voices where shop_id = $1 and member_id = $2
+           returning shop_id, voice_id""",
+        tx.shop_id,
+        member_id,
+    )

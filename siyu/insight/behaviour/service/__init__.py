@@ -23,7 +23,7 @@ from siyu.insight.behaviour.service.watching import (
     list_values,
     watch,
 )
-from siyu.insight.behaviour.service.words import listed
+from siyu.insight.behaviour.service.words import listed, speak_of
 
 __all__ = [
     "Window",
@@ -47,5 +47,6 @@ __all__ = [
     "remove_board",
     "save_board",
     "save_drop_off",
+    "speak_of",
     "watch",
 ]

@@ -1,7 +1,7 @@
 """Asking a question, and telling what the answer means."""
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date
 from uuid import UUID
 
 from siyu.commerce.catalog import service as catalog
@@ -38,7 +38,7 @@ from siyu.insight.behaviour.contracts import (
 )
 from siyu.insight.behaviour.rules import Asked, Span, ratio_bps
 from siyu.insight.behaviour.service.defining import define
-from siyu.insight.behaviour.service.words import Kind, label
+from siyu.insight.behaviour.service.words import Kind, label, speak_of
 from siyu.kernel import clock
 from siyu.kernel.audit import Actor
 from siyu.kernel.clock import business_day
@@ -95,6 +95,7 @@ async def ask(
     finally:
         if running is not None:
             _running.pop(running, None)
+    await speak_of(shop_id)
     answer = await _shaped(question, span, asked, answers, shop_id, language)
     return Answered(
         since=span.since,
@@ -219,37 +220,19 @@ async def _funnel(
     return FunnelAnswer(stages, parts)
 
 
-def _first_of(on: date, unit: str) -> date:
-    """The first day of the cohort that a birth on this day belongs to."""
-    if unit == "week":
-        return on - timedelta(days=on.weekday())
-    return on.replace(day=1) if unit == "month" else on
-
-
 def _retention(question: RetentionQuestion, found: Retention, today: date) -> RetentionAnswer:
-    days = rules.PERIOD_DAYS[question.unit]
-    periods = range(1, question.periods + 1)
-
     def over(on: date, period: int) -> bool:
-        return on + timedelta(days=period * days) < today
+        """Whether the n-th period after the cohort's own has ended."""
+        return rules.first_of(on, question.unit, period + 1) <= today
 
-    groups: dict[date, list[tuple[date, int, list[int]]]] = {}
-    for cohort in found.cohorts:
-        groups.setdefault(_first_of(cohort.on, question.unit), []).append(
-            (cohort.on, cohort.persons, cohort.back)
-        )
+    periods = range(1, question.periods + 1)
     rows = [
         CohortRow(
-            on=on,
-            persons=sum(persons for _, persons, _ in born),
-            back=[
-                sum(back[n - 1] for _, _, back in born)
-                if all(over(day, n) for day, _, _ in born)
-                else None
-                for n in periods
-            ],
+            on=cohort.on,
+            persons=cohort.persons,
+            back=[cohort.back[n - 1] if over(cohort.on, n) else None for n in periods],
         )
-        for on, born in sorted(groups.items())
+        for cohort in found.cohorts
     ]
     curve = []
     for n in periods:

@@ -127,7 +127,9 @@ async def _look_up(
 ) -> tuple[int, dict[UUID, int]] | None:
     """Whose events these are, and the numbers of the products; None without consent."""
     version = body.consent_version
-    if member is None and (version is None or not consents.counts_now(Purpose.ANALYTICS, version)):
+    if member is None and (
+        version is None or not await consents.counts_now(shop_id, Purpose.ANALYTICS, version)
+    ):
         return None
     async with _lookups, transaction(shop_id) as tx:
         if member is None:

@@ -15,7 +15,11 @@ from siyu.insight.behaviour.service.words import label
 from siyu.kernel.i18n import Language
 from siyu.people.segments.contracts import StepBody
 
-_UNITS = {"day": ("天", "day"), "week": ("周", "week"), "month": ("月（30 天）", "month (30 days)")}
+_UNITS = {
+    "day": ("天", "day"),
+    "week": ("周（周一起）", "week (from Monday)"),
+    "month": ("月（自然月）", "calendar month"),
+}
 _SIDES = {"from": ("之后", "after"), "to": ("之前", "before")}
 _QUANTITIES = {
     "times": ("发生次数", "count"),
@@ -47,13 +51,13 @@ def _pairs(question: Question) -> _Pairs:
             )
         case RetentionQuestion():
             zh, en = _UNITS[question.unit]
-            how = ("内任意一天", "on any day up to") if question.within else ("当天", "on")
+            how = ("之内", "up to") if question.within else ("", "in")
             return (
                 (
-                    f"首次发生起始行为的人（按首次那天分组）中，第 n {zh}{how[0]}发生返回行为"
-                    "的比例；尚未满期的留空。",
+                    f"首次发生起始行为的人（按首次那{zh}分组）中，之后第 n {zh[0]}{how[0]}发生返回"
+                    "行为的比例；尚未满期的留空。",
                     "Of the persons whose first start event ever lies in the group, those with a "
-                    f"return event {how[1]} the end of {en} n; blank while it is not over.",
+                    f"return event {how[1]} the n-th {en} after it; blank while that is not over.",
                 ),
                 ("返回人数 ÷ 组内人数", "persons who came back / persons of the group"),
                 [question.birth, question.back],

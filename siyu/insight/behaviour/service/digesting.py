@@ -3,9 +3,10 @@
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
-from siyu.insight.behaviour import queries, rules
+from siyu.insight.behaviour import queries
 from siyu.insight.behaviour.contracts import Digest, DigestLine, DigestNotFound
 from siyu.insight.behaviour.queries import DigestRow
+from siyu.insight.metrics import service as metrics
 from siyu.kernel import clock
 from siyu.kernel.clock import business_day, day_start
 from siyu.kernel.db import ReadTx, Tx, reading, transaction
@@ -14,41 +15,19 @@ from siyu.kernel.ids import ShopId
 from siyu.merchant.shops import service as shops
 from siyu.warehouse.engines import service as engines
 from siyu.warehouse.engines.contracts import Questions
-from siyu.warehouse.query.contracts import Count, Measure, SeriesSpec, Step
+from siyu.warehouse.query.contracts import SeriesSpec
 
 MORNING_HOUR = 8
 _DAY = timedelta(days=1)
-_CART = Step("behaviour.cart")
-_JOINED = Step("members.member_joined")
-_MEASURES = {
-    "visitors": Measure(Count.PERSONS, rules.VISIT),
-    "newcomers": Measure(Count.EVENTS, _JOINED),
-    "carts": Measure(Count.PERSONS, _CART),
-    "orders": Measure(Count.EVENTS, rules.ORDER),
-    "turnover": Measure(Count.AMOUNT, rules.ORDER),
+_FIGURES = {
+    "visitors": metrics.figure_of("visitors"),
+    "newcomers": metrics.figure_of("new_members"),
+    "carts": metrics.figure_of("carters"),
+    "orders": metrics.figure_of("paid_orders"),
+    "turnover": metrics.figure_of("gmv"),
 }
-_WORDS = {
-    "visitors": (
-        ("访客", "当天有任一浏览行为的人数。"),
-        ("Visitors", "Persons with any behaviour on the day."),
-    ),
-    "newcomers": (
-        ("新会员", "当天注册的会员数。"),
-        ("New members", "Members who joined on the day."),
-    ),
-    "carts": (
-        ("加购人数", "当天加入购物车的人数。"),
-        ("Carts", "Persons who put something into the cart."),
-    ),
-    "orders": (
-        ("支付订单", "当天支付的订单数，含导入的历史订单。"),
-        ("Orders paid", "Orders paid on the day, imports included."),
-    ),
-    "turnover": (
-        ("支付金额", "当天支付订单的金额之和，未减退款。"),
-        ("Paid", "Sum of the orders paid on the day, before refunds."),
-    ),
-}
+"""By the keys under which digests keep them: plain counts and sums of the catalogue."""
+_MEASURES = tuple(measure for one in _FIGURES.values() for measure in metrics.measures_of(one.top))
 
 
 async def make_digest(shop_id: ShopId, now: datetime) -> bool:
@@ -66,14 +45,14 @@ async def make_digest(shop_id: ShopId, now: datetime) -> bool:
     since = day_start(today - 8 * _DAY, shop.time_zone)
     spec = SeriesSpec(
         shop_id=shop_id,
-        measures=tuple(_MEASURES.values()),
+        measures=_MEASURES,
         spans=((since, day_start(today, shop.time_zone)),),
         time_zone=shop.time_zone,
     )
     [[series]] = (await engines.ask(Questions(series=(spec,)))).series
     figures = {
         key: [values[-1], values[-2], (sum(values[:-1]) + 3) // 7]
-        for key, values in zip(_MEASURES, series.values, strict=True)
+        for key, values in zip(_FIGURES, series.values, strict=True)
     }
     if not any(any(values) for values in series.values):
         return False
@@ -100,11 +79,10 @@ async def mark_read(tx: Tx, staff_id: UUID, on: date) -> None:
 
 def _shown(row: DigestRow, language: Language) -> Digest:
     lines = []
-    at = 0 if language == "zh-CN" else 1
     for key, (value, before, mean) in row.figures.items():
-        name, definition = _WORDS[key][at]
-        unit = "fen" if key == "turnover" else "count"
-        lines.append(DigestLine(key, name, unit, value, before, mean, definition))  # type: ignore[arg-type]
+        figure = _FIGURES[key]
+        name, words = figure.label.of(language), figure.definition.of(language)
+        lines.append(DigestLine(figure.key, name, figure.unit, value, before, mean, words))
     return Digest(row.at_day, _headline(lines, language), lines, row.is_read)
 
 

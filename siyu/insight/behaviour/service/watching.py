@@ -7,7 +7,7 @@ from uuid import UUID
 from siyu.insight.behaviour import rules
 from siyu.insight.behaviour.contracts import BadQuestion, EventView, LiveView, ValueView
 from siyu.insight.behaviour.service.asking import labels_of, titles_of
-from siyu.insight.behaviour.service.words import label
+from siyu.insight.behaviour.service.words import label, speak_of
 from siyu.kernel import clock
 from siyu.kernel.db import reading
 from siyu.kernel.i18n import Language
@@ -72,6 +72,7 @@ async def watch(
         )
     )
     [live], [[orders]], [newest] = answers.lives, answers.series, answers.lists
+    await speak_of(shop_id)
     return LiveView(
         until=until,
         minutes=rules.LIVE_MINUTES,
@@ -163,6 +164,7 @@ async def _views(shop_id: ShopId, rows: Sequence[EventRow], language: Language) 
     """Events with the names of persons, items and pages."""
     if not rows:
         return []
+    await speak_of(shop_id)
     numbers = sorted({row.person_no for row in rows if row.person_no})
     titles = await titles_of(shop_id, sorted({str(row.item_no) for row in rows if row.item_no}))
     async with reading(shop_id) as tx:
@@ -171,7 +173,6 @@ async def _views(shop_id: ShopId, rows: Sequence[EventRow], language: Language) 
     views = []
     for row in rows:
         member = known.get(row.person_no)
-        stranger = f"访客 #{row.person_no}" if language == "zh-CN" else f"Visitor #{row.person_no}"
         product = titles.get(str(row.item_no)) if row.item_no else None
         views.append(
             EventView(
@@ -179,7 +180,7 @@ async def _views(shop_id: ShopId, rows: Sequence[EventRow], language: Language) 
                 event_no=str(row.event_no),
                 person_no=row.person_no,
                 member_id=member.member_id if member else None,
-                who=member.nickname if member else stranger,
+                who=member.nickname if member else _stranger(row.person_no, language),
                 name=row.name,
                 label=label("event", row.name, language),
                 text=_told(row, product, language),
@@ -191,6 +192,13 @@ async def _views(shop_id: ShopId, rows: Sequence[EventRow], language: Language) 
             )
         )
     return views
+
+
+def _stranger(person_no: int, language: Language) -> str:
+    """Somebody without an account; 0: nobody, the shop's own systems."""
+    if not person_no:
+        return "店铺系统" if language == "zh-CN" else "The shop's systems"
+    return f"访客 #{person_no}" if language == "zh-CN" else f"Visitor #{person_no}"
 
 
 def _told(row: EventRow, product: str | None, language: Language) -> str:

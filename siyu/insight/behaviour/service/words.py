@@ -1,8 +1,13 @@
 """What events, pages, zones and properties are called, in both languages."""
 
+from collections.abc import Mapping
+from contextvars import ContextVar
 from typing import Literal
 
 from siyu.kernel.i18n import Language
+from siyu.kernel.ids import ShopId
+from siyu.warehouse.registry import service as registry
+from siyu.warehouse.registry.service import CATALOGUE, title_of
 
 Kind = Literal["event", "page", "zone", "prop", "channel"]
 
@@ -11,42 +16,44 @@ _GROUPS = {
     "any.order": ("支付订单（含导入）", "Order paid (imports included)"),
     "any.active": ("活跃（到店、下单或注册）", "Active (visit, order or joining)"),
 }
-_EVENTS = {
-    "behaviour.view": ("浏览页面", "Page viewed"),
-    "behaviour.expose": ("看到商品", "Item shown"),
-    "behaviour.click": ("点击", "Tapped"),
-    "behaviour.cart": ("加入购物车", "Put into cart"),
-    "behaviour.share": ("分享", "Shared"),
-    "behaviour.dwell": ("停留", "Stayed"),
-    "members.member_joined": ("注册会员", "Joined"),
-    "members.member_logged_in": ("登录", "Logged in"),
-    "members.phone_given": ("授权手机号", "Gave a phone number"),
-    "members.person_joined": ("访客认出为会员", "Visitor recognised"),
-    "consents.consent_decided": ("隐私授权", "Consent decided"),
-    "ordering.order_placed": ("提交订单", "Order placed"),
-    "ordering.order_paid": ("支付订单", "Order paid"),
-    "ordering.order_imported": ("历史订单", "Imported order"),
-    "ordering.order_cancelled": ("取消订单", "Order cancelled"),
-    "ordering.order_shipped": ("订单发货", "Order shipped"),
-    "ordering.order_completed": ("订单完成", "Order completed"),
-    "ordering.order_refund_started": ("发起退款", "Refund started"),
-    "ordering.order_refunded": ("退款完成", "Refunded"),
-    "payments.payment_succeeded": ("微信支付成功", "WeChat payment succeeded"),
-    "coupons.coupon_claimed": ("领取优惠券", "Coupon claimed"),
-    "coupons.coupon_used": ("使用优惠券", "Coupon used"),
-    "coupons.coupon_returned": ("优惠券退回", "Coupon returned"),
-    "reviews.review_submitted": ("发表评价", "Review submitted"),
-    "after_sale.case_opened": ("申请售后", "After-sale case opened"),
-    "after_sale.case_closed": ("售后结束", "After-sale case closed"),
-    "gifting.gift_opened": ("打开礼物", "Gift opened"),
-    "gifting.gift_accepted": ("收下礼物", "Gift accepted"),
-    "fulfilment.parcel_sent": ("包裹寄出", "Parcel sent"),
-    "fulfilment.pickup_ready": ("可自提", "Ready for pick-up"),
-    "points.points_earned": ("获得积分", "Points earned"),
-    "points.points_spent": ("使用积分", "Points spent"),
-    "stored_value.topped_up": ("储值充值", "Topped up"),
-    "stored_value.value_spent": ("使用储值", "Stored value spent"),
-}
+_DAILY = (
+    "behaviour.view",
+    "behaviour.expose",
+    "behaviour.click",
+    "behaviour.cart",
+    "behaviour.share",
+    "behaviour.dwell",
+    "members.member_joined",
+    "members.member_logged_in",
+    "members.phone_given",
+    "members.person_joined",
+    "consents.consent_decided",
+    "ordering.order_placed",
+    "ordering.order_paid",
+    "ordering.order_imported",
+    "ordering.order_cancelled",
+    "ordering.order_shipped",
+    "ordering.order_completed",
+    "ordering.order_refund_started",
+    "ordering.order_refunded",
+    "payments.payment_succeeded",
+    "coupons.coupon_claimed",
+    "coupons.coupon_used",
+    "coupons.coupon_returned",
+    "reviews.review_submitted",
+    "after_sale.case_opened",
+    "after_sale.case_closed",
+    "gifting.gift_opened",
+    "gifting.gift_accepted",
+    "fulfilment.parcel_sent",
+    "fulfilment.pickup_ready",
+    "points.points_earned",
+    "points.points_spent",
+    "stored_value.topped_up",
+    "stored_value.value_spent",
+)
+"""Events in the order of daily use; all others follow. Their words are the registry's."""
+_EVENTS = {name: CATALOGUE[name] for name in (*_DAILY, *CATALOGUE)}
 _PAGES = {
     "pages/home/home": ("首页", "Home"),
     "pages/categories/categories": ("分类", "Categories"),
@@ -114,12 +121,28 @@ _OTHERS = ("其他", "Others")
 _NONE = ("（无）", "(none)")
 
 
+_own: ContextVar[Mapping[str, tuple[str, str]] | None] = ContextVar("own", default=None)
+"""What the shop that this task answers calls its events, beside or instead of the program."""
+
+
+async def speak_of(shop_id: ShopId) -> frozenset[str]:
+    """From now on this task tells events in the words of a shop; which of them it hides."""
+    titles = await registry.list_titles(shop_id)
+    _own.set({one.name: (one.title_zh, one.title_en) for one in titles})
+    return frozenset(one.name for one in titles if one.is_hidden)
+
+
 def label(kind: Kind, key: str | None, language: Language) -> str:
     """What something is called; what has no name is called by its key, None is "others"."""
-    found = _OTHERS if key is None else _ALL[kind].get(key) or ((key, key) if key else _NONE)
+    own = (_own.get() or {}).get(key or "") if kind == "event" else None
+    if own is not None and key is not None:
+        found = title_of(_EVENTS, key, own)
+    else:
+        found = _OTHERS if key is None else _ALL[kind].get(key) or ((key, key) if key else _NONE)
     return found[0 if language == "zh-CN" else 1]
 
 
 def listed(kind: Kind, language: Language) -> list[tuple[str, str]]:
-    """All (key, label) of a kind that have a name, in the order of daily use."""
-    return [(key, label(kind, key, language)) for key in _ALL[kind] if key]
+    """All (key, label) of a kind that have a name, in the order of daily use; the shop's last."""
+    own = (_own.get() or {}) if kind == "event" else {}
+    return [(key, label(kind, key, language)) for key in {**_ALL[kind], **own} if key]

@@ -9,11 +9,13 @@ Outside any transaction, for they speak with WeChat and open short ones: `call`,
 """
 
 from siyu.money.payments.queries import (
+    get_kept,
     get_paid,
     get_parked_row,
     list_parked,
     list_payments,
     list_timeline,
+    sum_apart,
 )
 from siyu.money.payments.service.ending import close_order, follow_up, has_open, sync
 from siyu.money.payments.service.outside import find_orders, find_outside, list_outside
@@ -59,6 +61,7 @@ __all__ = [
     "find_orders",
     "find_outside",
     "follow_up",
+    "get_kept",
     "get_paid",
     "get_parked_row",
     "get_refund_row",
@@ -85,5 +88,6 @@ __all__ = [
     "resolve",
     "retry_refund",
     "settle_outside",
+    "sum_apart",
     "sync",
 ]

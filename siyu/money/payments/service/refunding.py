@@ -218,6 +218,8 @@ async def settle_outside(tx: Tx, refund_id: UUID, reason: str, actor: Actor) -> 
         raise RefundMoveRefused(state=refund.state, problem=refund.problem)
     legs = [Leg(Book.REFUND_DUE, refund.amount_fen), Leg(Book.PETTY, -refund.amount_fen)]
     await post(tx, refund, "refund_outside", legs, note=reason)
+    if refund.parked_id is not None and refund.problem != AT_MERCHANT:
+        await stand_apart(tx, refund.parked_id)
     await refund_store.move_refund(
         tx,
         refund,
@@ -291,13 +293,15 @@ async def lock(tx: Tx, refund_id: UUID) -> tuple[Refund, Attempt | None]:
 async def pay_back(
     tx: Tx, refund: Refund, kind: str, against: Book, at: datetime | None = None
 ) -> None:
-    """Book that WeChat has paid a refund, out of the order's frozen money first (F031).
+    """Book that WeChat has paid a refund, out of its payment's frozen money first (F031).
 
     against: the book that is debited: what was owed, or where the money went instead.
     """
     frozen = 0
     if refund.order_id is not None:
         frozen = rules.frozen_rest(await ledger.list_story(tx, refund.order_id))
+        apart_fen = await queries.sum_apart(tx, refund.order_id)
+        frozen = min(frozen, apart_fen) if refund.parked_id else frozen - apart_fen
     await post(tx, refund, kind, rules.paid_back(refund.amount_fen, frozen, against), at=at)
 
 
@@ -379,6 +383,22 @@ async def post(
             note=note,
         ),
     )
+
+
+async def stand_apart(tx: Tx, parked_id: UUID) -> None:
+    """What was paid on top stays with us: what is frozen of it leaves its order's story and is one
+    of its own, under the id of the parked money, from which it is unfrozen by itself."""
+    parked = await queries.get_parked(tx, parked_id)
+    if parked is None or parked.order_id is None or not parked.is_shared:
+        return
+    frozen_fen = rules.frozen_rest(await ledger.list_story(tx, parked.order_id))
+    fen = min(parked.amount_fen, frozen_fen)
+    if fen <= 0:
+        return
+    for story, key, amount in (parked_id, "in", fen), (parked.order_id, "out", -fen):
+        legs = [Leg(Book.WECHAT_FROZEN, amount), Leg(Book.SUSPENSE, -amount)]
+        key = f"parked_apart:{parked_id}:{key}"
+        await ledger.post(tx, Entry(key, "parked_apart", legs, order_id=story, ref=parked_id))
 
 
 async def _owe(tx: Tx, refund: Refund, source: Leg, kind: str) -> None:

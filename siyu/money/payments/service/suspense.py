@@ -219,6 +219,8 @@ async def _accept(
         [out, sold],
         note,
     )
+    if not fits:
+        await refunding.stand_apart(tx, parked.parked_id)
     resolution = Resolution.ACCEPTED if fits else Resolution.KEPT
     await _move(tx, parked, ParkedState.RESOLVED, resolution, note, actor)
     if attempt is not None and fits:

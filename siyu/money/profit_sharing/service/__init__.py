@@ -1,9 +1,9 @@
 """Verbs of profit sharing.
 
 Inside the caller's transaction: `is_shared`, `prepare_refund` (ordering), `plan_order`,
-`complete_order`, `finish_refund`, `give_up_refund` (reactions), and the writing of settings, rules,
-promoters and receivers. Outside any transaction, for they speak with WeChat: `advance`,
-`tell_wechat`.
+`complete_order`, `finish_refund`, `give_up_refund`, `unfreeze_apart` (reactions), and the writing
+of settings, rules, promoters and receivers. Outside any transaction, for they speak with WeChat:
+`advance`, `tell_wechat`.
 """
 
 from siyu.money.profit_sharing.service.outside import find_outside, list_outside
@@ -12,7 +12,12 @@ from siyu.money.profit_sharing.service.partner_store import (
     list_promoters,
     list_rules,
 )
-from siyu.money.profit_sharing.service.planning import complete_order, is_shared, plan_order
+from siyu.money.profit_sharing.service.planning import (
+    complete_order,
+    is_shared,
+    plan_order,
+    unfreeze_apart,
+)
 from siyu.money.profit_sharing.service.reading import (
     get_commission,
     get_plan,
@@ -68,4 +73,5 @@ __all__ = [
     "stop_rule",
     "tell_wechat",
     "try_again",
+    "unfreeze_apart",
 ]

@@ -13,17 +13,20 @@ import msgspec
 from siyu.kernel.db import ReadTx, Tx
 from siyu.money.ledger import service as ledger
 from siyu.money.ledger.contracts import Book, Entry, HoldId, Leg
+from siyu.money.payments import service as payments
 from siyu.money.profit_sharing.contracts import ReceiverKind, Settings
 from siyu.money.profit_sharing.queries import Part, Plan, Request
 from siyu.money.profit_sharing.service import partner_store
 
 
 async def frozen_fen(tx: ReadTx, order_id: UUID) -> int:
-    """What of an order's money stands frozen at WeChat by our books."""
+    """What of an order's money stands frozen at WeChat by our books, without what was paid on top
+    of it."""
     story = await ledger.list_story(tx, order_id)
-    return sum(
+    frozen = sum(
         leg.amount for entry in story for leg in entry.legs if leg.book is Book.WECHAT_FROZEN
     )
+    return frozen - await payments.sum_apart(tx, order_id) if frozen else 0
 
 
 async def book(tx: Tx, plan: Plan, part: Part, target_fen: int, settings: Settings) -> Part:

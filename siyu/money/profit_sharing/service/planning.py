@@ -68,6 +68,38 @@ async def plan_order(tx: Tx, order: PaidOrder) -> None:
         )
 
 
+async def unfreeze_apart(tx: Tx, parked_id: UUID) -> None:
+    """Have what was paid on top of an order and stays with us unfrozen: a plan without parts, under
+    the id of the parked money. Safe to repeat; nothing where nothing is frozen."""
+    frozen_fen = await books.frozen_fen(tx, parked_id)
+    kept = await payments.get_kept(tx, parked_id) if frozen_fen else None
+    if kept is None:
+        return
+    settings, now = await partner_store.get_settings(tx), clock.now()
+    plan = Plan(
+        order_id=parked_id,
+        person_no=kept.person_no,
+        promoter_id=None,
+        state=PlanState.OPEN,
+        total_fen=kept.amount_fen,
+        paid_fen=kept.amount_fen,
+        refunded_fen=0,
+        refunded_paid_fen=0,
+        is_frozen=True,
+        provider_number=kept.provider_number,
+        merchant=kept.merchant,
+        app=kept.app,
+        paid_at=kept.paid_at,
+        completed_at=now,
+        frozen_until=kept.paid_at + timedelta(days=settings.freeze_days),
+        alarm=None,
+        alarmed_at=None,
+        next_at=now,
+    )
+    if await queries.insert_plan(tx, plan):
+        await queries.insert_timeline(tx, parked_id, "set_apart", {"amount_fen": frozen_fen})
+
+
 async def complete_order(tx: Tx, order_id: UUID) -> None:
     """The receipt is confirmed: parts that waited for it fall due. Safe to repeat."""
     plan = await queries.lock_plan(tx, order_id)

@@ -20,7 +20,7 @@ from siyu.money.profit_sharing.contracts import (
     RequestRow,
     TimelineEntry,
 )
-from siyu.money.profit_sharing.service import partner_store
+from siyu.money.profit_sharing.service import books, partner_store
 from siyu.money.profit_sharing.service.receivers import shown
 
 
@@ -53,11 +53,9 @@ async def get_plan(tx: ReadTx, order_id: UUID) -> PlanDetail:
     plan = await queries.get_plan_row(tx, order_id)
     if plan is None:
         raise PlanUnknown
-    story = await ledger.list_story(tx, order_id)
-    legs = [leg for entry in story for leg in entry.legs if leg.book is Book.WECHAT_FROZEN]
     return PlanDetail(
         plan=plan,
-        frozen_fen=sum(leg.amount for leg in legs),
+        frozen_fen=await books.frozen_fen(tx, order_id),
         parts=await queries.list_part_rows(tx, order_id),
         requests=await queries.list_requests(tx, order_id),
         timeline=await queries.list_timeline(tx, order_id),

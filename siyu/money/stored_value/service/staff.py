@@ -134,6 +134,7 @@ async def _apply(tx: Tx, adjustment: Adjustment) -> None:
         months = None if is_principal else settings.bonus_months
         expires_on = clock.month_end(await today(tx), months)
         await queries.insert_lot(tx, adjustment.adjustment_id, member_id, change, expires_on)
+        await members.mark_balance(tx, member_id)
     else:
         await _take(tx, member_id, adjustment.side, -delta_fen)
     # Principal was paid, or paid out, outside of WeChat; bonus is the shop's cost.

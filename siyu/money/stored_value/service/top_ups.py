@@ -38,6 +38,7 @@ from siyu.money.stored_value.contracts import (
 )
 from siyu.money.stored_value.service import offers, shop_store, top_up_store
 from siyu.money.stored_value.service.wallets import today
+from siyu.people.members import service as members
 
 PAY_WITHIN = timedelta(minutes=15)
 
@@ -176,6 +177,7 @@ async def _credit(tx: Tx, top_up: TopUp, event: PaymentSucceeded) -> None:
     top_up_id, member_id = top_up.top_up_id, top_up.member_id
     await top_up_store.move_top_up(tx, top_up_id, TopUpState.PAID, event.payment_id, event.paid_at)
     await queries.insert_lot(tx, top_up_id, member_id, given, expires_on)
+    await members.mark_balance(tx, member_id)
     if top_up.bonus_fen:
         legs = [
             Leg(Book.BONUS_COST, top_up.bonus_fen),

@@ -189,9 +189,13 @@ def best_probabilities(hits: Sequence[int], tries: Sequence[int]) -> list[float]
 def bandit_weights(hits: Sequence[int], tries: Sequence[int], floor_bps: int = 20) -> list[int]:
     """Thompson sampling's probabilities in basis points, adding up to 10,000.
 
+    Before anything is seen an arm is taken to be like the others: as if it had one hit at their
+    common rate. A uniform prior would expect half of all to click, and try bad arms for long.
     No arm falls below the floor: every arm stays measurable, and a rate that changes is noticed.
     """
-    chances = best_probabilities(hits, tries)
+    common = (sum(hits) + 1) / (sum(tries) + 2)
+    misses = int(1 / common - 1)
+    chances = best_probabilities(hits, [n + misses for n in tries])
     spare = 10_000 - floor_bps * len(chances)
     weights = [floor_bps + int(chance * spare) for chance in chances]
     weights[chances.index(max(chances))] += 10_000 - sum(weights)

@@ -3,7 +3,6 @@
 from siyu.people.experiments.queries import list_experiments, list_running, list_story
 from siyu.people.experiments.service.assigning import (
     expose,
-    forget_person,
     is_held_out,
     list_live,
     list_variants,
@@ -30,7 +29,6 @@ __all__ = [
     "conclude_experiment",
     "edit_draft",
     "expose",
-    "forget_person",
     "get_experiment",
     "get_holdout",
     "is_held_out",

@@ -141,9 +141,3 @@ async def expose(
             ),
         )
     return shown
-
-
-async def forget_person(tx: Tx, person_no: int) -> int:
-    """Forget what a person was shown; how many assignments there were."""
-    numbers = [one.person_no for one in await members.list_identities(tx, person_no)]
-    return await queries.delete_person(tx, numbers or [person_no])

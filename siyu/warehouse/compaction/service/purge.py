@@ -47,22 +47,24 @@ async def ask_erasure(shop_id: ShopId, person_no: int, actor: Actor) -> list[int
 
 async def _with_visitors(shop_id: int, person_no: int) -> list[int]:
     async with tail.snapshotting() as tx:
-        pairs = await queries.list_joined_in_tail(tx, shop_id, PERSON_JOINED)
+        told = await queries.list_joined_in_tail(tx, shop_id, PERSON_JOINED)
         files = await queries.list_live_files(tx)
         name = await queries.get_name_id(tx, PERSON_JOINED)
     own = [file for file in files if file.min_shop <= shop_id <= file.max_shop]
     paths = [str(tail.root() / file.path) for file in own]
     if paths and name is not None:
         with workbench() as (duck, _):
-            pairs += duck.execute(
-                f"""select distinct person_no,
+            told += duck.execute(
+                f"""select at_us, event_no, person_no,
                       try_cast(json_extract_string(props, '$.joined_person_no') as bigint)
                     from {rules.read_parquet(paths)} where shop_id = ? and name_id = ?""",
                 [shop_id, name],
             ).fetchall()
+    # The last word about a number counts: a merge may have been undone since.
+    last = {visitor: member for _, _, member, visitor in sorted(told, key=lambda row: row[:2])}
     found = [person_no]
     for member in found:
-        found += sorted({v for m, v in pairs if m == member and v and v not in found})
+        found += sorted({v for v, m in last.items() if m == member and v and v not in found})
     return found
 
 

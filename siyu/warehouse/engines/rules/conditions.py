@@ -52,11 +52,18 @@ TEXTS = {"name": "event_name", "channel": "channel", "page": "page"}
 
 
 class Ground(msgspec.Struct, frozen=True):
-    """What specs stand on. tables: of groups of people inside a spec, (person_no) or, of a funnel,
-    (person_no, far)."""
+    """What specs stand on.
+
+    tables: of groups of people inside a spec, (person_no) or, of a funnel, (person_no, far).
+    people: their int64 numbers, growing, where kernels found them. members: visitors, and who they
+    turned out to be. fresh: months of the tail, as in 2026-01.
+    """
 
     snapshot: Snapshot
     tables: dict[Group, str] = {}
+    people: dict[Group, bytes] = {}
+    members: tuple[list[int], list[int]] = ([], [])
+    fresh: frozenset[str] = frozenset()
 
     @property
     def codes(self) -> Codes:
@@ -77,7 +84,7 @@ def parts_of(value: Any) -> Iterator[Any]:
         yield value
 
 
-def groups_of(spec: Spec) -> list[Group]:
+def groups_of(spec: Spec | Group) -> list[Group]:
     """The groups of people inside a spec in the order in which they can be found."""
     found = [
         part
@@ -173,17 +180,7 @@ def source_sql(spec: Any, ground: Ground) -> str:
     return f"(select * from events where {' and '.join(kept)})" if kept else "events"
 
 
-def masks_sql(matches: Sequence[str], spec: Any, ground: Ground) -> str:
-    """Per event a bit for each of these conditions, the first one lowest; 0 outside the spec."""
-    own = [condition_sql(where, ground.codes) for where in spec.where]
-    bits = [
-        f"case when {' and '.join([f'({sql})', *own])} then {1 << n} else 0 end"
-        for n, sql in enumerate(matches)
-    ]
-    return " + ".join(bits)
-
-
-def _props_of(spec: Spec) -> set[str]:
+def _props_of(spec: Spec | Group) -> set[str]:
     """All properties that a spec speaks of."""
     found: set[str] = set()
     for part in parts_of(spec):
@@ -212,7 +209,7 @@ def uses_texts(spec: Spec) -> bool:
     return bool(_props_of(spec) & set(TEXTS))
 
 
-def columns_of(spec: Spec) -> set[str]:
+def columns_of(spec: Spec | Group) -> set[str]:
     """Which columns of events a spec reads beyond person, time, number and name."""
     if isinstance(spec, ListSpec):
         return {"channel_id", "item_no", "amount_fen", "page_id", "zone", "dwell_ms", "props"}
@@ -225,7 +222,7 @@ def columns_of(spec: Spec) -> set[str]:
     return found
 
 
-def _counts_of(spec: Spec) -> list[Count]:
+def _counts_of(spec: Spec | Group) -> list[Count]:
     if isinstance(spec, SeriesSpec):
         return [measure.count for measure in spec.measures]
     if isinstance(spec, TrialSpec):
@@ -235,8 +232,12 @@ def _counts_of(spec: Spec) -> list[Count]:
 
 def needs_of(spec: Spec) -> list[Need]:
     """Which events a spec reads, those for its groups of people included."""
+    return [need for part in (spec, *groups_of(spec)) for need in own_needs(part)]
+
+
+def own_needs(spec: Spec | Group) -> list[Need]:
+    """Which events a spec reads, those for groups of people inside it left out."""
     props = bool(_props_of(spec) - COLUMN_PROPS - set(TEXTS))
-    own = [*_reads(spec), *(read for group in groups_of(spec) for read in _reads(group))]
     return [
         Need(
             names=None if steps is None else frozenset(n for step in steps for n in step.names),
@@ -244,7 +245,7 @@ def needs_of(spec: Spec) -> list[Need]:
             until_us=until,
             props=props,
         )
-        for steps, since, until in own
+        for steps, since, until in _reads(spec)
     ]
 
 

@@ -6,7 +6,6 @@ from zoneinfo import ZoneInfo
 from siyu.warehouse.engines.rules.conditions import (
     PAUSE_US,
     Ground,
-    masks_sql,
     reach_days,
     source_sql,
     step_sql,
@@ -24,13 +23,6 @@ from siyu.warehouse.query.contracts import Count, LastSpec, Measure, RetentionSp
 PLAIN = (Count.EVENTS, Count.PERSONS, Count.AMOUNT)
 ORDINAL = (Count.NEWCOMERS, Count.REPEATERS)
 """Measures that ask whether an event was a person's first ever."""
-
-
-def retention_masks(spec: RetentionSpec, ground: Ground) -> str:
-    """Per event bit 0: may be a birth; bit 1: may be a return."""
-    since = (day_number(spec.first_day) - 2) * DAY_US
-    back = f"{step_sql(spec.back, ground)} and at_us >= {since}"
-    return masks_sql([step_sql(spec.birth, ground), back], spec, ground)
 
 
 def retention_offsets(spec: RetentionSpec) -> list[tuple[int, int]]:
@@ -123,7 +115,8 @@ def plain_sql(spec: SeriesSpec, measures: Sequence[Measure], ground: Ground) -> 
     columns = ", ".join(outer)
     return f"""
       with days as (
-        select {span} as span, {day} as day, person_no, {", ".join(inner)} from {source}
+        select span, day, person_no, {", ".join(inner)}
+        from (select *, {span} as span, {day} as day from {source})
         where ({" or ".join(wanted)}) and span is not null group by span, day, person_no),
       whole as (select span, person_no, {", ".join(middle)} from days group by span, person_no)
       select span, day, {columns} from days group by span, day
@@ -163,7 +156,7 @@ def special_sql(spec: SeriesSpec, measures: Sequence[Measure], ground: Ground) -
     columns = ", ".join(_SPECIAL[measure.count] for measure in measures)
     return f"""
       with marked as ({marked}),
-      kept as (select *, {span} as span, {day} as day from marked
+      kept as (select * from (select *, {span} as span, {day} as day from marked)
                where {keep} and span is not null)
       select span, day, {columns} from kept group by span, day
       union all select span, null, {columns} from kept group by span"""

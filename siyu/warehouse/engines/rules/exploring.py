@@ -200,7 +200,8 @@ def list_sql(spec: ListSpec, ground: Ground) -> str:
     """Rows in the fields of EventRow; zone and dwell_ms, which are columns, before props."""
     before = "true"
     if spec.before is not None:
-        before = f"row(at_us, event_no) < row({spec.before[0]}, {spec.before[1]})"
+        at_us, number = spec.before
+        before = f"(at_us < {at_us} or (at_us = {at_us} and event_no < {number}))"
     return f"""
       select at_us, event_no, person_no, {named_sql("name", "name_id")},
         {named_sql("channel", "channel_id")}, {named_sql("page", "page_id")}, item_no, amount_fen,

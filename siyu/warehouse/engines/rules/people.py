@@ -1,5 +1,7 @@
 """Funnels, segments and features of persons as SQL."""
 
+from zoneinfo import ZoneInfo
+
 from siyu.warehouse.engines.contracts import WAIT_EDGES_S
 from siyu.warehouse.engines.rules.conditions import (
     Ground,
@@ -7,12 +9,17 @@ from siyu.warehouse.engines.rules.conditions import (
     facts_of,
     fits_nothing,
     integer_sql,
-    masks_sql,
     source_sql,
     step_sql,
     text_sql,
 )
-from siyu.warehouse.engines.rules.moments import DAY_US, local_day_sql, span_us, to_us
+from siyu.warehouse.engines.rules.moments import (
+    DAY_US,
+    local_day_sql,
+    offset_changes,
+    span_us,
+    to_us,
+)
 from siyu.warehouse.query.contracts import (
     Absent,
     All,
@@ -70,8 +77,9 @@ def _walk_sql(spec: FunnelSpec, ground: Ground) -> str:
     marks = ", ".join(f"{sql} as m{k}" for k, sql in enumerate(matches[1:], 2))
     rich = spec.by is not None or spec.times
     value = "''" if spec.by is None else text_sql(spec.by)
-    start = f"row(at_us, event_no, {value}, - at_us, 0::bigint)" if rich else "at_us"
-    start_at = "[1]" if rich else ""
+    start, start_at = "at_us", ""
+    if rich:
+        start, start_at = _start("at_us", "event_no", value, "- at_us", "0::bigint"), ".at"
     before = """over (partition by person_no order by at_us, event_no
                   rows between unbounded preceding and 1 preceding)"""
     parts = [
@@ -85,7 +93,8 @@ def _walk_sql(spec: FunnelSpec, ground: Ground) -> str:
         kept = "".join(f", m{n}" for n in range(k, last + 1))
         later = " or ".join(["false", *(f"m{n}" for n in range(k + 1, last + 1))])
         p = f"p{k - 1}"
-        chain = f"row({p}[1], {p}[2], {p}[3], - at_us, at_us + {p}[4])" if rich else p
+        kept_start = (f"{p}.at", f"{p}.no", f"{p}.value", "- at_us", f"at_us + {p}.back")
+        chain = _start(*kept_start) if rich else p
         parts += [
             f"""w{k} as (select person_no, at_us, event_no{kept}, max(c{k - 1}) {before} as {p}
                 from c{k - 1} where person_no in (select person_no from c{k - 1} where m{k}))""",
@@ -94,9 +103,9 @@ def _walk_sql(spec: FunnelSpec, ground: Ground) -> str:
                 where c{k} is not null or {later})""",
         ]
     first = "arg_min(c{k}, row(at_us, event_no))" if rich else "null"
-    by_value, wait = ("first[3]", "first[5]") if rich else ("''", "null")
+    by_value, wait = ("began.value", "began.wait") if rich else ("''", "null")
     reached = " union all ".join(
-        f"""select person_no, {k} as far, {first.format(k=k)} as first
+        f"""select person_no, {k} as far, {first.format(k=k)} as began
             from c{k} where c{k} is not null group by person_no"""
         for k in range(1, last + 1)
     )
@@ -105,6 +114,10 @@ def _walk_sql(spec: FunnelSpec, ground: Ground) -> str:
       reached as (select person_no, far, {by_value} as by_value, {wait} as wait from ({reached})),
       persons as (select person_no, max(far) as far, arg_max(by_value, far) as by_value
                   from reached group by person_no)"""
+
+
+def _start(at: str, no: str, value: str, back: str, wait: str) -> str:
+    return f"{{'at': {at}, 'no': {no}, 'value': {value}, 'back': {back}, 'wait': {wait}}}"
 
 
 def segment_sql(spec: SegmentSpec, ground: Ground) -> str:
@@ -185,31 +198,20 @@ def _feature_column(feature: Feature, inside: str, until: int, time_zone: str) -
         case "sum":
             return f"coalesce(sum({integer_sql(feature.prop)}) filter ({inside}), 0)"
         case "days":
-            # Offsets of the zone are worked out for the last 33 years.
-            since = until - (feature.days or 12_000) * DAY_US
+            since = until - (feature.days or _ZONE_DAYS) * DAY_US
             return f"count(distinct {local_day_sql(since, until, time_zone)}) filter ({inside})"
         case "first":
             return f"min(at_us) filter ({inside})"
     return f"max(at_us) filter ({inside})"
 
 
-def funnel_masks(spec: FunnelSpec, ground: Ground) -> str:
-    """Per event a bit for every step that it matches, the first step lowest."""
-    codes = ground.codes["event_name"]
-    names = [name for step in spec.steps for name in step.names]
-    conditions = any(step.where for step in spec.steps) or spec.where
-    if conditions or len(set(names)) < len(names) or not codes.keys() & set(names):
-        return masks_sql([step_sql(step, ground) for step in spec.steps], spec, ground)
-    # Each name is one step: half the work.
-    cases = " ".join(
-        f"when {codes[name]} then {1 << n}::utinyint"
-        for n, step in enumerate(spec.steps)
-        for name in step.names
-        if name in codes
-    )
-    return f"case name_id {cases} else 0::utinyint end"
+def feature_offsets(spec: FeatureSpec) -> list[int]:
+    """(from when, microseconds ahead of UTC) after each other, as far as days are asked for."""
+    days = [feature.days or _ZONE_DAYS for feature in spec.features if feature.kind == "days"]
+    until = to_us(spec.as_of)
+    changes = offset_changes(until - max(days, default=1) * DAY_US, until, ZoneInfo(spec.time_zone))
+    return [part for change in changes for part in change]
 
 
-def begins_sql(spec: FunnelSpec, ground: Ground) -> str:
-    """Whether an event can begin a chain, its moment aside."""
-    return f"({funnel_masks(spec, ground)}) % 2 = 1"
+_ZONE_DAYS = 12_000
+"""Offsets of a zone are worked out for the last 33 years."""

@@ -21,6 +21,8 @@ S = TypeVar("S")
 A = TypeVar("A")
 LOOK_S = 0.25
 """How often progress is told."""
+STOP_S = 0.05
+"""How often a question that goes on is stopped again."""
 
 
 def specs_of(questions: Questions) -> list[Spec]:
@@ -67,7 +69,8 @@ async def _answer_aside(
                 progress(question.percent())
     except asyncio.CancelledError:
         question.stop()
-        await asyncio.wait({working})
+        while not (await asyncio.wait({working}, timeout=STOP_S))[0]:
+            question.stop()
         working.exception()
         raise
     return working.result()
@@ -79,27 +82,32 @@ def answer(questions: Questions, snapshot: Snapshot, question: Question | None =
     with question or Question(1 + len(specs)) as asked:
         ground = load(asked, specs, snapshot)
         asked.task_done()
+        return answer_each(questions, asked, ground)
 
-        def each(specs: Iterable[S], lower: Callable[[Question, S, rules.Ground], A]) -> list[A]:
-            found = []
-            for spec in specs:
-                found.append(lower(asked, spec, ground))
-                asked.task_done()
-            return found
 
-        return Answers(
-            funnels=each(questions.funnels, answers.funnel),
-            retentions=each(questions.retentions, answers.retention),
-            series=each(questions.series, answers.series),
-            lasts=each(questions.lasts, answers.last),
-            persons=each(questions.persons, answers.persons),
-            features=each(questions.features, answers.features),
-            paths=each(questions.paths, answers.paths),
-            spreads=each(questions.spreads, answers.spread),
-            shares=each(questions.shares, answers.share),
-            heats=each(questions.heats, answers.heat),
-            lives=each(questions.lives, answers.live),
-            lists=each(questions.lists, answers.listed),
-            values=each(questions.values, answers.values),
-            trials=each(questions.trials, answers.trial),
-        )
+def answer_each(questions: Questions, asked: Question, ground: rules.Ground) -> Answers:
+    """Answer questions on a ground that is loaded."""
+
+    def each(specs: Iterable[S], lower: Callable[[Question, S, rules.Ground], A]) -> list[A]:
+        found = []
+        for spec in specs:
+            found.append(lower(asked, spec, ground))
+            asked.task_done()
+        return found
+
+    return Answers(
+        funnels=each(questions.funnels, answers.funnel),
+        retentions=each(questions.retentions, answers.retention),
+        series=each(questions.series, answers.series),
+        lasts=each(questions.lasts, answers.last),
+        persons=each(questions.persons, answers.persons),
+        features=each(questions.features, answers.features),
+        paths=each(questions.paths, answers.paths),
+        spreads=each(questions.spreads, answers.spread),
+        shares=each(questions.shares, answers.share),
+        heats=each(questions.heats, answers.heat),
+        lives=each(questions.lives, answers.live),
+        lists=each(questions.lists, answers.listed),
+        values=each(questions.values, answers.values),
+        trials=each(questions.trials, answers.trial),
+    )

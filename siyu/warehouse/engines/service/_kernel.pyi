@@ -1,11 +1,14 @@
-"""The compiled kernels, see kernel.c."""
+"""The compiled kernels, see kernel.h."""
 
 from typing import NewType
 
 Kernel = NewType("Kernel", object)
 
-def funnel(steps: int, since: int, until: int, window: int, rich: bool, /) -> Kernel:
-    """A fresh funnel; moments and window in microseconds. rich: with values and waits."""
+def funnel(steps: int, window: int, rich: bool, value: int, /) -> Kernel:
+    """A fresh funnel; window in microseconds; a test per step. rich: with values and waits.
+
+    value: the extra column whose value at the first step splits the answer, -1 none.
+    """
 
 def retention(
     first_day: int,
@@ -16,18 +19,37 @@ def retention(
     grain: int,
     /,
 ) -> Kernel:
-    """A fresh retention. offsets: (from when, microseconds ahead of UTC) after each other.
-    grain: 0 days, 1 weeks, 2 months.
+    """A fresh retention; tests: may be a birth, is a return. grain: 0 days, 1 weeks, 2 months.
+
+    offsets: (from when, microseconds ahead of UTC) after each other.
+    """
+
+def figures(kinds: list[int], extras: list[int], offsets: list[int], /) -> Kernel:
+    """Fresh figures of persons, a test for each.
+
+    kinds: 0 count, 1 sum, 2 first, 3 last, 4 different days, 5 given by `walked`. extras: the extra
+    column that is summed, else 0.
+    """
+
+def read(
+    kernel: Kernel, extras: int, names: list[int], others: int, tests: list[list[int]], /
+) -> None:
+    """What it reads; once, before the first event.
+
+    extras: how many more columns there are. names: (number, bits of the tests that such an event
+    may pass) after each other; others: the same of all other names. A test: since, until, how many
+    conditions, then for each: extra column, how many ranges, (low, high) of each, inclusive.
     """
 
 def join(kernel: Kernel, visitors: list[int], members: list[int], /) -> None:
     """These visitors count as those members; once, before the first event."""
 
-def only(kernel: Kernel, persons: list[int], /) -> None:
-    """Nobody else counts; once, before the first event. Numbers of members, not of visitors."""
+def only(kernel: Kernel, persons: bytes, /) -> None:
+    """Nobody else counts; once, before the first event. int64 numbers of members, no visitors."""
 
 def feed(kernel: Kernel, stream: object, sorted: bool, /) -> None:
-    """Events of a month: an Arrow stream (person_no, at_us, event_no, value, mask).
+    """Events of a month: an Arrow stream of person_no, at_us, name_id, event_no (if it matters),
+    extra columns.
 
     Raises RuntimeError when a person is out of range, or events said to be sorted are not.
     """
@@ -43,4 +65,21 @@ def tally(kernel: Kernel, /) -> bytes:
 def waits(kernel: Kernel, edges: list[int], /) -> bytes:
     """int64 figures of a rich funnel per step from the second on: the lower median (smallest int64:
     of none), then the persons per bucket; edges in microseconds, growing.
+    """
+
+def table(kernel: Kernel, after: int, limit: int, /) -> list[list[int | None]]:
+    """Of figures: persons above `after`, at most `limit`, growing; then a column per figure."""
+
+def walked(kernel: Kernel, figure: int, funnel: Kernel, /) -> None:
+    """Put in how far everybody came in a funnel, as a figure of kind 5."""
+
+def top(kernel: Kernel, figure: int, percent: int, /) -> int:
+    """The least value of a figure that is among the top: fewer than percent % of the positive ones
+    are above it. The largest int64 when none is positive."""
+
+def fitting(kernel: Kernel, rule: list[int], /) -> bytes:
+    """int64 numbers of the persons whose figures fit, growing.
+
+    rule: words of four, worked out from left to right: (0, figure, 0 eq / 1 ge / 2 le, value),
+    (1, n, 0, 0) all and (2, n, 0, 0) any of the last n, (3, 0, 0, 0) not.
     """

@@ -65,6 +65,7 @@ class Question:
         self._done = 0
         self._percent = 0
         self._stopped = False
+        self._in_order = False
         self._guard = threading.Lock()
         self._duck: duckdb.DuckDBPyConnection | None = None
 
@@ -103,7 +104,9 @@ class Question:
         """A query as an Arrow stream, in the order of the files."""
         if self._stopped or self._duck is None:
             raise Interrupted
-        self.run("set preserve_insertion_order = true")
+        if not self._in_order:
+            self.run("set preserve_insertion_order = true")
+            self._in_order = True
         return self._duck.sql(sql).__arrow_c_stream__()
 
     @property
@@ -121,7 +124,11 @@ class Question:
         self._done += 1
 
     def stop(self) -> None:
-        """End it as soon as possible; callable from any thread."""
+        """End it as soon as possible; callable from any thread.
+
+        Repeat it until the question has ended: DuckDB forgets an interruption that comes in the
+        moment before a statement begins.
+        """
         with self._guard:
             self._stopped = True
             if self._duck is not None:

@@ -1,260 +1,21 @@
-/* Ordered funnels and retention, one pass over events that come in order.
-
-   Events arrive as Arrow C streams (https://arrow.apache.org/docs/format/CStreamInterface.html) of
-   five columns without nulls: person_no, at_us, event_no, value (int64), mask (uint8). A person is
-   an index into arrays that grow as needed. Events of one month come together, months oldest first.
-   What is not in order there (several files, visitors who became members) is put aside, sorted at
-   the end of the month and then played. */
+/* The kernels as a Python module (limited API). */
 
 #define Py_LIMITED_API 0x030B0000
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-
-struct ArrowSchema {
-    const char *format, *name, *metadata;
-    int64_t flags, n_children;
-    struct ArrowSchema **children, *dictionary;
-    void (*release)(struct ArrowSchema *);
-    void *private_data;
-};
-struct ArrowArray {
-    int64_t length, null_count, offset, n_buffers, n_children;
-    const void **buffers;
-    struct ArrowArray **children, *dictionary;
-    void (*release)(struct ArrowArray *);
-    void *private_data;
-};
-struct ArrowArrayStream {
-    int (*get_schema)(struct ArrowArrayStream *, struct ArrowSchema *);
-    int (*get_next)(struct ArrowArrayStream *, struct ArrowArray *);
-    const char *(*get_last_error)(struct ArrowArrayStream *);
-    void (*release)(struct ArrowArrayStream *);
-    void *private_data;
-};
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+#include "kernel.h"
 
 #define NAME "siyu.kernel"
-#define NONE INT64_MIN
-#define OUTSIDE INT64_MAX
-#define PERSONS_MAX ((int64_t)1 << 28)
-#define STEPS_MAX 8
-#define REACH_MAX 366
-#define PERIODS_MAX 64
-static const int64_t DAY_US = 86400000000;
 
-typedef struct { int64_t person, at, no, value; uint8_t mask; } Event;
-typedef enum { FUNNEL, RICH_FUNNEL, RETENTION } Kind;
-enum { DAYS, WEEKS, MONTHS };
-
-typedef struct {
-    Kind kind;
-    int64_t width;                          /* int64 values per person */
-    int64_t *state, persons;                /* persons: how many rows `state` has */
-    int64_t *member, members;               /* person -> who they are; 0 themselves, -1 also others */
-    uint8_t *only;                          /* who counts; NULL everybody */
-    int64_t onlies;
-    Event *aside;
-    size_t waiting, room;
-    char error[256];
-    int64_t steps, since, until, window;    /* funnel */
-    int64_t first_day, last_day, first_cell, last_cell;     /* retention */
-    int grain;
-    int64_t periods, changes, *change;      /* change: (from when, offset) pairs, growing */
-    uint64_t hits[REACH_MAX + 1];           /* periods that a day after the birth counts for */
-} Kernel;
-
-static int fail(Kernel *k, const char *why) {
-    strncpy(k->error, why, sizeof k->error - 1);
-    return -1;
-}
-
-static int grow(Kernel *k, int64_t person) {
-    if (person < k->persons) return 0;
-    int64_t size = k->persons ? k->persons : 1024;
-    while (size <= person) size *= 2;
-    int64_t *state = realloc(k->state, (size_t)size * (size_t)k->width * sizeof *state);
-    if (!state) return fail(k, "out of memory");
-    for (int64_t i = k->persons * k->width; i < size * k->width; i++) state[i] = NONE;
-    k->state = state;
-    k->persons = size;
-    return 0;
-}
-
-/* A row of a funnel: the newest start per step, then how far the person went. */
-static void play_funnel(Kernel *k, int64_t *own, int64_t at, uint8_t mask) {
-    for (int64_t step = k->steps - 1; step >= 0; step--) {
-        if (!(mask >> step & 1)) continue;
-        int64_t start;
-        if (step == 0) {
-            if (at < k->since || at >= k->until) continue;
-            start = at;
-        } else {
-            start = own[step - 1];
-            if (start == NONE || (uint64_t)at - (uint64_t)start > (uint64_t)k->window) continue;
-        }
-        own[step] = start;
-        if (own[k->steps] < step + 1) own[k->steps] = step + 1;
-    }
-}
-
-/* A row where more is asked: per step the newest start (moment, number, value) and when its chain
-   first came here; how far the person went, with which value; per step how long it took. */
-static void play_rich_funnel(Kernel *k, int64_t *own, const Event *e) {
-    int64_t *far = own + 4 * k->steps, *best = far + 1, *wait = far + 2;
-    for (int64_t step = k->steps - 1; step >= 0; step--) {
-        if (!(e->mask >> step & 1)) continue;
-        int64_t first[4] = {e->at, e->no, e->value, e->at};
-        const int64_t *start = step ? own + 4 * (step - 1) : first;
-        int64_t *kept = own + 4 * step;
-        if (step == 0 ? e->at < k->since || e->at >= k->until
-                      : start[0] == NONE
-                            || (uint64_t)e->at - (uint64_t)start[0] > (uint64_t)k->window)
-            continue;
-        if (kept[0] != start[0] || kept[1] != start[1]) {
-            memcpy(kept, start, 3 * sizeof *kept);
-            kept[3] = e->at;
-        }
-        if (wait[step] == NONE) wait[step] = e->at - start[3];
-        if (*far < step + 1) { *far = step + 1; *best = start[2]; }
-    }
-}
-
-static int64_t day_of(const Kernel *k, int64_t at) {
-    int64_t n = k->changes - 1;
-    while (n > 0 && at < k->change[2 * n]) n--;
-    int64_t local = (int64_t)((uint64_t)at + (uint64_t)k->change[2 * n + 1]);
-    return local >= 0 ? local / DAY_US : -((-local + DAY_US - 1) / DAY_US);
-}
-
-/* The number of a day, of a week (from Monday) or of a month; month from a day number by
-   https://howardhinnant.github.io/date_algorithms.html (civil_from_days). */
-static int64_t cell_of(const Kernel *k, int64_t day) {
-    if (k->grain == DAYS) return day;
-    if (k->grain == WEEKS) return (day + 3 - ((day + 3) % 7 + 7) % 7) / 7;
-    int64_t z = day + 719468, era = (z >= 0 ? z : z - 146096) / 146097, doe = z - era * 146097;
-    int64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
-    int64_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100), from_march = (5 * doy + 2) / 153;
-    int64_t month = from_march < 10 ? from_march + 3 : from_march - 9;
-    return 12 * (yoe + era * 400 + (month <= 2) - 1970) + month - 1;
-}
-
-/* A row of retention: the day, week or month of the birth (OUTSIDE: of no cohort), then a bit per period. Bit 0 of the mask: may be a
-   birth; bit 1: is a return. */
-static void play_retention(Kernel *k, int64_t *own, int64_t at, uint8_t mask) {
-    if (own[0] == NONE) {
-        if (!(mask & 1)) return;
-        int64_t day = day_of(k, at);
-        own[0] = day < k->first_day || day > k->last_day ? OUTSIDE : cell_of(k, day);
-        own[1] = 0;
-        return;
-    }
-    if (!(mask & 2) || own[0] == OUTSIDE) return;
-    int64_t after = cell_of(k, day_of(k, at)) - own[0];
-    if (after >= 1 && after <= REACH_MAX) own[1] |= (int64_t)k->hits[after];
-}
-
-static int play(Kernel *k, const Event *e) {
-    if (grow(k, e->person)) return -1;
-    int64_t *own = k->state + e->person * k->width;
-    if (k->kind == FUNNEL) play_funnel(k, own, e->at, e->mask);
-    else if (k->kind == RICH_FUNNEL) play_rich_funnel(k, own, e);
-    else play_retention(k, own, e->at, e->mask);
-    return 0;
-}
-
-static int put_aside(Kernel *k, const Event *e) {
-    if (k->waiting == k->room) {
-        size_t room = k->room ? 2 * k->room : 4096;
-        Event *aside = realloc(k->aside, room * sizeof *aside);
-        if (!aside) return fail(k, "out of memory");
-        k->aside = aside;
-        k->room = room;
-    }
-    k->aside[k->waiting++] = *e;
-    return 0;
-}
-
-static int compare(const void *a, const void *b) {
-    const Event *one = a, *other = b;
-    if (one->person != other->person) return one->person < other->person ? -1 : 1;
-    if (one->at != other->at) return one->at < other->at ? -1 : 1;
-    return (one->no > other->no) - (one->no < other->no);
-}
-
-/* What is asked of an Arrow batch; the columns stay where they are. */
-#define COLUMNS 5
-typedef struct { const int64_t *person, *at, *no, *value; const uint8_t *mask; int64_t rows; } Batch;
-
-static const void *column(const struct ArrowArray *all, int64_t n, size_t bytes) {
-    const struct ArrowArray *one = all->children[n];
-    if (one->n_buffers != 2 || one->null_count > 0 || one->length < all->offset + all->length)
-        return NULL;
-    return (const char *)one->buffers[1] + (size_t)(one->offset + all->offset) * bytes;
-}
-
-static int open_batch(Kernel *k, const struct ArrowArray *all, Batch *batch) {
-    memset(batch, 0, sizeof *batch);
-    batch->rows = all->length;
-    if (!batch->rows) return 0;
-    if (all->n_children != COLUMNS) return fail(k, "five columns are expected");
-    batch->person = column(all, 0, 8);
-    batch->at = column(all, 1, 8);
-    batch->no = column(all, 2, 8);
-    batch->value = column(all, 3, 8);
-    batch->mask = column(all, 4, 1);
-    if (!batch->person || !batch->at || !batch->no || !batch->value || !batch->mask)
-        return fail(k, "a column is not what it should be");
-    return 0;
-}
-
-static int take_batch(Kernel *k, const Batch *batch, int sorted, Event *last) {
-    for (int64_t i = 0; i < batch->rows; i++) {
-        Event e = {
-            batch->person[i], batch->at[i], batch->no[i], batch->value[i], batch->mask[i]};
-        if (e.person <= 0 || e.person >= PERSONS_MAX) return fail(k, "a person out of range");
-        if (!e.mask) continue;
-        if (sorted) {
-            if (compare(last, &e) > 0) return fail(k, "events that are not in order");
-            *last = e;
-        }
-        int64_t who = e.person < k->members ? k->member[e.person] : 0;
-        if (who > 0) e.person = who;
-        if (k->only && (e.person >= k->onlies || !k->only[e.person])) continue;
-        if (sorted && !who ? play(k, &e) : put_aside(k, &e)) return -1;
-    }
-    return 0;
-}
-
-static int take_stream(Kernel *k, struct ArrowArrayStream *stream, int sorted) {
-    Event last = {0, INT64_MIN, INT64_MIN, 0, 0};
-    struct ArrowSchema schema;
-    if (stream->get_schema(stream, &schema)) return fail(k, stream->get_last_error(stream));
-    int known = schema.n_children == COLUMNS;
-    for (int n = 0; known && n < COLUMNS; n++)
-        known = !strcmp(schema.children[n]->format, n == COLUMNS - 1 ? "C" : "l");
-    schema.release(&schema);
-    if (!known) return fail(k, "columns of int64 and a uint8 are expected");
-    for (;;) {
-        struct ArrowArray all;
-        Batch batch;
-        all.release = NULL;
-        if (stream->get_next(stream, &all)) {
-            const char *why = stream->get_last_error(stream);
-            return fail(k, why ? why : "the stream broke");
-        }
-        if (!all.release) return 0;
-        int bad = open_batch(k, &all, &batch) || take_batch(k, &batch, sorted, &last);
-        all.release(&all);
-        if (bad) return -1;
-    }
-}
-
-/* --- Python ------------------------------------------------------------------------------------ */
+/* --- making one -------------------------------------------------------------------------------- */
 
 static void forget(PyObject *capsule) {
     Kernel *k = PyCapsule_GetPointer(capsule, NAME);
+    for (int64_t n = 0; n < TESTS_MAX; n++) free(k->test[n]);
+    free(k->tests_of);
     free(k->state);
     free(k->member);
     free(k->only);
@@ -263,24 +24,22 @@ static void forget(PyObject *capsule) {
     free(k);
 }
 
-static PyObject *made(Kernel *k) {
-    PyObject *capsule = PyCapsule_New(k, NAME, forget);
-    if (!capsule) { free(k->change); free(k); }
+/* A kernel in its capsule, which owns it; NULL with an error set. */
+static PyObject *make(Kind kind, int64_t width, Kernel **made) {
+    Kernel *k = calloc(1, sizeof *k);
+    if (!k) return PyErr_NoMemory();
+    k->kind = kind;
+    k->width = width;
+    k->value = -1;
+    PyObject *capsule = PyCapsule_New(*made = k, NAME, forget);
+    if (!capsule) free(k);
     return capsule;
 }
 
-static PyObject *funnel(PyObject *self, PyObject *args) {
-    long long steps, since, until, window;
-    int rich;
-    if (!PyArg_ParseTuple(args, "LLLLp", &steps, &since, &until, &window, &rich)) return NULL;
-    if (steps < 1 || steps > STEPS_MAX || window < 0)
-        return PyErr_Format(PyExc_ValueError, "1 to 8 steps and a window");
-    Kernel *k = calloc(1, sizeof *k);
-    if (!k) return PyErr_NoMemory();
-    k->kind = rich ? RICH_FUNNEL : FUNNEL;
-    k->width = rich ? 5 * steps + 2 : steps + 1;
-    k->steps = steps; k->since = since; k->until = until; k->window = window;
-    return made(k);
+static PyObject *nonsense(PyObject *capsule, const char *what) {
+    Py_XDECREF(capsule);
+    if (!PyErr_Occurred()) PyErr_SetString(PyExc_ValueError, what);
+    return NULL;
 }
 
 /* A list of ints as a fresh array; NULL with an error set. */
@@ -296,6 +55,30 @@ static int64_t *numbers(PyObject *list, Py_ssize_t *size) {
     return found;
 }
 
+/* funnel(steps, window, rich, value) */
+static PyObject *funnel(PyObject *self, PyObject *args) {
+    long long steps, window, value;
+    int rich;
+    if (!PyArg_ParseTuple(args, "LLpL", &steps, &window, &rich, &value)) return NULL;
+    if (steps < 1 || steps > STEPS_MAX || window < 0 || value < -1)
+        return nonsense(NULL, "1 to 8 steps and a window");
+    Kernel *k = NULL;
+    PyObject *capsule = make(
+        rich ? RICH_FUNNEL : FUNNEL, rich ? 5 * steps + 2 : steps + 1, &k);
+    if (!capsule) return NULL;
+    k->steps = steps; k->window = window; k->value = value;
+    return capsule;
+}
+
+/* Offsets of local time: (from when, offset) pairs. */
+static int set_clock(Kernel *k, PyObject *list) {
+    Py_ssize_t changes;
+    k->change = numbers(list, &changes);
+    k->changes = changes / 2;
+    return k->change && changes >= 2 && changes % 2 == 0;
+}
+
+/* retention(first_day, last_day, periods, within, offsets, grain) */
 static PyObject *retention(PyObject *self, PyObject *args) {
     long long first, last;
     int within, grain;
@@ -303,35 +86,99 @@ static PyObject *retention(PyObject *self, PyObject *args) {
     if (!PyArg_ParseTuple(
             args, "LLOpOi", &first, &last, &period_list, &within, &change_list, &grain))
         return NULL;
-    Py_ssize_t periods, changes;
+    Kernel *k = NULL;
+    PyObject *capsule = make(RETENTION, 2, &k);
+    if (!capsule) return NULL;
+    if (!set_clock(k, change_list) || first > last || grain < DAYS || grain > MONTHS)
+        return nonsense(capsule, "offsets, days and a grain");
+    Py_ssize_t periods;
     int64_t *period = numbers(period_list, &periods);
-    if (!period) return NULL;
-    int64_t *change = numbers(change_list, &changes);
-    Kernel *k = change ? calloc(1, sizeof *k) : NULL;
-    if (!k || periods > PERIODS_MAX || changes < 2 || changes % 2 || first > last
-        || grain < DAYS || grain > MONTHS) {
-        free(period); free(change); free(k);
-        if (!PyErr_Occurred()) PyErr_Format(PyExc_ValueError, "periods, offsets and days");
-        return NULL;
+    if (!period || periods > PERIODS_MAX) {
+        free(period);
+        return nonsense(capsule, "at most 64 periods");
     }
-    k->kind = RETENTION;
-    k->width = 2;
     k->grain = grain;
     k->first_day = first; k->last_day = last;
     k->first_cell = cell_of(k, first); k->last_cell = cell_of(k, last);
     k->periods = periods;
-    k->changes = changes / 2;
-    k->change = change;
     for (int day = 1; day <= REACH_MAX; day++)
         for (Py_ssize_t n = 0; n < periods; n++)
-            if (within ? day <= period[n] : day == period[n]) k->hits[day] |= (uint64_t)1 << n;
+            if (within ? day <= period[n] : day == period[n]) k->hits[day] |= UINT64_C(1) << n;
     free(period);
-    return made(k);
+    return capsule;
 }
 
-static PyObject *raised(Kernel *k) {
-    PyErr_SetString(PyExc_RuntimeError, k->error);
-    return NULL;
+/* figures(kinds, extras, offsets): per figure what it is, and which extra column is summed. */
+static PyObject *figures(PyObject *self, PyObject *args) {
+    PyObject *kind_list, *extra_list, *change_list;
+    if (!PyArg_ParseTuple(args, "OOO", &kind_list, &extra_list, &change_list)) return NULL;
+    Kernel *k = NULL;
+    PyObject *capsule = make(FIGURES, 1, &k);
+    if (!capsule) return NULL;
+    Py_ssize_t size, same;
+    int64_t *kind = numbers(kind_list, &size);
+    int64_t *extra = kind ? numbers(extra_list, &same) : NULL;
+    int known = extra && size == same && size >= 1 && size <= TESTS_MAX && set_clock(k, change_list);
+    for (Py_ssize_t n = 0; known && n < size; n++) {
+        known = kind[n] >= COUNT && kind[n] <= GIVEN && extra[n] >= 0 && extra[n] < EXTRAS_MAX;
+        k->figure[n] = (Figure){(What)kind[n], k->width, extra[n]};
+        k->width += kind[n] == DAYS_SEEN ? 3 : 1;
+    }
+    free(kind);
+    free(extra);
+    return known ? capsule : nonsense(capsule, "1 to 62 figures and offsets");
+}
+
+/* --- what it reads ----------------------------------------------------------------------------- */
+
+static int set_tests(Kernel *k, PyObject *lists) {
+    Py_ssize_t tests = PyList_Size(lists);
+    if (tests < 1 || tests > TESTS_MAX) return 0;
+    for (Py_ssize_t n = 0; n < tests; n++) {
+        Py_ssize_t size;
+        k->test[n] = numbers(PyList_GetItem(lists, n), &size);
+        if (!k->test[n] || !known_test(k, k->test[n], size)) return 0;
+    }
+    k->tests = tests;
+    if (k->kind != FIGURES)
+        return tests == (k->kind == RETENTION ? 2 : k->steps) && k->value < k->extras;
+    for (Py_ssize_t n = 0; n < tests; n++)
+        if (k->figure[n].what == SUM && k->figure[n].extra >= k->extras) return 0;
+    return k->figure[tests - 1].at && (tests == TESTS_MAX || !k->figure[tests].at);
+}
+
+/* read(kernel, extras, names, others, tests): once, before the first event. names: (name, bits of
+   the tests that it may pass) after each other; others: the same of all other names. */
+static PyObject *read_what(PyObject *self, PyObject *args) {
+    PyObject *capsule, *name_list, *test_lists;
+    long long extras, others;
+    if (!PyArg_ParseTuple(args, "OLOLO", &capsule, &extras, &name_list, &others, &test_lists))
+        return NULL;
+    Kernel *k = PyCapsule_GetPointer(capsule, NAME);
+    if (!k) return NULL;
+    if (k->tests || extras < 0 || extras > EXTRAS_MAX) return nonsense(NULL, "columns, once");
+    k->extras = extras;
+    Py_ssize_t size;
+    int64_t *name = numbers(name_list, &size), most = -1;
+    int known = name && size % 2 == 0 && set_tests(k, test_lists);
+    int64_t beyond = known ? -(INT64_C(1) << k->tests) : 0;
+    known = known && !(others & beyond);
+    for (Py_ssize_t i = 0; known && i < size; i += 2) {
+        known = name[i] >= 0 && name[i] < NAMES_MAX && !(name[i + 1] & beyond);
+        if (name[i] > most) most = name[i];
+    }
+    if (known) k->tests_of = malloc(((size_t)most + 2) * sizeof *k->tests_of);
+    if (!known || !k->tests_of) {
+        free(name);
+        k->tests = 0;
+        return known ? PyErr_NoMemory() : nonsense(NULL, "tests and names");
+    }
+    k->others = (uint64_t)others;
+    k->names = most + 1;
+    for (int64_t i = 0; i <= most + 1; i++) k->tests_of[i] = k->others;
+    for (Py_ssize_t i = 0; i < size; i += 2) k->tests_of[name[i]] = (uint64_t)name[i + 1];
+    free(name);
+    Py_RETURN_NONE;
 }
 
 /* join(kernel, visitors, members): these visitors count as those members. */
@@ -360,34 +207,37 @@ static PyObject *join(PyObject *self, PyObject *args) {
     }
     free(visitor);
     free(member);
-    if (!known) return PyErr_Format(PyExc_ValueError, "pairs of persons, once");
+    if (!known) return nonsense(NULL, "pairs of persons, once");
     if (!k->member) return PyErr_NoMemory();
     Py_RETURN_NONE;
 }
 
 /* only(kernel, persons): nobody else counts; members, not who they were as visitors. */
 static PyObject *only(PyObject *self, PyObject *args) {
-    PyObject *capsule, *list;
-    if (!PyArg_ParseTuple(args, "OO", &capsule, &list)) return NULL;
+    PyObject *capsule;
+    const char *bytes;
+    Py_ssize_t length;
+    if (!PyArg_ParseTuple(args, "Oy#", &capsule, &bytes, &length)) return NULL;
     Kernel *k = PyCapsule_GetPointer(capsule, NAME);
     if (!k) return NULL;
-    Py_ssize_t size;
-    int64_t *person = numbers(list, &size), most = 0;
-    if (!person) return NULL;
-    int known = !k->only;
-    for (Py_ssize_t i = 0; known && i < size; i++) {
+    const int64_t *person = (const int64_t *)bytes;
+    int64_t size = length / (Py_ssize_t)sizeof *person, most = 0;
+    int known = !k->only && length % (Py_ssize_t)sizeof *person == 0;
+    for (int64_t i = 0; known && i < size; i++) {
         known = person[i] > 0 && person[i] < PERSONS_MAX;
         if (person[i] > most) most = person[i];
     }
-    if (known) k->only = calloc((size_t)most + 1, 1);
-    if (known && k->only) {
-        k->onlies = most + 1;
-        for (Py_ssize_t i = 0; i < size; i++) k->only[person[i]] = 1;
-    }
-    free(person);
-    if (!known) return PyErr_Format(PyExc_ValueError, "persons, once");
+    if (!known) return nonsense(NULL, "persons, once");
+    k->only = calloc((size_t)most + 1, 1);
     if (!k->only) return PyErr_NoMemory();
+    k->onlies = most + 1;
+    for (int64_t i = 0; i < size; i++) k->only[person[i]] = 1;
     Py_RETURN_NONE;
+}
+
+static PyObject *raised(Kernel *k) {
+    PyErr_SetString(PyExc_RuntimeError, k->error);
+    return NULL;
 }
 
 /* feed(kernel, stream, sorted): events of a month. */
@@ -399,7 +249,8 @@ static PyObject *feed(PyObject *self, PyObject *args) {
     struct ArrowArrayStream *stream =
         k ? PyCapsule_GetPointer(arrow, "arrow_array_stream") : NULL;
     if (!stream) return NULL;
-    if (!stream->release) return PyErr_Format(PyExc_ValueError, "a stream that was read");
+    if (!is_open(stream) || !k->tests)
+        return nonsense(NULL, "a fresh stream, and a kernel that knows what to read");
     Py_BEGIN_ALLOW_THREADS
     bad = take_stream(k, stream, sorted);
     Py_END_ALLOW_THREADS
@@ -409,140 +260,166 @@ static PyObject *feed(PyObject *self, PyObject *args) {
 /* end_month(kernel): what was put aside is sorted and played. */
 static PyObject *end_month(PyObject *self, PyObject *capsule) {
     Kernel *k = PyCapsule_GetPointer(capsule, NAME);
-    int bad = 0;
+    int bad;
     if (!k) return NULL;
     Py_BEGIN_ALLOW_THREADS
-    if (k->waiting) qsort(k->aside, k->waiting, sizeof *k->aside, compare);
-    for (size_t i = 0; i < k->waiting && !bad; i++) bad = play(k, &k->aside[i]);
-    k->waiting = 0;
+    bad = end_of_month(k);
     Py_END_ALLOW_THREADS
     return bad ? raised(k) : Py_NewRef(Py_None);
 }
 
+/* --- what it found ----------------------------------------------------------------------------- */
+
+/* Takes `out` over. */
 static PyObject *as_bytes(int64_t *out, size_t size) {
+    if (!out) return PyErr_NoMemory();
     PyObject *found = PyBytes_FromStringAndSize((const char *)out, (Py_ssize_t)(size * sizeof *out));
     free(out);
     return found;
 }
 
-typedef struct { int64_t value, far; } Reached;
-
-static int compare_reached(const void *a, const void *b) {
-    const Reached *one = a, *other = b;
-    if (one->value != other->value) return one->value < other->value ? -1 : 1;
-    return (one->far > other->far) - (one->far < other->far);
-}
-
-static int compare_numbers(const void *a, const void *b) {
-    return (*(const int64_t *)a > *(const int64_t *)b) - (*(const int64_t *)a < *(const int64_t *)b);
-}
-
-/* Triples (value, step reached, persons). */
-static size_t tally_funnel(const Kernel *k, Reached *reached, int64_t *out) {
-    size_t size = 0, triples = 0;
-    int rich = k->kind == RICH_FUNNEL;
-    for (int64_t person = 0; person < k->persons; person++) {
-        const int64_t *far = k->state + person * k->width + (rich ? 4 : 1) * k->steps;
-        if (*far != NONE) reached[size++] = (Reached){rich ? far[1] : 0, *far};
-    }
-    if (size) qsort(reached, size, sizeof *reached, compare_reached);
-    for (size_t i = 0, from = 0; i < size; i++) {
-        if (i + 1 < size && !compare_reached(&reached[i], &reached[i + 1])) continue;
-        out[3 * triples] = reached[i].value;
-        out[3 * triples + 1] = reached[i].far;
-        out[3 * triples++ + 2] = (int64_t)(i + 1 - from);
-        from = i + 1;
-    }
-    return 3 * triples;
-}
-
-/* Rows of a day, week or month: persons born, then how many came back per period. */
-static size_t tally_retention(const Kernel *k, int64_t *out) {
-    int64_t columns = k->periods + 1;
-    for (int64_t person = 0; person < k->persons; person++) {
-        const int64_t *own = k->state + person * k->width;
-        if (own[0] == NONE || own[0] == OUTSIDE) continue;
-        int64_t *row = out + (own[0] - k->first_cell) * columns;
-        row[0]++;
-        for (int64_t n = 0; n < k->periods; n++) row[n + 1] += (uint64_t)own[1] >> n & 1;
-    }
-    return (size_t)((k->last_cell - k->first_cell + 1) * columns);
-}
-
-/* tally(kernel): int64 values in native order. */
 static PyObject *tally(PyObject *self, PyObject *capsule) {
     Kernel *k = PyCapsule_GetPointer(capsule, NAME);
+    size_t size = 0;
+    int64_t *out;
     if (!k) return NULL;
-    int days = k->kind == RETENTION;
-    int64_t rows = days ? k->last_cell - k->first_cell + 1 : k->persons;
-    int64_t *out = calloc((size_t)rows + 1, (size_t)(days ? k->periods + 1 : 3) * sizeof *out);
-    Reached *reached = days ? NULL : malloc(((size_t)rows + 1) * sizeof *reached);
-    if (!out || (!days && !reached)) {
-        free(out);
-        free(reached);
-        return PyErr_NoMemory();
-    }
-    size_t size;
+    if (k->kind == FIGURES) return nonsense(NULL, "a funnel or retention");
     Py_BEGIN_ALLOW_THREADS
-    size = days ? tally_retention(k, out) : tally_funnel(k, reached, out);
+    out = tally_of(k, &size);
     Py_END_ALLOW_THREADS
-    free(reached);
     return as_bytes(out, size);
 }
 
-/* waits(kernel, edges): per step from the second on: the lower median (INT64_MIN: nobody), then how
-   many waits lie below the first edge, from each edge to the next, from the last edge on. */
 static PyObject *waits(PyObject *self, PyObject *args) {
     PyObject *capsule, *list;
     if (!PyArg_ParseTuple(args, "OO", &capsule, &list)) return NULL;
     Kernel *k = PyCapsule_GetPointer(capsule, NAME);
     if (!k) return NULL;
-    if (k->kind != RICH_FUNNEL) return PyErr_Format(PyExc_ValueError, "a rich funnel");
+    if (k->kind != RICH_FUNNEL) return nonsense(NULL, "a rich funnel");
     Py_ssize_t edges;
-    int64_t *edge = numbers(list, &edges);
+    size_t size = 0;
+    int64_t *edge = numbers(list, &edges), *out;
     if (!edge) return NULL;
-    size_t width = (size_t)edges + 2, rows = (size_t)k->steps - 1;
-    int64_t *out = calloc(rows, width * sizeof *out);
-    int64_t *wait = malloc(((size_t)k->persons + 1) * sizeof *wait);
-    if (!out || !wait) {
-        free(edge); free(out); free(wait);
-        return PyErr_NoMemory();
-    }
     Py_BEGIN_ALLOW_THREADS
-    for (size_t row = 0; row < rows; row++) {
-        size_t size = 0;
-        int64_t *counts = out + row * width;
-        for (int64_t person = 0; person < k->persons; person++) {
-            int64_t one = k->state[person * k->width + 4 * k->steps + 3 + (int64_t)row];
-            if (one == NONE) continue;
-            wait[size++] = one;
-            Py_ssize_t bucket = 0;
-            while (bucket < edges && one >= edge[bucket]) bucket++;
-            counts[bucket + 1]++;
-        }
-        if (size) qsort(wait, size, sizeof *wait, compare_numbers);
-        counts[0] = size ? wait[(size - 1) / 2] : NONE;
-    }
+    out = waits_of(k, edge, edges, &size);
     Py_END_ALLOW_THREADS
     free(edge);
-    free(wait);
-    return as_bytes(out, rows * width);
+    return as_bytes(out, size);
+}
+
+/* A column of figures of these persons; person numbers themselves for figure -1. */
+static PyObject *listed(const Kernel *k, const int64_t *person, int64_t size, int64_t figure) {
+    PyObject *list = PyList_New(size);
+    for (int64_t i = 0; list && i < size; i++) {
+        int64_t value = figure < 0 ? person[i] : figure_of(k, person[i], figure);
+        PyObject *item = value == NONE ? Py_NewRef(Py_None) : PyLong_FromLongLong(value);
+        if (!item || PyList_SetItem(list, i, item)) {
+            Py_DECREF(list);
+            return NULL;
+        }
+    }
+    return list;
+}
+
+/* table(kernel, after, limit): persons above `after`, and a list per figure. */
+static PyObject *table(PyObject *self, PyObject *args) {
+    PyObject *capsule;
+    long long after, limit;
+    if (!PyArg_ParseTuple(args, "OLL", &capsule, &after, &limit)) return NULL;
+    Kernel *k = PyCapsule_GetPointer(capsule, NAME);
+    if (!k) return NULL;
+    if (k->kind != FIGURES || after < 0) return nonsense(NULL, "figures of persons");
+    int64_t *person = malloc(((size_t)k->persons + 1) * sizeof *person), size = 0;
+    if (!person) return PyErr_NoMemory();
+    for (int64_t n = after + 1; n < k->persons && size < limit; n++)
+        if (k->state[n * k->width] == 1) person[size++] = n;
+    PyObject *found = PyList_New(k->tests + 1);
+    for (int64_t n = -1; found && n < k->tests; n++) {
+        PyObject *list = listed(k, person, size, n);
+        if (!list || PyList_SetItem(found, n + 1, list)) Py_CLEAR(found);
+    }
+    free(person);
+    return found;
+}
+
+/* walked(kernel, figure, funnel): how far everybody came, as a figure that was kept free. */
+static PyObject *walked(PyObject *self, PyObject *args) {
+    PyObject *capsule, *other;
+    long long figure;
+    if (!PyArg_ParseTuple(args, "OLO", &capsule, &figure, &other)) return NULL;
+    Kernel *k = PyCapsule_GetPointer(capsule, NAME);
+    Kernel *from = k ? PyCapsule_GetPointer(other, NAME) : NULL;
+    if (!from) return NULL;
+    if (k->kind != FIGURES || figure < 0 || figure >= k->tests || k->figure[figure].what != GIVEN
+        || from->kind == FIGURES || from->kind == RETENTION)
+        return nonsense(NULL, "a free figure and a funnel");
+    return give(k, figure, from) ? raised(k) : Py_NewRef(Py_None);
+}
+
+/* top(kernel, figure, percent): the least value that is among the top. */
+static PyObject *top(PyObject *self, PyObject *args) {
+    PyObject *capsule;
+    long long figure, percent;
+    int bad;
+    if (!PyArg_ParseTuple(args, "OLL", &capsule, &figure, &percent)) return NULL;
+    Kernel *k = PyCapsule_GetPointer(capsule, NAME);
+    if (!k) return NULL;
+    if (k->kind != FIGURES || figure < 0 || figure >= k->tests || percent < 0 || percent > 100)
+        return nonsense(NULL, "a figure and a percentage");
+    int64_t least = least_of_top(k, figure, percent, &bad);
+    return bad ? PyErr_NoMemory() : PyLong_FromLongLong(least);
+}
+
+/* fitting(kernel, rule): the persons who fit, growing. */
+static PyObject *who_fits(PyObject *self, PyObject *args) {
+    PyObject *capsule, *list;
+    if (!PyArg_ParseTuple(args, "OO", &capsule, &list)) return NULL;
+    Kernel *k = PyCapsule_GetPointer(capsule, NAME);
+    if (!k) return NULL;
+    Py_ssize_t size;
+    size_t found = 0;
+    int64_t *rule = numbers(list, &size), *out;
+    if (!rule) return NULL;
+    if (k->kind != FIGURES || !known_rule(k, rule, size)) {
+        free(rule);
+        return nonsense(NULL, "a rule about figures");
+    }
+    Py_BEGIN_ALLOW_THREADS
+    out = fitting(k, rule, size, &found);
+    Py_END_ALLOW_THREADS
+    free(rule);
+    return as_bytes(out, found);
 }
 
 static PyMethodDef methods[] = {
-    {"funnel", funnel, METH_VARARGS, "funnel(steps, since, until, window, rich) -> kernel"},
+    {"funnel", funnel, METH_VARARGS, "funnel(steps, window, rich, value) -> kernel"},
     {"retention", retention, METH_VARARGS,
      "retention(first_day, last_day, periods, within, offsets, grain) -> kernel"},
+    {"figures", figures, METH_VARARGS, "figures(kinds, extras, offsets) -> kernel"},
+    {"read", read_what, METH_VARARGS, "read(kernel, extras, names, others, tests)"},
     {"join", join, METH_VARARGS, "join(kernel, visitors, members)"},
     {"only", only, METH_VARARGS, "only(kernel, persons)"},
     {"feed", feed, METH_VARARGS, "feed(kernel, stream, sorted)"},
     {"end_month", end_month, METH_O, "end_month(kernel)"},
     {"tally", tally, METH_O, "tally(kernel) -> bytes"},
     {"waits", waits, METH_VARARGS, "waits(kernel, edges) -> bytes"},
+    {"table", table, METH_VARARGS, "table(kernel, after, limit) -> lists"},
+    {"walked", walked, METH_VARARGS, "walked(kernel, figure, funnel)"},
+    {"top", top, METH_VARARGS, "top(kernel, figure, percent) -> int"},
+    {"fitting", who_fits, METH_VARARGS, "fitting(kernel, rule) -> bytes"},
     {NULL, NULL, 0, NULL},
 };
 static struct PyModuleDef module = {
-    PyModuleDef_HEAD_INIT, "_kernel", "Ordered funnels and retention.", -1, methods,
+    PyModuleDef_HEAD_INIT, "_kernel", "Funnels, retention and figures of persons.", -1, methods,
     NULL, NULL, NULL, NULL,
 };
-PyMODINIT_FUNC PyInit__kernel(void) { return PyModule_Create(&module); }
+
+PyMODINIT_FUNC PyInit__kernel(void) {
+#ifdef __GLIBC__
+    /* Arrow batches are about a megabyte. By default each would be mapped and unmapped anew, and
+       clearing those pages takes as long as decoding the columns does. */
+    mallopt(M_MMAP_THRESHOLD, 4 << 20);
+    mallopt(M_TRIM_THRESHOLD, 16 << 20);
+#endif
+    return PyModule_Create(&module);
+}

@@ -17,7 +17,7 @@ from siyu.warehouse.tail.service.connection import (
     session,
     snapshotting,
 )
-from siyu.warehouse.tail.service.outbox import consume_outbox
+from siyu.warehouse.tail.service.outbox import consume_outbox, get_position
 from siyu.warehouse.tail.service.seal import seal, seal_when_due
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "forget",
     "forget_persons",
     "forget_rejects",
+    "get_position",
     "number_texts",
     "opened",
     "prepare",

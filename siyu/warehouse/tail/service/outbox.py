@@ -1,5 +1,7 @@
 """The outbox consumer: domain events into the tail, exactly once."""
 
+from uuid import UUID
+
 from siyu.kernel import db, relay
 from siyu.warehouse.tail import queries, rules
 from siyu.warehouse.tail.contracts import OUTBOX_SOURCE, Batch
@@ -9,6 +11,13 @@ from siyu.warehouse.tail.service.connection import crash_point, opened
 
 CONSUMER = "warehouse"
 _PAGE = 5_000
+
+
+async def get_position() -> tuple[int, UUID]:
+    """How far the outbox has been read: transaction and event id of the last event taken."""
+    async with opened() as tx:
+        found = await queries.get_position(tx)
+    return found.xid, found.event_id
 
 
 async def consume_outbox(*, settled: bool = True) -> int:

@@ -2,7 +2,7 @@
 own for the token: call them outside any transaction."""
 
 import asyncio
-import secrets
+import random
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -145,7 +145,7 @@ async def access_token(
                 mine = await queries.take_lease(tx, credentials.appid, lease_id, _LEASE_SECONDS)
             if mine:
                 return await _fetch_token(shop_id, credentials, lease_id, refused)
-        await asyncio.sleep(0.05 + secrets.randbelow(100) / 1000)
+        await asyncio.sleep(random.uniform(0.05, 0.15))
     raise WeChatError(0, "NO_ANSWER", "nobody got an access token", retry=Retry.RETRY)
 
 

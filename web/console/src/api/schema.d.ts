@@ -208,6 +208,90 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/v1/approvals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Contents with their signatures, newest first
+         * @description Contents with their signatures, newest first.
+         */
+        get: operations["list_review_cases"];
+        put?: never;
+        /**
+         * Ask for the signatures under a content, as its author
+         * @description Ask for the signatures under a content, as its author.
+         */
+        post: operations["open_review_case"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/approvals/overrides": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask that a draft may go out although it breaks a rule
+         * @description Ask that a draft may go out although it breaks a rule.
+         */
+        post: operations["ask_override"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/approvals/{case_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A content with its signatures
+         * @description A content with its signatures.
+         */
+        get: operations["show_review_case"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/approvals/{case_id}/sign": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Sign the waiting step, or refuse
+         * @description Sign the waiting step, or refuse.
+         */
+        post: operations["sign_approval"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/v1/audit": {
         parameters: {
             query?: never;
@@ -564,6 +648,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/v1/campaigns/{campaign_id}/result": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What came of a campaign so far, beside what was expected of it
+         * @description What came of a campaign so far, beside what was expected of it.
+         */
+        get: operations["show_campaign_result"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/v1/campaigns/{campaign_id}/start": {
         parameters: {
             query?: never;
@@ -670,6 +774,30 @@ export interface paths {
          */
         put: operations["set_showcase"];
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/consent-texts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What customers are asked, in all versions
+         * @description What customers are asked, in all versions.
+         */
+        get: operations["list_texts"];
+        put?: never;
+        /**
+         * Put new words in force; what is published cannot be changed any more
+         * @description Put new words in force; what is published cannot be changed any more.
+         */
+        post: operations["publish_text"];
         delete?: never;
         options?: never;
         head?: never;
@@ -920,6 +1048,106 @@ export interface paths {
          *     with as_of "auto" it ends at the last event when nothing happened in these days.
          */
         get: operations["get_dashboard"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/data-access": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Who saw personal data in clear or took it along, and why, newest first
+         * @description Who saw personal data in clear or took it along, and why, newest first.
+         */
+        get: operations["list_access"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/data-archives": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Archives that were asked for, by whom and why
+         * @description Archives that were asked for, by whom and why.
+         */
+        get: operations["list_archives"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/data-archives/{archive_id}/file": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The zip file; the trail keeps that it was fetched
+         * @description The zip file; the trail keeps that it was fetched.
+         */
+        get: operations["fetch_archive"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/data-erasures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Who wants to be forgotten, how far it is, and the report of what was done
+         * @description Who wants to be forgotten, how far it is, and the report of what was done.
+         */
+        get: operations["list_erasures"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/data-map": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Whose data is held, what for, on which ground, how long, and what an erasure does
+         * @description Whose data is held, what for, on which ground, how long, and what an erasure does.
+         */
+        get: operations["show_data_map"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1631,6 +1859,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/v1/gifts/{gift_id}/shares/{share_no}/messages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Answer the receiver of a share
+         * @description Answer the receiver of a share.
+         */
+        post: operations["answer_receiver"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/gifts/{gift_id}/shares/{share_no}/return": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Give the giver back what an accepted piece cost; one that has not left is not sent
+         * @description Give the giver back what an accepted piece cost; one that has not left is not sent.
+         */
+        post: operations["return_share"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/v1/images": {
         parameters: {
             query?: never;
@@ -1949,6 +2217,130 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/v1/insight/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Every figure: definition, twelve weeks, against the trade and against itself
+         * @description Every figure: definition, twelve weeks, against the trade and against itself.
+         */
+        get: operations["list_metrics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/insight/metrics/{key}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One figure with its break-downs
+         * @description One figure with its break-downs.
+         */
+        get: operations["show_metric"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/insight/north-star": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The north star (or another figure with a tree), and what moved it
+         * @description The north star (or another figure with a tree), and what moved it.
+         */
+        get: operations["show_north_star"];
+        /**
+         * Choose what the shop steers by
+         * @description Choose what the shop steers by.
+         */
+        put: operations["choose_north_star"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/insight/playbooks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Diagnosis: each problem with its checks, evaluated on the shop's own data
+         * @description Diagnosis: each problem with its checks, evaluated on the shop's own data.
+         */
+        get: operations["list_playbooks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/insight/playbooks/{playbook}/{check}/campaign": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Write a price campaign down for a check; it works once somebody starts it
+         * @description Write a price campaign down for a check; it works once somebody starts it.
+         */
+        post: operations["draft_campaign"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/insight/playbooks/{playbook}/{check}/experiment": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Write an experiment down for a check; it runs once somebody starts it
+         * @description Write an experiment down for a check; it runs once somebody starts it.
+         */
+        post: operations["draft_experiment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/v1/insight/progress": {
         parameters: {
             query?: never;
@@ -2117,13 +2509,38 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Members, newest first
-         * @description Members, newest first. q: a whole phone number, or how a nickname begins; ids: only these
-         *     (a page that knows members by id asks for their names once).
+         * Members, newest first, one line a person
+         * @description Members, newest first, one line a person. q: a whole phone number, card or address for
+         *     mail, else how a nickname begins; ids: only these records (a page that knows members by id
+         *     asks for their names once); joined_from, joined_until: half open.
          */
         get: operations["list_members"];
         put?: never;
-        post?: never;
+        /**
+         * The person known by one of these identifiers, or a new member who has all of them
+         * @description The person known by one of these identifiers, or a new member who has all of them.
+         */
+        post: operations["register_member"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/members/find": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * The person an identifier belongs to
+         * @description The person an identifier belongs to.
+         */
+        post: operations["find_member"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2154,6 +2571,26 @@ export interface paths {
         patch: operations["set_level"];
         trace?: never;
     };
+    "/admin/v1/members/{member_id}/archive": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Have all data of a person put together; it bears the name of who asked
+         * @description Have all data of a person put together; it bears the name of who asked.
+         */
+        post: operations["ask_archive"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/v1/members/{member_id}/consents": {
         parameters: {
             query?: never;
@@ -2167,6 +2604,90 @@ export interface paths {
          */
         get: operations["list_decisions"];
         put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/members/{member_id}/erasure": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Note the wish of a customer who did not use the shop for it; the same seven days count
+         * @description Note the wish of a customer who did not use the shop for it; the same seven days count.
+         */
+        post: operations["ask_erasure"];
+        /**
+         * Call an erasure off for the customer
+         * @description Call an erasure off for the customer.
+         */
+        delete: operations["cancel_erasure"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/members/{member_id}/identifiers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Link an identifier to a member; one that another has puts both into the queue of merges
+         * @description Link an identifier to a member; one that another has puts both into the queue of merges.
+         */
+        post: operations["link_identifier"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/members/{member_id}/identities": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * All records and identifiers of a person, and what was merged, masked
+         * @description All records and identifiers of a person, and what was merged, masked.
+         */
+        get: operations["show_identities"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/members/{member_id}/merge-lock": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Let staff alone decide merges of this member, or no longer
+         * @description Let staff alone decide merges of this member, or no longer.
+         */
+        put: operations["set_merge_lock"];
         post?: never;
         delete?: never;
         options?: never;
@@ -2234,6 +2755,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/v1/members/{member_id}/profile": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * All that is known of a member
+         * @description All that is known of a member. Amounts as bounds for staff who may not reveal.
+         */
+        get: operations["show_profile"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/v1/members/{member_id}/reveal": {
         parameters: {
             query?: never;
@@ -2248,6 +2789,130 @@ export interface paths {
          * @description Show phone number or addresses in clear; the trail keeps who saw them and why.
          */
         post: operations["reveal_member"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/members/{member_id}/tags": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Give a member a tag by hand
+         * @description Give a member a tag by hand.
+         */
+        post: operations["give_tag"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/members/{member_id}/tags/{tag_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Take a tag from a member that was given by hand
+         * @description Take a tag from a member that was given by hand.
+         */
+        delete: operations["take_tag"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/members/{member_id}/timeline": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What a member did, newest first, in words; amounts only for staff who may reveal
+         * @description What a member did, newest first, in words; amounts only for staff who may reveal.
+         */
+        get: operations["show_timeline"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/merges": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Merges, newest first, both sides masked; status proposed: what waits for staff
+         * @description Merges, newest first, both sides masked; status proposed: what waits for staff.
+         */
+        get: operations["list_merges"];
+        put?: never;
+        /**
+         * Put two records into the queue as one person
+         * @description Put two records into the queue as one person.
+         */
+        post: operations["propose_merge"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/merges/{merge_id}/decide": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Merge what was proposed, or say that these are two persons
+         * @description Merge what was proposed, or say that these are two persons.
+         */
+        post: operations["decide_merge"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/merges/{merge_id}/undo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make two persons of one again; what happened since stays with who stood for both
+         * @description Make two persons of one again; what happened since stays with who stood for both.
+         */
+        post: operations["undo_merge"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2350,6 +3015,26 @@ export interface paths {
          * @description Orders of the shop, newest first.
          */
         get: operations["list_orders"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/orders/counts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How many of those orders stand where
+         * @description How many of those orders stand where.
+         */
+        get: operations["count_orders"];
         put?: never;
         post?: never;
         delete?: never;
@@ -3105,6 +3790,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/v1/profile-fields": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Every field of a profile: source, purpose, how long it is kept, how it is masked
+         * @description Every field of a profile: source, purpose, how long it is kept, how it is masked.
+         */
+        get: operations["list_profile_fields"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/profiles/rebuild": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Have all profiles made anew from all events; the worker begins within seconds
+         * @description Have all profiles made anew from all events; the worker begins within seconds.
+         */
+        post: operations["rebuild_profiles"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/v1/promoters": {
         parameters: {
             query?: never;
@@ -3449,6 +4174,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/v1/retention": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What is let go each night after how many days, and how much it was
+         * @description What is let go each night after how many days, and how much it was.
+         */
+        get: operations["show_retention"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/v1/review-settings": {
         parameters: {
             query?: never;
@@ -3647,6 +4392,46 @@ export interface paths {
         get: operations["show_review_story"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/rulebook": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * All rules with their sources and fixes
+         * @description All rules with their sources and fixes.
+         */
+        get: operations["show_rulebook"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/rulebook/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Check a text or a campaign, keeping nothing
+         * @description Check a text or a campaign, keeping nothing.
+         */
+        post: operations["check_draft"];
         delete?: never;
         options?: never;
         head?: never;
@@ -4517,6 +5302,174 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/v1/tags": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Tags in use, or those retired, with their persons
+         * @description Tags in use, or those retired, with their persons.
+         */
+        get: operations["list_tags"];
+        put?: never;
+        /**
+         * Make a tag
+         * @description Make a tag.
+         */
+        post: operations["make_tag"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/tags/review": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Tags nobody has, nobody gets, that say the same, or were not looked at for a quarter
+         * @description Tags nobody has, nobody gets, that say the same, or were not looked at for a quarter.
+         */
+        get: operations["review_tags"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/tags/{tag_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Write a tag anew
+         * @description Write a tag anew.
+         */
+        put: operations["change_tag"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/tags/{tag_id}/keep": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Note that a tag was looked over this quarter and stays
+         * @description Note that a tag was looked over this quarter and stays.
+         */
+        post: operations["keep_tag"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/tags/{tag_id}/merge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Retire a tag in favour of another one
+         * @description Retire a tag in favour of another one.
+         */
+        post: operations["merge_tag"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/tags/{tag_id}/persons": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Who has a tag, by person number; members masked
+         * @description Who has a tag, by person number; members masked.
+         */
+        get: operations["list_tagged"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/tags/{tag_id}/retire": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take a tag out of use and from everybody
+         * @description Take a tag out of use and from everybody.
+         */
+        post: operations["retire_tag"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/tiers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The rules of tiers with their history, and how many persons stand where
+         * @description The rules of tiers with their history, and how many persons stand where.
+         */
+        get: operations["show_tiers"];
+        /**
+         * Put rules of tiers in force; the worker judges everybody by them
+         * @description Put rules of tiers in force; the worker judges everybody by them.
+         */
+        put: operations["set_tiers"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/v1/top-ups/{top_up_id}/refund": {
         parameters: {
             query?: never;
@@ -4591,6 +5544,70 @@ export interface paths {
          * @description A fresh secret for the authenticator app; it counts once confirmed.
          */
         post: operations["start_totp"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/violation-policy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Say at how many points the shop is warned, and what pauses
+         * @description Say at how many points the shop is warned, and what pauses.
+         */
+        put: operations["save_policy"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/violations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What is held against the shop, its points, and what was let pass
+         * @description What is held against the shop, its points, and what was let pass.
+         */
+        get: operations["list_violations"];
+        put?: never;
+        /**
+         * Note a violation; near the limit, risky features pause by the shop's policy
+         * @description Note a violation; near the limit, risky features pause by the shop's policy.
+         */
+        post: operations["note_violation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/violations/{violation_id}/state": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Note an appeal, or how it ended
+         * @description Note an appeal, or how it ended.
+         */
+        post: operations["move_violation"];
         delete?: never;
         options?: never;
         head?: never;
@@ -4833,7 +5850,7 @@ export interface components {
         AbnormalBody: {
             /** @enum {string} */
             to: "payer_card" | "merchant_card";
-            card: components["schemas"]["CardBody"] | null;
+            card: components["schemas"]["money_payments_http_admin_CardBody"] | null;
         };
         /** Account */
         Account: {
@@ -4960,10 +5977,6 @@ export interface components {
             text: string;
             made_by: string;
         };
-        /** AnswerBody */
-        AnswerBody: {
-            text: string;
-        };
         /** Answered */
         Answered: {
             /** Format: date-time */
@@ -4979,6 +5992,23 @@ export interface components {
             part: components["schemas"]["ReviewPart"];
             /** Format: date-time */
             seen_at: string;
+        };
+        /** Archive */
+        Archive: {
+            /** Format: uuid */
+            archive_id: string;
+            /** Format: uuid */
+            member_id: string;
+            /** @enum {string} */
+            state: "making" | "ready" | "gone";
+            /** Format: date-time */
+            asked_at: string;
+            asked_by: string;
+            reason: string;
+            made_at: string | null;
+            expires_at: string | null;
+            size_bytes: number | null;
+            row_count: number | null;
         };
         /** Arm */
         Arm: {
@@ -5047,6 +6077,12 @@ export interface components {
                 [key: string]: unknown;
             };
         };
+        /**
+         * Author
+         * @description Who speaks about a received gift.
+         * @enum {string}
+         */
+        Author: "receiver" | "shop";
         /** BannerDraft */
         BannerDraft: {
             title: string;
@@ -5134,6 +6170,40 @@ export interface components {
             updated_at: string;
             figures: components["schemas"]["Figures"];
         };
+        /** BatchRow */
+        BatchRow: {
+            /** Format: uuid */
+            batch_id: string;
+            name: string;
+            note: string;
+            state: components["schemas"]["BatchState"];
+            gives: components["schemas"]["FixedOff"] | components["schemas"]["PercentOff"] | components["schemas"]["Exchange"];
+            from_fen: number;
+            scope: components["schemas"]["commerce_promotions_contracts_Scope"];
+            group: string;
+            full_price_only: boolean;
+            issue: components["schemas"]["Issue"];
+            code: string | null;
+            /** Format: date-time */
+            starts_at: string;
+            /** Format: date-time */
+            ends_at: string;
+            valid_days: number | null;
+            needs_phone: boolean;
+            return_days: number | null;
+            total_count: number | null;
+            per_member: number;
+            per_device: number | null;
+            budget_fen: number | null;
+            claimed_count: number;
+            committed_fen: number;
+            version: number;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            updated_at: string;
+            used_count: number;
+        };
         /**
          * BatchState
          * @description Where a batch stands. Coupons already given stay good whatever becomes of their batch.
@@ -5172,6 +6242,11 @@ export interface components {
             created_at: string;
             /** Format: date-time */
             updated_at: string;
+        };
+        /** Bilingual */
+        Bilingual: {
+            zh: string;
+            en: string;
         };
         /**
          * Bill
@@ -5227,6 +6302,12 @@ export interface components {
          * @enum {string}
          */
         Book: "wechat" | "wechat_frozen" | "receivable" | "petty" | "principal" | "bonus" | "commission" | "refund_due" | "payout_due" | "tax_due" | "suspense" | "unmatched" | "sales" | "breakage" | "fees" | "commission_cost" | "bonus_cost" | "losses" | "opening" | "points" | "points_issued";
+        /** BreakdownView */
+        BreakdownView: {
+            by: string;
+            label: string;
+            parts: components["schemas"]["PartView"][];
+        };
         /** Bucket */
         Bucket: {
             low: number | null;
@@ -5238,6 +6319,27 @@ export interface components {
             name: string;
             title: string;
             is_needed: boolean;
+        };
+        /** ByHand */
+        ByHand: {
+            /** @constant */
+            kind: "manual";
+        };
+        /** ByRule */
+        ByRule: {
+            rule: components["schemas"]["FieldRule"];
+            /** @constant */
+            kind: "rule";
+        };
+        /** ByScore */
+        ByScore: {
+            deeds: {
+                [key: string]: number;
+            };
+            half_life_days: number;
+            threshold: number;
+            /** @constant */
+            kind: "score";
         };
         /** Campaign */
         Campaign: {
@@ -5339,6 +6441,18 @@ export interface components {
             terms: components["schemas"]["TimedPrice"] | components["schemas"]["Threshold"];
             version: number;
         };
+        /** CampaignResult */
+        CampaignResult: {
+            orders: number;
+            buyers: number;
+            revenue_fen: number;
+            refunded_fen: number;
+            given_fen: number;
+            gifts_fen: number;
+            sold_fen: number;
+            share_bps: number | null;
+            simulated_bps: number | null;
+        };
         /**
          * CampaignState
          * @description draft → running ⇄ paused → ended; only what runs, and within its window, has an effect.
@@ -5351,12 +6465,6 @@ export interface components {
          * @enum {string}
          */
         CancelReason: "timed_out" | "by_customer" | "by_staff";
-        /** CardBody */
-        CardBody: {
-            bank_type: string;
-            bank_account: string;
-            real_name: string;
-        };
         /**
          * CardKind
          * @description Named 记名: the buyer's identity is registered; else 不记名. It decides the limit.
@@ -5385,6 +6493,41 @@ export interface components {
         CarrierList: {
             items: components["schemas"]["Carrier"][];
         };
+        /** Case */
+        Case: {
+            /** Format: uuid */
+            case_id: string;
+            kind: components["schemas"]["CaseKind"];
+            path: components["schemas"]["Path"];
+            title: string;
+            content: {
+                [key: string]: unknown;
+            };
+            content_hash: string;
+            state: components["schemas"]["CaseState"];
+            /** Format: date-time */
+            opened_at: string;
+            decided_at: string | null;
+            signoffs: components["schemas"]["Signoff"][];
+            next_step: components["schemas"]["Step"] | null;
+        };
+        /** CaseBody */
+        CaseBody: {
+            kind: components["schemas"]["CaseKind"];
+            title: string;
+            content: {
+                [key: string]: unknown;
+            };
+            path?: components["schemas"]["Path"];
+            /** @default  */
+            note: string;
+        };
+        /**
+         * CaseKind
+         * @description What is signed.
+         * @enum {string}
+         */
+        CaseKind: "override" | "consent_text" | "template" | "campaign" | "content";
         /** CaseLine */
         CaseLine: {
             line_no: number;
@@ -5405,6 +6548,18 @@ export interface components {
          * @enum {string}
          */
         CaseSide: "customer" | "staff" | "time" | "money";
+        /**
+         * CaseState
+         * @description open until the chain is through.
+         * @enum {string}
+         */
+        CaseState: "open" | "approved" | "refused";
+        /** CatalogueView */
+        CatalogueView: {
+            /** Format: date */
+            as_of: string;
+            items: components["schemas"]["MetricView"][];
+        };
         /** CategoryDraft */
         CategoryDraft: {
             name: string;
@@ -5447,6 +6602,34 @@ export interface components {
             /** @enum {string} */
             state: "ok" | "broken";
             violations: number;
+        };
+        /** CheckView */
+        CheckView: {
+            key: string;
+            question: string;
+            metric: string | null;
+            label: string;
+            /** @enum {string} */
+            unit: "fen" | "count" | "bps" | "hundredths";
+            value: number | null;
+            line: number | null;
+            /** @enum {string} */
+            comparison: "ge" | "le";
+            /** @enum {string} */
+            against: "benchmark" | "own" | "rule";
+            /** @enum {string} */
+            state: "good" | "bad" | "unknown";
+            remedy: string;
+            /** @enum {null|string} */
+            draft: "experiment" | "campaign" | null;
+        };
+        /** ChoiceView */
+        ChoiceView: {
+            key: string;
+            label: string;
+            /** @enum {string} */
+            unit: "fen" | "count" | "bps" | "hundredths";
+            definition: string;
         };
         /** ChosenBody */
         ChosenBody: {
@@ -5502,6 +6685,13 @@ export interface components {
         ConcludeBody: {
             winner_arm: string;
             why: string;
+        };
+        /** Condition */
+        Condition: {
+            field: string;
+            /** @enum {string} */
+            op: "ge" | "le" | "eq" | "ne" | "in" | "known" | "unknown" | "days_ge" | "days_le";
+            value?: boolean | number | string | string[] | null;
         };
         /** ConsentCounts */
         ConsentCounts: {
@@ -5614,6 +6804,13 @@ export interface components {
             retention: components["schemas"]["RetentionView"][];
             realtime: components["schemas"]["RealtimeView"];
         };
+        /** DataMapView */
+        DataMapView: {
+            tables: components["schemas"]["MappedTable"][];
+            uses: components["schemas"]["UseWords"][];
+            table_count: number;
+            column_count: number;
+        };
         /** Day */
         Day: {
             /** Format: date */
@@ -5662,6 +6859,11 @@ export interface components {
             amount_fen?: number | null;
             /** @default  */
             text: string;
+        };
+        /** DecideMergeBody */
+        DecideMergeBody: {
+            is_accepted: boolean;
+            note?: string | null;
         };
         /** DecisionList */
         DecisionList: {
@@ -5732,7 +6934,7 @@ export interface components {
             key: string;
             label: string;
             /** @enum {string} */
-            unit: "count" | "fen";
+            unit: "fen" | "count" | "bps" | "hundredths";
             value: number;
             before: number;
             mean: number;
@@ -5742,6 +6944,30 @@ export interface components {
         DigestList: {
             items: components["schemas"]["Digest"][];
             unread: number;
+        };
+        /** DraftBody */
+        DraftBody: {
+            scene: components["schemas"]["Scene"];
+            texts?: {
+                [key: string]: string;
+            };
+            facts?: {
+                [key: string]: boolean | number | string;
+            };
+        };
+        /** DraftChecked */
+        DraftChecked: {
+            findings: components["schemas"]["compliance_rulebook_contracts_Finding"][];
+            content_hash: string;
+        };
+        /** Drafted */
+        Drafted: {
+            /** @enum {string} */
+            kind: "experiment" | "campaign";
+            /** Format: uuid */
+            draft_id: string;
+            name: string;
+            path: string;
         };
         /** DropOffBody */
         DropOffBody: {
@@ -5808,10 +7034,36 @@ export interface components {
          * @enum {string}
          */
         Environment: "real" | "sandbox";
+        /** Erasure */
+        Erasure: {
+            /** Format: uuid */
+            erasure_id: string;
+            /** Format: uuid */
+            member_id: string;
+            person_no: number;
+            state: components["schemas"]["ErasureState"];
+            /** Format: date-time */
+            asked_at: string;
+            asked_by: string;
+            reason: string;
+            /** Format: date-time */
+            due_at: string;
+            /** Format: date-time */
+            latest_at: string;
+            ended_at: string | null;
+            blocks: string[];
+            report: components["schemas"]["Treated"][];
+        };
         /** ErasureBody */
         ErasureBody: {
             person_no: number;
         };
+        /**
+         * ErasureState
+         * @description waiting: the cool-off runs; blocked: it is over, and something stands in the way.
+         * @enum {string}
+         */
+        ErasureState: "waiting" | "blocked" | "done" | "cancelled";
         /** ErasureView */
         ErasureView: {
             person_no: number;
@@ -5861,6 +7113,12 @@ export interface components {
             max_props: number;
             rejects_7d: number;
         };
+        /**
+         * Evidence
+         * @description Where the shop learned that an identifier is somebody's.
+         * @enum {string}
+         */
+        Evidence: "login" | "phone_authorised" | "member" | "staff" | "import" | "wecom";
         /** Exchange */
         Exchange: {
             /** @default 1 */
@@ -5969,7 +7227,7 @@ export interface components {
         ExperimentResults: {
             /** Format: date-time */
             at: string;
-            verdict: components["schemas"]["Verdict"];
+            verdict: components["schemas"]["people_experiments_contracts_Verdict"];
             arms: components["schemas"]["ArmFigures"][];
             points: components["schemas"]["Point"][];
             guards: components["schemas"]["GuardFigures"][];
@@ -5992,6 +7250,70 @@ export interface components {
         ExportBody: {
             kind: components["schemas"]["TaskKind"];
             format: components["schemas"]["TableFormat"];
+            warehouse_id?: string | null;
+        };
+        /**
+         * Feature
+         * @description What a shop may let pause when violation points come near the limit.
+         * @enum {string}
+         */
+        Feature: "sharing" | "lottery" | "distribution" | "mass_messages";
+        /**
+         * FieldGroup
+         * @description Where a field stands on the page.
+         * @enum {string}
+         */
+        FieldGroup: "identity" | "behaviour" | "trade" | "content" | "community" | "service" | "value";
+        /**
+         * FieldKind
+         * @description What the value of a field is: number int, fen int, date "YYYY-MM-DD", list of text.
+         * @enum {string}
+         */
+        FieldKind: "number" | "fen" | "date" | "text" | "choice" | "list" | "bool";
+        /** FieldList */
+        FieldList: {
+            items: components["schemas"]["FieldView"][];
+        };
+        /**
+         * FieldPurpose
+         * @description The consent that a field rests on (`people/consents`).
+         * @enum {string}
+         */
+        FieldPurpose: "privacy" | "analytics" | "marketing";
+        /** FieldRule */
+        FieldRule: {
+            /**
+             * @default all
+             * @enum {string}
+             */
+            match: "all" | "any";
+            conditions: components["schemas"]["Condition"][];
+        };
+        /** FieldValue */
+        FieldValue: {
+            key: string;
+            /** @enum {string} */
+            state: "known" | "unknown" | "later" | "no_consent" | "masked";
+            value: number | boolean | string | string[] | null;
+            band: (number | null)[] | null;
+        };
+        /** FieldView */
+        FieldView: {
+            key: string;
+            zh: string;
+            en: string;
+            kind: components["schemas"]["FieldKind"];
+            group: components["schemas"]["FieldGroup"];
+            unit: string;
+            source: string;
+            purpose: components["schemas"]["FieldPurpose"];
+            /** @enum {string} */
+            keep: "account" | "consent";
+            /** @enum {string} */
+            mask: "none" | "band" | "partly";
+            is_counted: boolean;
+            is_ready: boolean;
+            persons: number;
         };
         /** Figures */
         Figures: {
@@ -6011,12 +7333,10 @@ export interface components {
             op: "eq" | "ne" | "in" | "ge" | "le" | "between";
             value: number | string | (number | string)[];
         };
-        /**
-         * Finding
-         * @description What may be said.
-         * @enum {string}
-         */
-        Finding: "empty" | "uneven" | "harmful" | "better" | "worse" | "same" | "wait" | "leader";
+        /** FindingList */
+        FindingList: {
+            items: components["schemas"]["TagFinding"][];
+        };
         /** FixedOff */
         FixedOff: {
             off_fen: number;
@@ -6085,7 +7405,7 @@ export interface components {
             order_id: string;
             order_no: string;
             kind: components["schemas"]["GiftKind"];
-            standing: components["schemas"]["Standing"];
+            standing: components["schemas"]["growth_gifting_contracts_Standing"];
             giver_name: string;
             title: string;
             option_values: string[];
@@ -6104,6 +7424,7 @@ export interface components {
             accept_before: string | null;
             shares: components["schemas"]["GiftShareRow"][];
             refunds: components["schemas"]["GiftRefund"][];
+            messages: components["schemas"]["Message"][];
         };
         /**
          * GiftKind
@@ -6128,6 +7449,7 @@ export interface components {
             ended_by: components["schemas"]["EndedBy"];
             due_at: string | null;
             trouble: string | null;
+            reason: string | null;
         };
         /**
          * GiftRefundState
@@ -6145,7 +7467,7 @@ export interface components {
             /** Format: uuid */
             giver_id: string;
             kind: string;
-            standing: components["schemas"]["Standing"];
+            standing: components["schemas"]["growth_gifting_contracts_Standing"];
             /** Format: uuid */
             product_id: string;
             title: string;
@@ -6189,6 +7511,13 @@ export interface components {
             ended_by: components["schemas"]["EndedBy"] | null;
             sent_title: string | null;
             consignment_id: string | null;
+            received_at: string | null;
+            returned_id: string | null;
+        };
+        /** GivenBody */
+        GivenBody: {
+            /** Format: uuid */
+            tag_id: string;
         };
         /** Guard */
         Guard: {
@@ -6307,6 +7636,30 @@ export interface components {
         HoldOutBody: {
             holdout_bps: number;
         };
+        /** Identifier */
+        Identifier: {
+            kind: components["schemas"]["IdentifierKind"];
+            app_id: string | null;
+            masked: string;
+            /** Format: uuid */
+            member_id: string;
+            evidence: components["schemas"]["Evidence"];
+            confidence_bps: number;
+            /** Format: date-time */
+            linked_at: string;
+        };
+        /** IdentifierBody */
+        IdentifierBody: {
+            /** @enum {string} */
+            kind: "unionid" | "external_userid" | "phone" | "card" | "email";
+            value: string;
+        };
+        /**
+         * IdentifierKind
+         * @description What a person may be known by. An openid belongs to one app; the others to the shop.
+         * @enum {string}
+         */
+        IdentifierKind: "openid" | "unionid" | "external_userid" | "phone" | "card" | "email";
         /** ImportRow */
         ImportRow: {
             /** Format: uuid */
@@ -6326,6 +7679,7 @@ export interface components {
             restock: components["schemas"]["Restock"] | null;
             /** @default  */
             text: string;
+            warehouse_id?: string | null;
         };
         /**
          * Issue
@@ -6340,12 +7694,14 @@ export interface components {
             limit_per_buyer: number | null;
             expected_version: number;
         };
+        /**
+         * Keep
+         * @description How long; `rules.KEEPING` says the time and the law.
+         * @enum {string}
+         */
+        Keep: "account" | "consent" | "trade" | "ledger" | "proof" | "security" | "short";
         /** KeepingBody */
         KeepingBody: {
-            keep_months: number | null;
-        };
-        /** KeepingView */
-        KeepingView: {
             keep_months: number | null;
         };
         /** Kit */
@@ -6387,6 +7743,13 @@ export interface components {
             asset: string;
             amount: number;
         };
+        /** Length */
+        Length: {
+            field: string;
+            most: number;
+            /** @constant */
+            type: "length";
+        };
         /**
          * Level
          * @description What prices a member sees.
@@ -6418,6 +7781,13 @@ export interface components {
          * @enum {string}
          */
         LicenceKind: "single_purpose" | "local_filing" | "payment_licence";
+        /** Limit */
+        Limit: {
+            fact: string;
+            most: number;
+            /** @constant */
+            type: "limit";
+        };
         /** LineAsked */
         LineAsked: {
             line_no: number;
@@ -6443,6 +7813,23 @@ export interface components {
             pages: components["schemas"]["ValueView"][];
             names: components["schemas"]["ValueView"][];
             newest: components["schemas"]["insight_behaviour_contracts_EventView"][];
+        };
+        /** MappedColumn */
+        MappedColumn: {
+            name: string;
+            kind: components["schemas"]["people_privacy_contracts_Kind"];
+        };
+        /** MappedTable */
+        MappedTable: {
+            name: string;
+            subject: string;
+            use: components["schemas"]["Use"];
+            basis: components["schemas"]["Words"];
+            keep: components["schemas"]["Keep"];
+            kept: components["schemas"]["Words"];
+            erase: string;
+            expires_days: number | null;
+            columns: components["schemas"]["MappedColumn"][];
         };
         /** MarkedList */
         MarkedList: {
@@ -6477,8 +7864,7 @@ export interface components {
             /** Format: date-time */
             joined_at: string;
             last_login_at: string | null;
-            /** @enum {string} */
-            source: "login" | "import";
+            source: components["schemas"]["Source"];
             country: string | null;
             address_count: number;
             device_count: number;
@@ -6495,6 +7881,22 @@ export interface components {
             next_expiry_points: number;
             lots: components["schemas"]["PointsLotView"][];
         };
+        /** MemberRecord */
+        MemberRecord: {
+            /** Format: uuid */
+            member_id: string;
+            person_no: number;
+            nickname: string;
+            phone_masked: string | null;
+            level: components["schemas"]["Level"];
+            source: components["schemas"]["Source"];
+            /** Format: date-time */
+            joined_at: string;
+            last_login_at: string | null;
+            locked_reason: string | null;
+            has_balance: boolean;
+            identifiers: components["schemas"]["Identifier"][];
+        };
         /** MemberSummary */
         MemberSummary: {
             /** Format: uuid */
@@ -6507,18 +7909,50 @@ export interface components {
             /** Format: date-time */
             joined_at: string;
             last_login_at: string | null;
+            source: components["schemas"]["Source"];
         };
-        /** MessageView */
-        MessageView: {
-            message_id: string;
-            source: string;
-            outside_id: string;
-            state: string;
+        /** Merge */
+        Merge: {
+            /** Format: uuid */
+            merge_id: string;
+            state: components["schemas"]["MergeState"];
+            evidence: string;
+            confidence_bps: number;
+            reasons: string[];
+            note: string | null;
+            proposed_by: string;
+            /** Format: date-time */
+            proposed_at: string;
+            decided_by: string | null;
+            decided_at: string | null;
+            undone_by: string | null;
+            undone_at: string | null;
+            one: components["schemas"]["MemberRecord"];
+            other: components["schemas"]["MemberRecord"];
+        };
+        /** MergeBody */
+        MergeBody: {
+            /** Format: uuid */
+            into: string;
+        };
+        /** MergeLockBody */
+        MergeLockBody: {
             reason: string | null;
+        };
+        /**
+         * MergeState
+         * @description Where a merge stands; only `merged` ties two records together.
+         * @enum {string}
+         */
+        MergeState: "proposed" | "merged" | "refused" | "undone";
+        /** Message */
+        Message: {
+            share_no: number;
+            author: components["schemas"]["Author"];
+            said_by: string | null;
+            content: string;
             /** Format: date-time */
-            received_at: string;
-            /** Format: date-time */
-            changed_at: string;
+            said_at: string;
         };
         /**
          * Method
@@ -6534,6 +7968,38 @@ export interface components {
          * @enum {string}
          */
         Metric: "conversion" | "orders" | "revenue" | "click" | "cart" | "refund" | "unsubscribe" | "complaint" | "event";
+        /** MetricPage */
+        MetricPage: {
+            /** Format: date */
+            as_of: string;
+            metric: components["schemas"]["MetricView"];
+            parts: string[];
+            used_by: string[];
+            breakdowns: components["schemas"]["BreakdownView"][];
+        };
+        /** MetricView */
+        MetricView: {
+            key: string;
+            /** @enum {string} */
+            group: "trade" | "traffic" | "customers" | "marketing";
+            label: string;
+            /** @enum {string} */
+            unit: "fen" | "count" | "bps" | "hundredths";
+            value: number | null;
+            own_mean: number | null;
+            own_bps: number | null;
+            weeks: components["schemas"]["WeekView"][];
+            /** @enum {null|string} */
+            better: "ge" | "le" | null;
+            /** @enum {string} */
+            state: "good" | "bad" | "unknown";
+            health: components["schemas"]["HealthView"] | null;
+            action: string | null;
+            missing: string | null;
+            definition: string;
+            formula: string;
+            source: string;
+        };
         /** Move */
         Move: {
             move_no: number;
@@ -6543,6 +8009,13 @@ export interface components {
             note: string;
             /** Format: date-time */
             at: string;
+        };
+        /** MoveBody */
+        MoveBody: {
+            /** @enum {string} */
+            state: "open" | "appealed" | "upheld" | "withdrawn";
+            /** @default  */
+            note: string;
         };
         /**
          * MoveKind
@@ -6574,6 +8047,13 @@ export interface components {
             key: string;
             label: string;
         };
+        /** Needs */
+        Needs: {
+            fact: string;
+            when?: string | null;
+            /** @constant */
+            type: "needs";
+        };
         /** NewShopBody */
         NewShopBody: {
             code: string;
@@ -6591,6 +8071,46 @@ export interface components {
         /** NewsReport */
         NewsReport: {
             noted: number;
+        };
+        /** NodeView */
+        NodeView: {
+            key: string;
+            label: string;
+            /** @enum {string} */
+            unit: "fen" | "count" | "bps" | "hundredths";
+            /** @enum {string} */
+            part: "acquisition" | "activity" | "conversion";
+            parent: number | null;
+            depth: number;
+            /** @enum {null|string} */
+            op: "sum" | "product" | "share" | null;
+            before: number | null;
+            after: number | null;
+            change_bps: number | null;
+            moved: number;
+            definition: string;
+        };
+        /** NorthStarBody */
+        NorthStarBody: {
+            key: string;
+            goal?: number | null;
+        };
+        /** NorthStarView */
+        NorthStarView: {
+            key: string;
+            chosen: string;
+            goal: number | null;
+            days: number;
+            /** Format: date */
+            since: string;
+            /** Format: date */
+            until: string;
+            /** Format: date */
+            since_before: string;
+            /** Format: date */
+            until_before: string;
+            nodes: components["schemas"]["NodeView"][];
+            choices: components["schemas"]["ChoiceView"][];
         };
         /** Note */
         Note: {
@@ -6612,6 +8132,15 @@ export interface components {
             amount_fen: number;
             /** @default  */
             note: string;
+        };
+        /** OrderCounts */
+        OrderCounts: {
+            pending_payment: number;
+            paid: number;
+            shipped: number;
+            completed: number;
+            cancelled: number;
+            refunded: number;
         };
         /**
          * OrderKind
@@ -6708,6 +8237,28 @@ export interface components {
          * @enum {string}
          */
         OrderStatus: "pending_payment" | "paid" | "shipped" | "completed" | "cancelled" | "refunded";
+        /** Override */
+        Override: {
+            /** Format: uuid */
+            override_id: string;
+            rule_id: string;
+            pack: string;
+            content_hash: string;
+            reason: string;
+            asked_by: string;
+            granted_by: string;
+            /** Format: date-time */
+            granted_at: string;
+            /** Format: date-time */
+            expires_at: string;
+            used_count: number;
+        };
+        /** OverrideBody */
+        OverrideBody: {
+            draft: components["schemas"]["DraftBody"];
+            rule_id: string;
+            reason: string;
+        };
         /** OwnEvent */
         OwnEvent: {
             name: string;
@@ -6749,9 +8300,9 @@ export interface components {
             items: components["schemas"]["StockRow"][];
             next_cursor: string | null;
         };
-        /** Page[BatchView] */
-        "Page_siyu.commerce.coupons.http_admin.BatchView_": {
-            items: components["schemas"]["BatchView"][];
+        /** Page[BatchRow] */
+        "Page_siyu.commerce.coupons.http_admin.BatchRow_": {
+            items: components["schemas"]["BatchRow"][];
             next_cursor: string | null;
         };
         /** Page[ClaimView] */
@@ -6799,6 +8350,11 @@ export interface components {
             items: components["schemas"]["Campaign"][];
             next_cursor: string | null;
         };
+        /** Page[Case] */
+        "Page_siyu.compliance.approvals.contracts.Case_": {
+            items: components["schemas"]["Case"][];
+            next_cursor: string | null;
+        };
         /** Page[GiftLine] */
         "Page_siyu.growth.gifting.http_admin.GiftLine_": {
             items: components["schemas"]["GiftLine"][];
@@ -6821,7 +8377,7 @@ export interface components {
         };
         /** Page[MessageView] */
         "Page_siyu.kernel.http_admin.MessageView_": {
-            items: components["schemas"]["MessageView"][];
+            items: components["schemas"]["kernel_http_admin_MessageView"][];
             next_cursor: string | null;
         };
         /** Page[EntryView] */
@@ -6917,6 +8473,31 @@ export interface components {
         /** Page[MemberSummary] */
         "Page_siyu.people.members.contracts.MemberSummary_": {
             items: components["schemas"]["MemberSummary"][];
+            next_cursor: string | null;
+        };
+        /** Page[Merge] */
+        "Page_siyu.people.members.contracts.Merge_": {
+            items: components["schemas"]["Merge"][];
+            next_cursor: string | null;
+        };
+        /** Page[Archive] */
+        "Page_siyu.people.privacy.contracts.Archive_": {
+            items: components["schemas"]["Archive"][];
+            next_cursor: string | null;
+        };
+        /** Page[Erasure] */
+        "Page_siyu.people.privacy.contracts.Erasure_": {
+            items: components["schemas"]["Erasure"][];
+            next_cursor: string | null;
+        };
+        /** Page[TimelineEntry] */
+        "Page_siyu.people.profiles.contracts.TimelineEntry_": {
+            items: components["schemas"]["people_profiles_contracts_TimelineEntry"][];
+            next_cursor: string | null;
+        };
+        /** Page[TaggedView] */
+        "Page_siyu.people.profiles.http_admin.TaggedView_": {
+            items: components["schemas"]["TaggedView"][];
             next_cursor: string | null;
         };
         /** Page[PersonView] */
@@ -7041,11 +8622,25 @@ export interface components {
          * @enum {string}
          */
         PartState: "planned" | "refused" | "sent" | "paid" | "credited" | "dropped";
+        /** PartView */
+        PartView: {
+            key: string;
+            label: string;
+            value: number | null;
+            cases: number;
+        };
         /** PasswordBody */
         PasswordBody: {
             current: string;
             new: string;
         };
+        /**
+         * Path
+         * @description strict: three different persons; for politics, medicine and finance.
+         * @default normal
+         * @enum {string}
+         */
+        Path: "normal" | "strict";
         /** PathLink */
         PathLink: {
             source: number;
@@ -7122,7 +8717,7 @@ export interface components {
         /** PayoutDetail */
         PayoutDetail: {
             payout: components["schemas"]["Payout"];
-            timeline: components["schemas"]["payouts_contracts_TimelineEntry"][];
+            timeline: components["schemas"]["money_payouts_contracts_TimelineEntry"][];
         };
         /**
          * PayoutState
@@ -7143,6 +8738,33 @@ export interface components {
             since?: string | null;
             until?: string | null;
         };
+        /** Person */
+        Person: {
+            /** Format: uuid */
+            member_id: string;
+            person_no: number;
+            records: components["schemas"]["MemberRecord"][];
+            merges: components["schemas"]["Merge"][];
+        };
+        /** PersonTag */
+        PersonTag: {
+            /** Format: uuid */
+            tag_id: string;
+            name: string;
+            group: components["schemas"]["TagGroup"];
+            kind: string;
+            score: number | null;
+            /** Format: date-time */
+            given_at: string;
+            given_by: string;
+        };
+        /** PersonTier */
+        PersonTier: {
+            key: string;
+            zh: string;
+            en: string;
+            rule: components["schemas"]["FieldRule"];
+        };
         /** PersonView */
         PersonView: {
             person_no: number;
@@ -7154,6 +8776,12 @@ export interface components {
          * @enum {string}
          */
         Phase: "draft" | "scheduled" | "running" | "paused" | "over";
+        /** Phrases */
+        Phrases: {
+            patterns: string[];
+            /** @constant */
+            type: "phrases";
+        };
         /** PickupCodeBody */
         PickupCodeBody: {
             code: string;
@@ -7211,7 +8839,7 @@ export interface components {
             frozen_fen: number;
             parts: components["schemas"]["PartRow"][];
             requests: components["schemas"]["RequestRow"][];
-            timeline: components["schemas"]["profit_sharing_contracts_TimelineEntry"][];
+            timeline: components["schemas"]["money_profit_sharing_contracts_TimelineEntry"][];
         };
         /** PlanRow */
         PlanRow: {
@@ -7237,6 +8865,23 @@ export interface components {
          * @enum {string}
          */
         PlanState: "open" | "closed";
+        /** PlaybookView */
+        PlaybookView: {
+            key: string;
+            title: string;
+            about: string;
+            /** @enum {string} */
+            state: "good" | "bad" | "unknown";
+            figures: components["schemas"]["MetricView"][];
+            checks: components["schemas"]["CheckView"][];
+            cause: string | null;
+        };
+        /** PlaybooksView */
+        PlaybooksView: {
+            /** Format: date */
+            as_of: string;
+            items: components["schemas"]["PlaybookView"][];
+        };
         /** Point */
         Point: {
             /** Format: date */
@@ -7289,7 +8934,7 @@ export interface components {
          * @description Why points came or went; the words are `rules.WORDS`.
          * @enum {string}
          */
-        PointsMovementKind: "earned" | "spent" | "given_back" | "revoked" | "set_off" | "expired" | "adjusted";
+        PointsMovementKind: "earned" | "spent" | "given_back" | "revoked" | "set_off" | "expired" | "adjusted" | "moved";
         /** PointsMovementView */
         PointsMovementView: {
             movement_no: number;
@@ -7323,6 +8968,13 @@ export interface components {
             expiry_months: number | null;
             grace_days: number;
             negative_allowed: boolean;
+        };
+        /** Policy */
+        Policy: {
+            limit_points: number;
+            alert_points: number;
+            pause_points: number;
+            features: components["schemas"]["Feature"][];
         };
         /** Preview */
         Preview: {
@@ -7469,6 +9121,23 @@ export interface components {
         ProductsBody: {
             product_ids: string[];
         };
+        /** Profile */
+        Profile: {
+            person_no: number;
+            tier: string | null;
+            life: string | null;
+            tracks: boolean;
+            refreshed_at: string | null;
+            values: components["schemas"]["FieldValue"][];
+            tags: components["schemas"]["PersonTag"][];
+            moves: components["schemas"]["TierMove"][];
+        };
+        /** ProfileView */
+        ProfileView: {
+            member: components["schemas"]["MemberDetail"];
+            profile: components["schemas"]["Profile"];
+            tiers: components["schemas"]["TierRules"];
+        };
         /** ProgressView */
         ProgressView: {
             percent: number | null;
@@ -7522,6 +9191,25 @@ export interface components {
             distinct_values: number;
             /** Format: date-time */
             first_at: string;
+        };
+        /** ProposeMergeBody */
+        ProposeMergeBody: {
+            /** Format: uuid */
+            one_id: string;
+            /** Format: uuid */
+            other_id: string;
+        };
+        /** PublishedText */
+        PublishedText: {
+            purpose: components["schemas"]["people_consents_contracts_Purpose"];
+            version: string;
+            asks_more: boolean;
+            title_zh: string;
+            title_en: string;
+            text_zh: string;
+            text_en: string;
+            published_at: string | null;
+            published_by: string | null;
         };
         /** RampBody */
         RampBody: {
@@ -7675,6 +9363,11 @@ export interface components {
             /** @default  */
             city: string;
         };
+        /** RegisterBody */
+        RegisterBody: {
+            nickname?: string | null;
+            identifiers: components["schemas"]["IdentifierBody"][];
+        };
         /** RejectBody */
         RejectBody: {
             text: string;
@@ -7767,6 +9460,13 @@ export interface components {
             /** @constant */
             kind: "retention";
         };
+        /** RetentionRun */
+        RetentionRun: {
+            name: string;
+            /** Format: date-time */
+            ran_at: string;
+            rows: number;
+        };
         /** RetentionView */
         RetentionView: {
             days: number;
@@ -7781,6 +9481,12 @@ export interface components {
             city: string;
             district: string;
             detail: string;
+        };
+        /** ReturnBody */
+        ReturnBody: {
+            reason: string;
+            /** @default false */
+            restock: boolean;
         };
         /** ReusableBody */
         ReusableBody: {
@@ -7914,6 +9620,17 @@ export interface components {
             level?: number | null;
             receiver_id?: string | null;
         };
+        /** RulebookView */
+        RulebookView: {
+            version: string;
+            rules: components["schemas"]["compliance_rulebook_contracts_Rule"][];
+        };
+        /**
+         * Scene
+         * @description Where a text or an action meets people.
+         * @enum {string}
+         */
+        Scene: "product" | "article" | "message" | "moments" | "group" | "campaign" | "lottery" | "distribution" | "payment" | "gift";
         /** Segment */
         Segment: {
             /** Format: uuid */
@@ -8089,11 +9806,30 @@ export interface components {
          * @enum {string}
          */
         Side: "principal" | "bonus";
+        /** SignBody */
+        SignBody: {
+            step: components["schemas"]["Step"];
+            approved: boolean;
+            content_hash: string;
+            /** @default  */
+            note: string;
+        };
         /** SignedIn */
         SignedIn: {
             staff: components["schemas"]["Account"];
             shops: components["schemas"]["Workplace"][];
             totp_advised: boolean;
+        };
+        /** Signoff */
+        Signoff: {
+            step: components["schemas"]["Step"];
+            approved: boolean;
+            content_hash: string;
+            signed_by: string;
+            signed_by_name: string;
+            /** Format: date-time */
+            signed_at: string;
+            note: string;
         };
         /** Simulation */
         Simulation: {
@@ -8151,6 +9887,12 @@ export interface components {
             share_bps: number | null;
             values: number[];
         };
+        /**
+         * Source
+         * @description How a record of a member came to be.
+         * @enum {string}
+         */
+        Source: "login" | "import" | "staff";
         /**
          * SpendOrder
          * @description What an order uses first.
@@ -8360,12 +10102,6 @@ export interface components {
             label: string;
             actor: string;
         };
-        /**
-         * Standing
-         * @description Where a gift stands as an order; what became of each piece its shares say.
-         * @enum {string}
-         */
-        Standing: "unpaid" | "closed" | "paid";
         /** StartBody */
         StartBody: {
             version: number;
@@ -8379,6 +10115,7 @@ export interface components {
             is_dry_run: boolean;
             /** @default import */
             source: string;
+            warehouse_id?: string | null;
         };
         /**
          * State
@@ -8390,6 +10127,12 @@ export interface components {
         StateBody: {
             to: components["schemas"]["BatchState"];
         };
+        /**
+         * Step
+         * @description Who signs, in this order.
+         * @enum {string}
+         */
+        Step: "author" | "editor" | "legal";
         /** StepBody */
         StepBody: {
             event: string;
@@ -8574,6 +10317,59 @@ export interface components {
             refused: number;
             rows: components["schemas"]["RowReport"][];
         };
+        /** Tag */
+        Tag: {
+            /** Format: uuid */
+            tag_id: string;
+            name: string;
+            group: components["schemas"]["TagGroup"];
+            note: string;
+            making: components["schemas"]["ByHand"] | components["schemas"]["ByRule"] | components["schemas"]["ByScore"];
+            made_by: string;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            reviewed_at: string;
+            retired_at: string | null;
+            person_count: number;
+            last_given_at: string | null;
+        };
+        /** TagDraft */
+        TagDraft: {
+            name: string;
+            group: components["schemas"]["TagGroup"];
+            /** @default  */
+            note: string;
+            making: components["schemas"]["ByHand"] | components["schemas"]["ByRule"] | components["schemas"]["ByScore"];
+        };
+        /** TagFinding */
+        TagFinding: {
+            tag: components["schemas"]["Tag"];
+            /** @enum {string} */
+            reason: "unused" | "stale" | "overlapping" | "due";
+            other: components["schemas"]["Tag"] | null;
+            share_bps: number | null;
+        };
+        /**
+         * TagGroup
+         * @description The three kinds of tags (mission 101).
+         * @enum {string}
+         */
+        TagGroup: "basic" | "behaviour" | "value";
+        /** TagList */
+        TagList: {
+            items: components["schemas"]["TagView"][];
+        };
+        /** TagView */
+        TagView: {
+            tag: components["schemas"]["Tag"];
+            sentence: string;
+        };
+        /** TaggedView */
+        TaggedView: {
+            person_no: number;
+            member: components["schemas"]["MemberSummary"] | null;
+        };
         /** Taken */
         Taken: {
             accepted: number;
@@ -8612,6 +10408,7 @@ export interface components {
                 [key: string]: number;
             };
             source: string;
+            warehouse_id: string | null;
             total_lines: number;
             done_lines: number;
             created_count: number;
@@ -8694,6 +10491,19 @@ export interface components {
             not_returnable: string[];
             return_address: components["schemas"]["ReturnAddressBody"] | null;
         };
+        /** TextBody */
+        TextBody: {
+            purpose: components["schemas"]["people_consents_contracts_Purpose"];
+            title_zh: string;
+            title_en: string;
+            text_zh: string;
+            text_en: string;
+            asks_more: boolean;
+        };
+        /** TextList */
+        TextList: {
+            items: components["schemas"]["PublishedText"][];
+        };
         /**
          * Theme
          * @description How card and cover look.
@@ -8732,6 +10542,51 @@ export interface components {
             off_fen: number;
             pay_bps?: number | null;
             gifts?: components["schemas"]["Gift"][];
+        };
+        /** TierCount */
+        TierCount: {
+            ladder: string;
+            key: string | null;
+            persons: number;
+        };
+        /** TierMove */
+        TierMove: {
+            ladder: string;
+            before: string | null;
+            after: string | null;
+            /** Format: date-time */
+            at: string;
+        };
+        /** TierRules */
+        TierRules: {
+            tier: components["schemas"]["PersonTier"][];
+            life: components["schemas"]["PersonTier"][];
+        };
+        /** TierVersion */
+        TierVersion: {
+            version: number;
+            rules: components["schemas"]["TierRules"];
+            note: string;
+            made_by: string;
+            /** Format: date-time */
+            made_at: string;
+        };
+        /** TiersBody */
+        TiersBody: {
+            rules: components["schemas"]["TierRules"];
+            base_version: number;
+            /** @default  */
+            note: string;
+        };
+        /** TiersView */
+        TiersView: {
+            versions: components["schemas"]["TierVersion"][];
+            sentences: {
+                [key: string]: {
+                    [key: string]: string;
+                };
+            };
+            counts: components["schemas"]["TierCount"][];
         };
         /** TimedPrice */
         TimedPrice: {
@@ -8858,6 +10713,14 @@ export interface components {
             expected_version: number;
             reason: string;
         };
+        /** Treated */
+        Treated: {
+            table: string;
+            rows: number;
+            /** @enum {string} */
+            done: "erased" | "scrubbed" | "kept";
+            law: components["schemas"]["Keep"] | null;
+        };
         /** TrendAnswer */
         TrendAnswer: {
             /** @enum {string} */
@@ -8915,6 +10778,10 @@ export interface components {
          * @enum {string}
          */
         Trigger: "receipt" | "days";
+        /** UndoMergeBody */
+        UndoMergeBody: {
+            reason: string;
+        };
         /**
          * UploadState
          * @description Where the money of a payment in a mini-program stands; until FREE, SETTLED or REFUNDED,
@@ -8932,6 +10799,17 @@ export interface components {
                 [key: string]: number;
             };
         };
+        /**
+         * Use
+         * @description What a table holds personal data for.
+         * @enum {string}
+         */
+        Use: "account" | "trade" | "delivery" | "payment" | "service" | "content" | "behaviour" | "marketing" | "proof" | "security";
+        /** UseWords */
+        UseWords: {
+            use: components["schemas"]["Use"];
+            words: components["schemas"]["Words"];
+        };
         /** ValueList */
         ValueList: {
             items: components["schemas"]["ValueView"][];
@@ -8942,11 +10820,39 @@ export interface components {
             label: string;
             events: number;
         };
-        /** Verdict */
-        Verdict: {
-            finding: components["schemas"]["Finding"];
-            arm: string | null;
-            days_left: number | null;
+        /** Violation */
+        Violation: {
+            /** Format: uuid */
+            violation_id: string;
+            /** Format: date-time */
+            happened_at: string;
+            /** @enum {string} */
+            source: "platform" | "own";
+            rule_id: string | null;
+            points: number;
+            what: string;
+            /** @enum {string} */
+            state: "open" | "appealed" | "upheld" | "withdrawn";
+            note: string;
+            noted_by: string;
+            /** Format: date-time */
+            noted_at: string;
+        };
+        /** ViolationBody */
+        ViolationBody: {
+            /** Format: date-time */
+            happened_at: string;
+            /** @enum {string} */
+            source: "platform" | "own";
+            rule_id?: string | null;
+            points: number;
+            what: string;
+        };
+        /** ViolationsView */
+        ViolationsView: {
+            standing: components["schemas"]["compliance_rulebook_contracts_Standing"];
+            violations: components["schemas"]["Violation"][];
+            overrides: components["schemas"]["Override"][];
         };
         /** Vocabulary */
         Vocabulary: {
@@ -9075,9 +10981,22 @@ export interface components {
             public_key_pem: string | null;
             updated_at: string | null;
         };
+        /** WeekView */
+        WeekView: {
+            /** Format: date */
+            since: string;
+            /** Format: date */
+            until: string;
+            value: number | null;
+        };
         /** WhyBody */
         WhyBody: {
             why: string;
+        };
+        /** Words */
+        Words: {
+            zh: string;
+            en: string;
         };
         /** Workplace */
         Workplace: {
@@ -9160,6 +11079,66 @@ export interface components {
             floor_bps: number;
             default_template_id: string | null;
         };
+        /** AnswerBody */
+        commerce_reviews_http_admin_AnswerBody: {
+            text: string;
+        };
+        /** Finding */
+        compliance_rulebook_contracts_Finding: {
+            rule_id: string;
+            pack: string;
+            verdict: components["schemas"]["compliance_rulebook_contracts_Verdict"];
+            field: string | null;
+            start: number;
+            end: number;
+            excerpt: string;
+            source: components["schemas"]["Bilingual"];
+            message: components["schemas"]["Bilingual"];
+            fix: components["schemas"]["Bilingual"];
+            override_id?: string | null;
+        };
+        /** Label */
+        compliance_rulebook_contracts_Label: {
+            field: string;
+            pattern: string;
+            when?: string | null;
+            /** @constant */
+            type: "label";
+        };
+        /** Rule */
+        compliance_rulebook_contracts_Rule: {
+            rule_id: string;
+            source: components["schemas"]["Bilingual"];
+            verdict: components["schemas"]["compliance_rulebook_contracts_Verdict"];
+            scenes: components["schemas"]["Scene"][];
+            check: components["schemas"]["Phrases"] | components["schemas"]["compliance_rulebook_contracts_Label"] | components["schemas"]["Length"] | components["schemas"]["Limit"] | components["schemas"]["Needs"];
+            message: components["schemas"]["Bilingual"];
+            fix: components["schemas"]["Bilingual"];
+        };
+        /** Standing */
+        compliance_rulebook_contracts_Standing: {
+            points: number;
+            policy: components["schemas"]["Policy"];
+            /** @enum {string} */
+            level: "calm" | "alert" | "paused";
+            paused: components["schemas"]["Feature"][];
+        };
+        /**
+         * Verdict
+         * @description What follows: it cannot go out, somebody of legal must sign, or it is said and no more.
+         * @enum {string}
+         */
+        compliance_rulebook_contracts_Verdict: "block" | "legal" | "warn";
+        /**
+         * Standing
+         * @description Where a gift stands as an order; what became of each piece its shares say.
+         * @enum {string}
+         */
+        growth_gifting_contracts_Standing: "unpaid" | "closed" | "paid";
+        /** AnswerBody */
+        growth_gifting_http_admin_AnswerBody: {
+            text: string;
+        };
         /** EventView */
         insight_behaviour_contracts_EventView: {
             /** Format: date-time */
@@ -9178,6 +11157,18 @@ export interface components {
             props: {
                 [key: string]: unknown;
             };
+        };
+        /** MessageView */
+        kernel_http_admin_MessageView: {
+            message_id: string;
+            source: string;
+            outside_id: string;
+            state: string;
+            reason: string | null;
+            /** Format: date-time */
+            received_at: string;
+            /** Format: date-time */
+            changed_at: string;
         };
         /** ShopView */
         merchant_shops_http_admin_ShopView: {
@@ -9214,6 +11205,12 @@ export interface components {
          * @enum {string}
          */
         money_payments_contracts_Purpose: "order" | "top_up";
+        /** CardBody */
+        money_payments_http_admin_CardBody: {
+            bank_type: string;
+            bank_account: string;
+            real_name: string;
+        };
         /** PaymentView */
         money_payments_http_admin_PaymentView: {
             /** Format: uuid */
@@ -9290,6 +11287,15 @@ export interface components {
             /** @default 推广佣金 */
             remark: string;
         };
+        /** TimelineEntry */
+        money_payouts_contracts_TimelineEntry: {
+            /** Format: date-time */
+            at: string;
+            event: string;
+            detail: {
+                [key: string]: unknown;
+            };
+        };
         /** ReasonBody */
         money_payouts_http_admin_ReasonBody: {
             reason: string;
@@ -9330,6 +11336,15 @@ export interface components {
             /** @default 25 */
             alarm_days: number;
         };
+        /** TimelineEntry */
+        money_profit_sharing_contracts_TimelineEntry: {
+            /** Format: date-time */
+            at: string;
+            event: string;
+            detail: {
+                [key: string]: unknown;
+            };
+        };
         /** DecisionBody */
         money_profit_sharing_http_admin_DecisionBody: {
             split: boolean;
@@ -9351,15 +11366,6 @@ export interface components {
             decision: components["schemas"]["money_payments_contracts_Decision"];
             note: string;
         };
-        /** TimelineEntry */
-        payouts_contracts_TimelineEntry: {
-            /** Format: date-time */
-            at: string;
-            event: string;
-            detail: {
-                [key: string]: unknown;
-            };
-        };
         /**
          * Channel
          * @description Where a decision was made.
@@ -9378,13 +11384,53 @@ export interface components {
             channel: components["schemas"]["people_consents_contracts_Channel"];
             /** @enum {string} */
             language: "zh-CN" | "en";
+            text_hash: string | null;
+            agent: string | null;
         };
         /**
          * Purpose
          * @description What data is used for; each is agreed to by itself.
          * @enum {string}
          */
-        people_consents_contracts_Purpose: "privacy" | "analytics" | "marketing";
+        people_consents_contracts_Purpose: "privacy" | "analytics" | "marketing" | "personalisation" | "sharing";
+        /**
+         * Finding
+         * @description What may be said.
+         * @enum {string}
+         */
+        people_experiments_contracts_Finding: "empty" | "uneven" | "harmful" | "better" | "worse" | "same" | "wait" | "leader";
+        /** Verdict */
+        people_experiments_contracts_Verdict: {
+            finding: components["schemas"]["people_experiments_contracts_Finding"];
+            arm: string | null;
+            days_left: number | null;
+        };
+        /**
+         * Kind
+         * @description What a column tells about a person.
+         * @enum {string}
+         */
+        people_privacy_contracts_Kind: "id" | "name" | "phone" | "address" | "place" | "birthday" | "outside_id" | "device" | "picture" | "text" | "hash" | "sealed" | "staff";
+        /** KeepingView */
+        people_privacy_http_admin_KeepingView: {
+            rules: components["schemas"]["MappedTable"][];
+            runs: components["schemas"]["RetentionRun"][];
+        };
+        /** ReasonBody */
+        people_privacy_http_admin_ReasonBody: {
+            reason: string;
+        };
+        /** TimelineEntry */
+        people_profiles_contracts_TimelineEntry: {
+            /** Format: date-time */
+            at: string;
+            event_no: string;
+            kind: string;
+            name: string;
+            label: string;
+            text: string;
+            amount_fen: number | null;
+        };
         /** Rule */
         people_segments_contracts_Rule: {
             /**
@@ -9393,15 +11439,6 @@ export interface components {
              */
             match: "all" | "any";
             conditions: (components["schemas"]["Times"] | components["schemas"]["Spent"] | components["schemas"]["Largest"])[];
-        };
-        /** TimelineEntry */
-        profit_sharing_contracts_TimelineEntry: {
-            /** Format: date-time */
-            at: string;
-            event: string;
-            detail: {
-                [key: string]: unknown;
-            };
         };
         /** GiftView */
         promotions_http_shop_GiftView: {
@@ -9446,6 +11483,10 @@ export interface components {
         reconciliation_http_admin_ResolveBody: {
             resolution: components["schemas"]["reconciliation_contracts_Resolution"];
             note: string;
+        };
+        /** KeepingView */
+        warehouse_compaction_http_admin_KeepingView: {
+            keep_months: number | null;
         };
         /**
          * Kind
@@ -9844,6 +11885,171 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["StaffCaseView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_review_cases: {
+        parameters: {
+            query?: {
+                status?: components["schemas"]["CaseState"] | null;
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_siyu.compliance.approvals.contracts.Case_"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    open_review_case: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CaseBody"];
+            };
+        };
+        responses: {
+            /** @description Document created, URL follows */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Case"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    ask_override: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OverrideBody"];
+            };
+        };
+        responses: {
+            /** @description Document created, URL follows */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Case"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    show_review_case: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                case_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Case"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    sign_approval: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                case_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SignBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Case"];
                 };
             };
             /** @description A refusal */
@@ -10553,6 +12759,37 @@ export interface operations {
             };
         };
     };
+    show_campaign_result: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                campaign_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CampaignResult"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     start_campaign: {
         parameters: {
             query?: never;
@@ -10807,6 +13044,68 @@ export interface operations {
             };
         };
     };
+    list_texts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TextList"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    publish_text: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TextBody"];
+            };
+        };
+        responses: {
+            /** @description Document created, URL follows */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TextList"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     count_consents: {
         parameters: {
             query?: never;
@@ -10983,7 +13282,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_siyu.commerce.coupons.http_admin.BatchView_"];
+                    "application/json": components["schemas"]["Page_siyu.commerce.coupons.http_admin.BatchRow_"];
                 };
             };
             /** @description A refusal */
@@ -11270,6 +13569,164 @@ export interface operations {
             };
         };
     };
+    list_access: {
+        parameters: {
+            query?: {
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_siyu.kernel.audit.AuditRow_"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_archives: {
+        parameters: {
+            query?: {
+                member_id?: string | null;
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_siyu.people.privacy.contracts.Archive_"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    fetch_archive: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                archive_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/zip": string;
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_erasures: {
+        parameters: {
+            query?: {
+                member_id?: string | null;
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_siyu.people.privacy.contracts.Erasure_"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    show_data_map: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DataMapView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     list_dead_deliveries: {
         parameters: {
             query?: {
@@ -11437,7 +13894,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["KeepingView"];
+                    "application/json": components["schemas"]["warehouse_compaction_http_admin_KeepingView"];
                 };
             };
             /** @description A refusal */
@@ -11470,7 +13927,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["KeepingView"];
+                    "application/json": components["schemas"]["warehouse_compaction_http_admin_KeepingView"];
                 };
             };
             /** @description A refusal */
@@ -12245,7 +14702,7 @@ export interface operations {
     list_gifts: {
         parameters: {
             query?: {
-                standing?: components["schemas"]["Standing"] | null;
+                standing?: components["schemas"]["growth_gifting_contracts_Standing"] | null;
                 share_state?: components["schemas"]["ShareState"] | null;
                 kit?: string | null;
                 cursor?: string | null;
@@ -12636,6 +15093,78 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AskedAgain"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    answer_receiver: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                gift_id: string;
+                share_no: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["growth_gifting_http_admin_AnswerBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GiftDetail"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    return_share: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                gift_id: string;
+                share_no: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReturnBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GiftDetail"];
                 };
             };
             /** @description A refusal */
@@ -13254,6 +15783,224 @@ export interface operations {
             };
         };
     };
+    list_metrics: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CatalogueView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    show_metric: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MetricPage"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    show_north_star: {
+        parameters: {
+            query?: {
+                key?: string | null;
+                days?: 7 | 28;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NorthStarView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    choose_north_star: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NorthStarBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NorthStarView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_playbooks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlaybooksView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    draft_campaign: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                playbook: string;
+                check: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Drafted"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    draft_experiment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                playbook: string;
+                check: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Drafted"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     show_progress: {
         parameters: {
             query: {
@@ -13510,6 +16257,10 @@ export interface operations {
             query?: {
                 q?: string | null;
                 ids?: string[] | null;
+                level?: components["schemas"]["Level"] | null;
+                source?: components["schemas"]["Source"] | null;
+                joined_from?: string | null;
+                joined_until?: string | null;
                 cursor?: string | null;
                 limit?: number;
             };
@@ -13526,6 +16277,72 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_siyu.people.members.contracts.MemberSummary_"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    register_member: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RegisterBody"];
+            };
+        };
+        responses: {
+            /** @description Document created, URL follows */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MemberDetail"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    find_member: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["IdentifierBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MemberDetail"];
                 };
             };
             /** @description A refusal */
@@ -13605,6 +16422,39 @@ export interface operations {
             };
         };
     };
+    ask_archive: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                member_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["people_privacy_http_admin_ReasonBody"];
+            };
+        };
+        responses: {
+            /** @description Request accepted, processing continues off-line */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     list_decisions: {
         parameters: {
             query?: never;
@@ -13623,6 +16473,171 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["DecisionList"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    ask_erasure: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                member_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["people_privacy_http_admin_ReasonBody"];
+            };
+        };
+        responses: {
+            /** @description Request accepted, processing continues off-line */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Erasure"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    cancel_erasure: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                member_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, nothing follows */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    link_identifier: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                member_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["IdentifierBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Person"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    show_identities: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                member_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Person"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    set_merge_lock: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                member_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MergeLockBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Person"];
                 };
             };
             /** @description A refusal */
@@ -13736,6 +16751,37 @@ export interface operations {
             };
         };
     };
+    show_profile: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                member_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProfileView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     reveal_member: {
         parameters: {
             query?: never;
@@ -13758,6 +16804,242 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RevealView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    give_tag: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                member_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GivenBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, nothing follows */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    take_tag: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                member_id: string;
+                tag_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, nothing follows */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    show_timeline: {
+        parameters: {
+            query?: {
+                kind?: ("visit" | "identity" | "trade" | "coupon" | "money" | "community" | "service")[] | null;
+                since?: string | null;
+                until?: string | null;
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                member_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_siyu.people.profiles.contracts.TimelineEntry_"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_merges: {
+        parameters: {
+            query?: {
+                status?: components["schemas"]["MergeState"] | null;
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_siyu.people.members.contracts.Merge_"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    propose_merge: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProposeMergeBody"];
+            };
+        };
+        responses: {
+            /** @description Document created, URL follows */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Merge"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    decide_merge: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                merge_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DecideMergeBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Merge"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    undo_merge: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                merge_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UndoMergeBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Merge"];
                 };
             };
             /** @description A refusal */
@@ -13951,6 +17233,43 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_siyu.commerce.ordering.queries.OrderRow_"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    count_orders: {
+        parameters: {
+            query?: {
+                q?: string | null;
+                placed_from?: string | null;
+                placed_to?: string | null;
+                kind?: components["schemas"]["OrderKind"] | null;
+                delivery?: components["schemas"]["Delivery"] | null;
+                is_offline?: boolean | null;
+                is_refunded?: boolean | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OrderCounts"];
                 };
             };
             /** @description A refusal */
@@ -15348,6 +18667,62 @@ export interface operations {
             };
         };
     };
+    list_profile_fields: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FieldList"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    rebuild_profiles: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request accepted, processing continues off-line */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     list_promoters: {
         parameters: {
             query?: {
@@ -15936,6 +19311,35 @@ export interface operations {
             };
         };
     };
+    show_retention: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["people_privacy_http_admin_KeepingView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     show_review_settings: {
         parameters: {
             query?: never;
@@ -16149,7 +19553,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["AnswerBody"];
+                "application/json": components["schemas"]["commerce_reviews_http_admin_AnswerBody"];
             };
         };
         responses: {
@@ -16296,6 +19700,68 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ReviewStory"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    show_rulebook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RulebookView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    check_draft: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DraftBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DraftChecked"];
                 };
             };
             /** @description A refusal */
@@ -18087,6 +21553,321 @@ export interface operations {
             };
         };
     };
+    list_tags: {
+        parameters: {
+            query?: {
+                retired?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TagList"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    make_tag: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TagDraft"];
+            };
+        };
+        responses: {
+            /** @description Document created, URL follows */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TagView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    review_tags: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FindingList"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    change_tag: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                tag_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TagDraft"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TagView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    keep_tag: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                tag_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, nothing follows */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    merge_tag: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                tag_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MergeBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, nothing follows */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_tagged: {
+        parameters: {
+            query?: {
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                tag_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_siyu.people.profiles.http_admin.TaggedView_"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    retire_tag: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                tag_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, nothing follows */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    show_tiers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TiersView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    set_tiers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TiersBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TiersView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     refund_top_up: {
         parameters: {
             query?: never;
@@ -18196,6 +21977,136 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TotpView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    save_policy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Policy"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ViolationsView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_violations: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ViolationsView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    note_violation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ViolationBody"];
+            };
+        };
+        responses: {
+            /** @description Document created, URL follows */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ViolationsView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    move_violation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                violation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MoveBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ViolationsView"];
                 };
             };
             /** @description A refusal */

@@ -3,7 +3,7 @@ import type { Component } from 'vue'
 import {
   AppIcon, CalendarIcon, CartIcon, ChatHeartIcon, CouponIcon, DashboardIcon, DiscountIcon, SendIcon, FileExcelIcon, FileImportIcon, FileSearchIcon, ForkIcon, GiftIcon, HelpCircleIcon, HomeIcon, LayersIcon,
   LogoWechatStrokeIcon, MapLocationIcon, MoneyIcon, RollbackIcon, ServerIcon, ServiceIcon, ShopIcon, ShutterIcon, StarIcon, SystemSettingIcon,
-  ChartIcon, ControlPlatformIcon, FilterIcon, MailIcon, TimeIcon, UserListIcon, ViewListIcon, UsergroupIcon, UserSafetyIcon, VerifiedIcon, WalletIcon,
+  ChartIcon, ControlPlatformIcon, FilterIcon, MailIcon, TimeIcon, UserListIcon, ViewListIcon, UsergroupIcon, UserSafetyIcon, VerifiedIcon, WalletIcon, SecuredIcon, RulerIcon,
 } from 'tdesign-icons-vue-next'
 
 export interface MenuItem {
@@ -18,6 +18,9 @@ export const menu: { title: string; items: MenuItem[] }[] = [
     title: 'nav.insight',
     items: [
       { path: '/', title: 'nav.dashboard', icon: DashboardIcon, permission: 'insight.read' },
+      { path: '/north-star', title: 'nav.northStar', icon: StarIcon, permission: 'insight.read' },
+      { path: '/metrics', title: 'nav.metrics', icon: ChartIcon, permission: 'insight.read' },
+      { path: '/diagnosis', title: 'nav.diagnosis', icon: HelpCircleIcon, permission: 'insight.read' },
       { path: '/live', title: 'nav.live', icon: TimeIcon, permission: 'insight.read' },
       { path: '/ask', title: 'nav.analysis', icon: FilterIcon, permission: 'insight.read' },
       { path: '/boards', title: 'nav.boards', icon: ChartIcon, permission: 'insight.read' },
@@ -44,7 +47,14 @@ export const menu: { title: string; items: MenuItem[] }[] = [
     ],
   },
   { title: 'nav.growth', items: [{ path: '/gifts', title: 'nav.gifts', icon: GiftIcon, permission: 'orders.read' }] },
-  { title: 'nav.people', items: [{ path: '/members', title: 'nav.members', icon: UsergroupIcon, permission: 'members.read' }, { path: '/segments', title: 'nav.segments', icon: UserListIcon, permission: 'insight.read' }, { path: '/experiments', title: 'nav.experiments', icon: ControlPlatformIcon, permission: 'insight.read' }] },
+  { title: 'nav.people', items: [{ path: '/members', title: 'nav.members', icon: UsergroupIcon, permission: 'members.read' }, { path: '/merges', title: 'nav.merges', icon: UserListIcon, permission: 'members.read' }, { path: '/tiers', title: 'nav.tiers', icon: LayersIcon, permission: 'members.read' }, { path: '/tags', title: 'nav.tags', icon: DiscountIcon, permission: 'members.read' }, { path: '/fields', title: 'nav.fields', icon: ViewListIcon, permission: 'members.read' }, { path: '/segments', title: 'nav.segments', icon: UserListIcon, permission: 'insight.read' }, { path: '/experiments', title: 'nav.experiments', icon: ControlPlatformIcon, permission: 'insight.read' }] },
+  {
+    title: 'nav.compliance',
+    items: [
+      { path: '/privacy', title: 'nav.privacy', icon: SecuredIcon, permission: 'members.read' },
+      { path: '/rulebook', title: 'nav.rulebook', icon: RulerIcon, permission: 'shop.read' },
+    ],
+  },
   {
     title: 'nav.money',
     items: [

@@ -819,6 +819,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/shop/v1/gifts/notices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What waits for the member: a gift that nobody took and that ends within six hours, one that was opened and not accepted, a parcel that is not confirmed, money that came back
+         * @description What waits for the member: a gift that nobody took and that ends within six hours, one that
+         *     was opened and not accepted, a parcel that is not confirmed, money that came back.
+         */
+        get: operations["show_notices"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/shop/v1/gifts/quote": {
         parameters: {
             query?: never;
@@ -873,6 +894,46 @@ export interface paths {
         get: operations["show_received"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/shop/v1/gifts/received/{share_id}/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Say "I have it"
+         * @description Say "I have it". With the last of a gift's pieces its order is completed.
+         */
+        post: operations["confirm_received"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/shop/v1/gifts/received/{share_id}/messages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask the shop about a received gift, or say what is wrong; the giver does not see it
+         * @description Ask the shop about a received gift, or say what is wrong; the giver does not see it.
+         */
+        post: operations["ask_shop"];
         delete?: never;
         options?: never;
         head?: never;
@@ -968,7 +1029,8 @@ export interface paths {
         };
         /**
          * The member who is logged in
-         * @description The member who is logged in.
+         * @description The member who is logged in. 401 when their record was merged since: log in again, silently,
+         *     as who they are now.
          */
         get: operations["show_me"];
         put?: never;
@@ -981,6 +1043,150 @@ export interface paths {
          * @description Change the nickname.
          */
         patch: operations["edit_me"];
+        trace?: never;
+    };
+    "/shop/v1/me/cards": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Bind a card of the store
+         * @description Bind a card of the store. One that somebody else has is looked at by staff.
+         */
+        post: operations["link_my_card"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/shop/v1/me/identities": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What the shop knows the member by: WeChat, phone number, store cards, address for mail
+         * @description What the shop knows the member by: WeChat, phone number, store cards, address for mail.
+         */
+        get: operations["list_my_identities"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/shop/v1/me/profile": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What the shop knows of the customer, in short
+         * @description What the shop knows of the customer, in short.
+         */
+        get: operations["show_known"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/shop/v1/my-data": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What is held of the customer, why and how long; archives and an erasure under way
+         * @description What is held of the customer, why and how long; archives and an erasure under way.
+         */
+        get: operations["show_my_data"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/shop/v1/my-data/archives": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Have everything put together as a zip of JSON files; ready within minutes, for a week
+         * @description Have everything put together as a zip of JSON files; ready within minutes, for a week.
+         */
+        post: operations["ask_my_archive"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/shop/v1/my-data/archives/{archive_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The customer's own archive
+         * @description The customer's own archive.
+         */
+        get: operations["fetch_my_archive"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/shop/v1/my-data/erasure": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask to be forgotten
+         * @description Ask to be forgotten. It happens after seven days; until then it can be called off.
+         */
+        post: operations["ask_my_erasure"];
+        /**
+         * Call the erasure off
+         * @description Call the erasure off.
+         */
+        delete: operations["cancel_my_erasure"];
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/shop/v1/orders": {
@@ -1002,6 +1208,26 @@ export interface paths {
          * @description Order what was confirmed. The total is compared, never taken: 409 with the present one.
          */
         post: operations["place_order"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/shop/v1/orders/counts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How many own orders stand where
+         * @description How many own orders stand where.
+         */
+        get: operations["count_own_orders"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1934,6 +2160,23 @@ export interface components {
             state: components["schemas"]["AgreementState"];
             confirmation: components["schemas"]["Confirmation"] | null;
         };
+        /** Archive */
+        Archive: {
+            /** Format: uuid */
+            archive_id: string;
+            /** Format: uuid */
+            member_id: string;
+            /** @enum {string} */
+            state: "making" | "ready" | "gone";
+            /** Format: date-time */
+            asked_at: string;
+            asked_by: string;
+            reason: string;
+            made_at: string | null;
+            expires_at: string | null;
+            size_bytes: number | null;
+            row_count: number | null;
+        };
         /**
          * AttemptState
          * @description Life of one attempt; the allowed moves are `rules.MOVES`.
@@ -1947,6 +2190,12 @@ export interface components {
          * @enum {string}
          */
         Audience: "everyone" | "members" | "first_order" | "birthday";
+        /**
+         * Author
+         * @description Who speaks about a received gift.
+         * @enum {string}
+         */
+        Author: "receiver" | "shop";
         /** BalanceView */
         BalanceView: {
             available_fen: number;
@@ -2348,6 +2597,37 @@ export interface components {
          * @enum {string}
          */
         EndedBy: "time" | "giver" | "staff";
+        /** EraseBody */
+        EraseBody: {
+            /** @default  */
+            reason: string;
+        };
+        /** Erasure */
+        Erasure: {
+            /** Format: uuid */
+            erasure_id: string;
+            /** Format: uuid */
+            member_id: string;
+            person_no: number;
+            state: components["schemas"]["ErasureState"];
+            /** Format: date-time */
+            asked_at: string;
+            asked_by: string;
+            reason: string;
+            /** Format: date-time */
+            due_at: string;
+            /** Format: date-time */
+            latest_at: string;
+            ended_at: string | null;
+            blocks: string[];
+            report: components["schemas"]["Treated"][];
+        };
+        /**
+         * ErasureState
+         * @description waiting: the cool-off runs; blocked: it is over, and something stands in the way.
+         * @enum {string}
+         */
+        ErasureState: "waiting" | "blocked" | "done" | "cancelled";
         Error: {
             error: {
                 /** @description stable; switch on this */
@@ -2368,6 +2648,12 @@ export interface components {
             /** @constant */
             type: "exchange";
         };
+        /**
+         * FieldKind
+         * @description What the value of a field is: number int, fen int, date "YYYY-MM-DD", list of text.
+         * @enum {string}
+         */
+        FieldKind: "number" | "fen" | "date" | "text" | "choice" | "list" | "bool";
         /** FixedOff */
         FixedOff: {
             off_fen: number;
@@ -2459,6 +2745,7 @@ export interface components {
             receiver_name: string | null;
             accepted_at: string | null;
             ended_by: components["schemas"]["EndedBy"] | null;
+            is_returned: boolean;
         };
         /** GivenSummary */
         GivenSummary: {
@@ -2478,7 +2765,7 @@ export interface components {
             order_id: string;
             /** Format: uuid */
             product_id: string;
-            standing: components["schemas"]["Standing"];
+            standing: components["schemas"]["growth_gifting_contracts_Standing"];
             link_key: string;
             unit_fen: number;
             total_fen: number;
@@ -2507,7 +2794,7 @@ export interface components {
             order_id: string;
             /** Format: uuid */
             product_id: string;
-            standing: components["schemas"]["Standing"];
+            standing: components["schemas"]["growth_gifting_contracts_Standing"];
             link_key: string;
             unit_fen: number;
             total_fen: number;
@@ -2529,6 +2816,14 @@ export interface components {
             settings: components["schemas"]["GiftSettings"];
             kits: components["schemas"]["Kit"][];
         };
+        /** HeldData */
+        HeldData: {
+            use: components["schemas"]["Use"];
+            words: components["schemas"]["Words"];
+            basis: components["schemas"]["Words"];
+            kinds: components["schemas"]["people_privacy_contracts_Kind"][];
+            kept: components["schemas"]["Words"][];
+        };
         /** HomeView */
         HomeView: {
             shop: components["schemas"]["commerce_catalog_http_shop_ShopView"];
@@ -2538,6 +2833,12 @@ export interface components {
             activities: components["schemas"]["ActivityView"][];
             categories: components["schemas"]["CategoryView"][];
         };
+        /**
+         * IdentifierKind
+         * @description What a person may be known by. An openid belongs to one app; the others to the shop.
+         * @enum {string}
+         */
+        IdentifierKind: "openid" | "unionid" | "external_userid" | "phone" | "card" | "email";
         /**
          * Issue
          * @description How members come by the coupons of a batch.
@@ -2553,6 +2854,12 @@ export interface components {
             signType: string;
             paySign: string;
         };
+        /**
+         * Keep
+         * @description How long; `rules.KEEPING` says the time and the law.
+         * @enum {string}
+         */
+        Keep: "account" | "consent" | "trade" | "ledger" | "proof" | "security" | "short";
         /** Kit */
         Kit: {
             kit: string;
@@ -2566,21 +2873,19 @@ export interface components {
             ends_on: string | null;
             is_enabled: boolean;
         };
-        /** Label */
-        Label: {
-            /** Format: uuid */
-            campaign_id: string;
-            kind: string;
-            title: string;
-            audience: components["schemas"]["Audience"];
-            ends_at: string | null;
-            takes_coupons: boolean;
-            prices: {
-                [key: string]: number;
-            };
-            tiers: components["schemas"]["Tier"][];
-            by: components["schemas"]["Measure"] | null;
-            repeats: boolean;
+        /** KnownList */
+        KnownList: {
+            tracks: boolean;
+            total: number;
+            items: components["schemas"]["KnownView"][];
+        };
+        /** KnownView */
+        KnownView: {
+            key: string;
+            label: string;
+            kind: components["schemas"]["FieldKind"];
+            unit: string;
+            value: number | boolean | string | string[];
         };
         /** LabelList */
         LabelList: {
@@ -2645,9 +2950,39 @@ export interface components {
             /** Format: date-time */
             joined_at: string;
         };
+        /** MessageBody */
+        MessageBody: {
+            text: string;
+        };
         /** MyAgreement */
         MyAgreement: {
             agreement: components["schemas"]["AgreementView"] | null;
+        };
+        /** MyData */
+        MyData: {
+            held: components["schemas"]["HeldData"][];
+            archives: components["schemas"]["Archive"][];
+            erasure: components["schemas"]["Erasure"] | null;
+            blocks: string[];
+        };
+        /** MyIdentities */
+        MyIdentities: {
+            items: components["schemas"]["MyIdentity"][];
+            is_waiting: boolean;
+        };
+        /** MyIdentity */
+        MyIdentity: {
+            kind: components["schemas"]["IdentifierKind"];
+            masked: string;
+            /** Format: date-time */
+            linked_at: string;
+        };
+        /** Notices */
+        Notices: {
+            ending: string[];
+            unaccepted: string[];
+            arrived: string[];
+            refunded: string[];
         };
         /** Offer */
         Offer: {
@@ -2698,6 +3033,15 @@ export interface components {
         OptionView: {
             name: string;
             values: string[];
+        };
+        /** OrderCounts */
+        OrderCounts: {
+            pending_payment: number;
+            paid: number;
+            shipped: number;
+            completed: number;
+            cancelled: number;
+            refunded: number;
         };
         /** OrderLineView */
         OrderLineView: {
@@ -3054,7 +3398,7 @@ export interface components {
          * @description Why points came or went; the words are `rules.WORDS`.
          * @enum {string}
          */
-        PointsMovementKind: "earned" | "spent" | "given_back" | "revoked" | "set_off" | "expired" | "adjusted";
+        PointsMovementKind: "earned" | "spent" | "given_back" | "revoked" | "set_off" | "expired" | "adjusted" | "moved";
         /** PointsMovementView */
         PointsMovementView: {
             movement_no: number;
@@ -3149,7 +3493,7 @@ export interface components {
         };
         /** Promotions */
         Promotions: {
-            items: components["schemas"]["Label"][];
+            items: components["schemas"]["commerce_promotions_service_labels_Label"][];
             gifts: components["schemas"]["promotions_http_shop_GiftView"][];
         };
         /** QuoteBody */
@@ -3249,6 +3593,8 @@ export interface components {
             accepted_at: string | null;
             sent_title: string | null;
             consignment_id: string | null;
+            received_at: string | null;
+            is_returned: boolean;
         };
         /** ReceivedView */
         ReceivedView: {
@@ -3273,8 +3619,12 @@ export interface components {
             accepted_at: string | null;
             sent_title: string | null;
             consignment_id: string | null;
+            received_at: string | null;
+            is_returned: boolean;
             delivery: components["schemas"]["DeliveryView"];
             swaps: components["schemas"]["SwapView"][];
+            can_confirm: boolean;
+            messages: components["schemas"]["growth_gifting_service_gift_view_MessageView"][];
         };
         /**
          * RefundStatus
@@ -3400,12 +3750,6 @@ export interface components {
             available: number;
             image_url: string | null;
         };
-        /**
-         * Standing
-         * @description Where a gift stands as an order; what became of each piece its shares say.
-         * @enum {string}
-         */
-        Standing: "unpaid" | "closed" | "paid";
         /**
          * State
          * @description Where a case stands; how it moves on is `rules.STEPS`.
@@ -3571,12 +3915,26 @@ export interface components {
             sku_id: string | null;
             rule_id?: string | null;
         };
+        /** Treated */
+        Treated: {
+            table: string;
+            rows: number;
+            /** @enum {string} */
+            done: "erased" | "scrubbed" | "kept";
+            law: components["schemas"]["Keep"] | null;
+        };
         /**
          * Unusable
          * @description Why a coupon does nothing for a basket.
          * @enum {string}
          */
         Unusable: "not_yet" | "held" | "out_of_scope" | "below_from" | "not_first_order" | "budget_spent" | "no_effect";
+        /**
+         * Use
+         * @description What a table holds personal data for.
+         * @enum {string}
+         */
+        Use: "account" | "trade" | "delivery" | "payment" | "service" | "content" | "behaviour" | "marketing" | "proof" | "security";
         /** VoiceView */
         VoiceView: {
             /** Format: uuid */
@@ -3635,6 +3993,11 @@ export interface components {
          * @enum {string}
          */
         Way: "split" | "balance";
+        /** Words */
+        Words: {
+            zh: string;
+            en: string;
+        };
         /**
          * Kind
          * @description What the customer wants.
@@ -3705,6 +4068,35 @@ export interface components {
             /** @default [] */
             except_sku_ids: string[];
         };
+        /** Label */
+        commerce_promotions_service_labels_Label: {
+            /** Format: uuid */
+            campaign_id: string;
+            kind: string;
+            title: string;
+            audience: components["schemas"]["Audience"];
+            ends_at: string | null;
+            takes_coupons: boolean;
+            prices: {
+                [key: string]: number;
+            };
+            tiers: components["schemas"]["Tier"][];
+            by: components["schemas"]["Measure"] | null;
+            repeats: boolean;
+        };
+        /**
+         * Standing
+         * @description Where a gift stands as an order; what became of each piece its shares say.
+         * @enum {string}
+         */
+        growth_gifting_contracts_Standing: "unpaid" | "closed" | "paid";
+        /** MessageView */
+        growth_gifting_service_gift_view_MessageView: {
+            author: components["schemas"]["Author"];
+            content: string;
+            /** Format: date-time */
+            said_at: string;
+        };
         /** GiftView */
         ordering_service_quote_view_GiftView: {
             /** Format: uuid */
@@ -3721,7 +4113,7 @@ export interface components {
          * @description What data is used for; each is agreed to by itself.
          * @enum {string}
          */
-        people_consents_contracts_Purpose: "privacy" | "analytics" | "marketing";
+        people_consents_contracts_Purpose: "privacy" | "analytics" | "marketing" | "personalisation" | "sharing";
         /** DecisionBody */
         people_consents_http_shop_DecisionBody: {
             purpose: components["schemas"]["people_consents_contracts_Purpose"];
@@ -3734,12 +4126,22 @@ export interface components {
          * @enum {string}
          */
         people_members_contracts_Platform: "mp-weixin" | "h5";
+        /** CardBody */
+        people_members_http_shop_CardBody: {
+            number: string;
+        };
         /** LoginBody */
         people_members_http_shop_LoginBody: {
             code: string;
             platform: components["schemas"]["people_members_contracts_Platform"];
             visitor?: string | null;
         };
+        /**
+         * Kind
+         * @description What a column tells about a person.
+         * @enum {string}
+         */
+        people_privacy_contracts_Kind: "id" | "name" | "phone" | "address" | "place" | "birthday" | "outside_id" | "device" | "picture" | "text" | "hash" | "sealed" | "staff";
         /** GiftView */
         promotions_http_shop_GiftView: {
             /** Format: uuid */
@@ -5204,6 +5606,35 @@ export interface operations {
             };
         };
     };
+    show_notices: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Notices"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     quote_gift: {
         parameters: {
             query?: never;
@@ -5279,6 +5710,72 @@ export interface operations {
             cookie?: never;
         };
         requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReceivedView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    confirm_received: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                share_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReceivedView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    ask_shop: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                share_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MessageBody"];
+            };
+        };
         responses: {
             /** @description Request fulfilled, document follows */
             200: {
@@ -5495,6 +5992,248 @@ export interface operations {
             };
         };
     };
+    link_my_card: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["people_members_http_shop_CardBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MyIdentities"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_my_identities: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MyIdentities"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    show_known: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KnownList"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    show_my_data: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MyData"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    ask_my_archive: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request accepted, processing continues off-line */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MyData"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    fetch_my_archive: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                archive_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/zip": string;
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    ask_my_erasure: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EraseBody"];
+            };
+        };
+        responses: {
+            /** @description Request accepted, processing continues off-line */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MyData"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    cancel_my_erasure: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MyData"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     list_own_orders: {
         parameters: {
             query?: {
@@ -5549,6 +6288,35 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["OrderView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    count_own_orders: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OrderCounts"];
                 };
             };
             /** @description A refusal */

@@ -13,11 +13,20 @@ export const api = {
     call<T.LoginView>('POST', `${V1}/login`, { body: { code, platform, visitor } }),
   me: () => call<T.MemberView>('GET', `${V1}/me`),
   rename: (nickname: string) => call<T.MemberView>('PATCH', `${V1}/me`, { body: { nickname } }),
+  known: () => call<T.KnownList>('GET', `${V1}/me/profile`),
+  identities: () => call<T.MyIdentities>('GET', `${V1}/me/identities`),
+  bindCard: (number: string) =>
+    call<T.MyIdentities>('POST', `${V1}/me/cards`, { body: { number } }),
   bindPhone: (code: string) => call<T.MemberView>('POST', `${V1}/phone`, { body: { code } }),
 
   consents: () => call<T.ConsentList>('GET', `${V1}/consents`),
   decide: (purpose: T.Purpose, text_version: string, granted: boolean) =>
     call<T.ConsentList>('POST', `${V1}/consents`, { body: { purpose, text_version, granted } }),
+
+  myData: () => call<T.MyData>('GET', `${V1}/my-data`),
+  askArchive: () => call<T.MyData>('POST', `${V1}/my-data/archives`),
+  askErasure: () => call<T.MyData>('POST', `${V1}/my-data/erasure`, { body: { reason: '' } }),
+  cancelErasure: () => call<T.MyData>('DELETE', `${V1}/my-data/erasure`),
 
   addresses: () => call<T.AddressList>('GET', `${V1}/addresses`),
   addAddress: (body: T.AddressBody, key: string) =>
@@ -79,6 +88,7 @@ export const api = {
   quote: (body: T.QuoteBody) => call<T.Quote>('POST', `${V1}/checkout/quote`, { body }),
   placeOrder: (body: T.PlaceOrderBody, key: string) =>
     call<T.Order>('POST', `${V1}/orders`, { body, key }),
+  orderCounts: () => call<T.OrderCounts>('GET', `${V1}/orders/counts`),
   orders: (query: { status?: T.OrderStatus; q?: string; cursor?: string | null; limit?: number }) =>
     call<T.Page<T.OrderSummary>>('GET', `${V1}/orders`, { query }),
   buyAgain: (id: string) => call<T.BoughtAgain>('POST', `${V1}/orders/${id}/again`),
@@ -125,6 +135,11 @@ export const api = {
   received: (share: string) => call<T.GiftReceived>('GET', `${V1}/gifts/received/${share}`),
   swapGift: (share: string, sku_id: string, key: string) =>
     call<T.GiftReceived>('POST', `${V1}/gifts/received/${share}/swap`, { body: { sku_id }, key }),
+  confirmGift: (share: string, key: string) =>
+    call<T.GiftReceived>('POST', `${V1}/gifts/received/${share}/confirm`, { key }),
+  askAboutGift: (share: string, text: string, key: string) =>
+    call<T.GiftReceived>('POST', `${V1}/gifts/received/${share}/messages`, { body: { text }, key }),
+  giftNotices: () => call<T.GiftNotices>('GET', `${V1}/gifts/notices`),
 
   reviews: (
     product: string,

@@ -18,9 +18,13 @@ export interface Page<T> {
 
 export type LoginView = Post<'/shop/v1/login'>
 export type MemberView = LoginView['member']
+export type KnownList = Get<'/shop/v1/me/profile'>
+export type MyIdentities = Get<'/shop/v1/me/identities'>
 export type ConsentList = Get<'/shop/v1/consents'>
 export type ConsentItem = ConsentList['items'][number]
 export type Purpose = ConsentItem['purpose']
+
+export type MyData = Get<'/shop/v1/my-data'>
 
 export type AddressList = Get<'/shop/v1/addresses'>
 export type AddressView = AddressList['items'][number]
@@ -115,6 +119,8 @@ export type GiftGiven = Get<'/shop/v1/gifts/given/{gift_id}'>
 export type GiftGivenSummary = Get<'/shop/v1/gifts/given'>['items'][number]
 export type GiftOpened = Post<'/shop/v1/gifts/links/{link_key}/open'>
 export type GiftReceived = Get<'/shop/v1/gifts/received/{share_id}'>
+export type GiftNotices = Get<'/shop/v1/gifts/notices'>
+export type OrderCounts = Get<'/shop/v1/orders/counts'>
 export type GiftReceivedSummary = Get<'/shop/v1/gifts/received'>['items'][number]
 
 export type Wallet = Get<'/shop/v1/wallet'>

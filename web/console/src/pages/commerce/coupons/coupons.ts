@@ -3,7 +3,7 @@ import type { Body, Item } from '@/api/types'
 import { dayStart, money, percent } from '@/format'
 import { i18n } from '@/locales'
 
-export type Batch = Item<'/admin/v1/coupons'>
+export type Batch = Omit<Item<'/admin/v1/coupons'>, 'used_count'>
 export type BatchBody = Body<'/admin/v1/coupons'>
 export type Issue = Batch['issue']
 export type State = Batch['state']

@@ -1,4 +1,4 @@
-import { mount } from '@vue/test-utils'
+import { mount, RouterLinkStub } from '@vue/test-utils'
 import { describe, expect, it } from 'vitest'
 import type { components } from '@/api/schema'
 import { i18n } from '@/locales'
@@ -6,7 +6,7 @@ import FigureCard from './FigureCard.vue'
 import Funnel from './Funnel.vue'
 
 type Schemas = components['schemas']
-const global = { plugins: [i18n] }
+const global = { plugins: [i18n], stubs: { RouterLink: RouterLinkStub } }
 const bounce: Schemas['CardView'] = {
   key: 'bounce', label: '跳出率', value: 5200, unit: 'bps', trend_bps: 1000, series: [{ on: '2026-11-21', value: 4000 }, { on: '2026-11-22', value: 5200 }],
   health: { threshold: 4000, comparison: 'le', state: 'bad', action: '缩短首屏' }, definition: '只看一页就走的访次占比',
@@ -26,9 +26,10 @@ describe('FigureCard', () => {
   it('shows the threshold and its state, to the eye and to the ear', () => {
     expect(card().find('.health.bad').text()).toMatch(/≤\s+40%\s*未达标/)
   })
-  it('ties the definition to a button that takes the focus', () => {
+  it('ties the definition to a link to the catalogue that takes the focus', () => {
     const shown = card()
-    const described = shown.find('button.help').attributes('aria-describedby')
+    expect(shown.findComponent(RouterLinkStub).props('to')).toBe('/metrics/bounce')
+    const described = shown.find('a.help').attributes('aria-describedby')
     expect(shown.find('[role=tooltip]').attributes('id')).toBe(described)
     expect(shown.find('[role=tooltip]').text()).toBe(bounce.definition)
   })

@@ -65,7 +65,7 @@ async def set_settings(tx: Tx, actor: Actor, settings: PointsSettings) -> Points
 
 async def get_points(tx: ReadTx, member_id: UUID) -> Points:
     """A member's points as of today."""
-    [found] = await queries.list_standings(tx, [member_id], await _today(tx))
+    [found] = await queries.list_standings(tx, [member_id], await today_of(tx))
     return _points(found)
 
 
@@ -74,7 +74,7 @@ async def list_accounts(
 ) -> list[tuple[UUID, Points]]:
     """Members who ever had points and what they have today, those who joined last first.
     ending_within: only who has points that end so soon; before: the last member already seen."""
-    today = await _today(tx)
+    today = await today_of(tx)
     ending_by = today + ending_within if ending_within is not None else None
     members = await queries.list_members(tx, today, ending_by, before, limit)
     found = await queries.list_standings(tx, members, today)
@@ -93,7 +93,7 @@ def _points(found: queries.Standing) -> Points:
 
 async def list_lots(tx: ReadTx, member_id: UUID) -> list[Lot]:
     """The points a member may spend, those first that end first."""
-    return await queries.list_lots(tx, member_id, await _today(tx))
+    return await queries.list_lots(tx, member_id, await today_of(tx))
 
 
 async def list_statement(
@@ -125,7 +125,7 @@ async def hold(
     assert 0 < points <= MAX_POINTS
     if not (await queries.get_settings(tx)).is_enabled:
         raise PointsSwitchedOff
-    today = await _today(tx)
+    today = await today_of(tx)
     account = await queries.lock_account(tx, member_id)
     known = await queries.get_spending(tx, order_id)
     if known is not None:
@@ -199,7 +199,7 @@ async def release(tx: Tx, order_id: UUID) -> None:
     await queries.move_spending(tx, spending.spending_id, SpendingState.RELEASED)
     await queries.move_lots_back(tx, spending.spending_id)
     await ledger.void_hold(tx, HoldId(spending.hold_id))
-    await _settle_debts(tx, spending.member_id)
+    await settle_debts(tx, spending.member_id)
 
 
 async def give_back(tx: Tx, order_id: UUID, refund_id: UUID, points: int) -> None:
@@ -212,7 +212,7 @@ async def give_back(tx: Tx, order_id: UUID, refund_id: UUID, points: int) -> Non
     if await queries.has_given_back(tx, refund_id):
         return
     assert 0 < points <= spending.points - spending.back, "more points come back than were spent"
-    settings, today = await queries.get_settings(tx), await _today(tx)
+    settings, today = await queries.get_settings(tx), await today_of(tx)
     returned = rules.put_back(await queries.list_parts(tx, spending.spending_id), points)
     good_until = today + timedelta(days=settings.grace_days)
     await queries.insert_give_back(tx, refund_id, spending.spending_id, returned, today, good_until)
@@ -221,7 +221,7 @@ async def give_back(tx: Tx, order_id: UUID, refund_id: UUID, points: int) -> Non
     await queries.insert_movement(
         tx, member_id, PointsMovementKind.GIVEN_BACK, points, order_id=order_id
     )
-    await _settle_debts(tx, member_id)
+    await settle_debts(tx, member_id)
 
 
 async def _lock_spending(tx: Tx, order_id: UUID) -> queries.Spending | None:
@@ -242,7 +242,7 @@ async def earn(tx: Tx, *, member_id: UUID, order_id: UUID, eligible_fen: int) ->
     will tell of the order is taken off here.
     """
     assert 0 <= eligible_fen <= MAX_FEN
-    settings, today = await queries.get_settings(tx), await _today(tx)
+    settings, today = await queries.get_settings(tx), await today_of(tx)
     await queries.lock_account(tx, member_id)
     earning = await queries.upsert_refunded(tx, order_id, member_id, 0)
     if earning.earned_at is not None:
@@ -272,7 +272,7 @@ async def earn(tx: Tx, *, member_id: UUID, order_id: UUID, eligible_fen: int) ->
                 points=points,
             ),
         )
-        await _settle_debts(tx, member_id)
+        await settle_debts(tx, member_id)
     return points
 
 
@@ -288,7 +288,7 @@ async def revoke(
     refunded_fen: on the same basis as `earn`. May come before the receipt.
     """
     assert 0 <= refunded_fen <= MAX_FEN
-    settings, today = await queries.get_settings(tx), await _today(tx)
+    settings, today = await queries.get_settings(tx), await today_of(tx)
     await queries.lock_account(tx, member_id)
     known = await queries.get_revoked(tx, refund_id)
     if known is not None:
@@ -350,13 +350,13 @@ async def _book_revoked(
     )
 
 
-async def _settle_debts(tx: Tx, member_id: UUID) -> None:
+async def settle_debts(tx: Tx, member_id: UUID) -> None:
     """Points have come: fill what is below zero, then set off what is owed. The account is
     locked."""
     account = await queries.lock_account(tx, member_id)
     if not account.below_zero and not account.owed:
         return
-    lots = await queries.list_lots(tx, member_id, await _today(tx))
+    lots = await queries.list_lots(tx, member_id, await today_of(tx))
     taken = rules.take(lots, account.below_zero + account.owed)
     filled = min(rules.total(taken), account.below_zero)
     set_off = rules.total(taken) - filled
@@ -378,7 +378,7 @@ async def adjust(tx: Tx, actor: Actor, member_id: UUID, delta: int, reason: str)
     assert abs(delta) <= MAX_POINTS
     if not delta:
         raise NothingToAdjust
-    settings, today = await queries.get_settings(tx), await _today(tx)
+    settings, today = await queries.get_settings(tx), await today_of(tx)
     account = await queries.lock_account(tx, member_id)
     expires_on = None
     if delta > 0:
@@ -403,7 +403,7 @@ async def adjust(tx: Tx, actor: Actor, member_id: UUID, delta: int, reason: str)
         after={"points": delta, "reason": reason},
     )
     if delta > 0:
-        await _settle_debts(tx, member_id)
+        await settle_debts(tx, member_id)
     return await get_points(tx, member_id)
 
 
@@ -411,7 +411,7 @@ async def expire(tx: Tx, member_id: UUID) -> int:
     """End a member's points whose last day is over; how many these were. Harmless when
     repeated."""
     await queries.lock_account(tx, member_id)
-    points = await queries.move_lots_over(tx, member_id, await _today(tx))
+    points = await queries.move_lots_over(tx, member_id, await today_of(tx))
     if points:
         number = await queries.insert_movement(tx, member_id, PointsMovementKind.EXPIRED, -points)
         key = f"points_expired:{member_id}:{number}"
@@ -445,5 +445,6 @@ async def _person_no(tx: ReadTx, member_id: UUID) -> int:
     return (await members.get_member(tx, member_id)).person_no
 
 
-async def _today(tx: ReadTx) -> date:
+async def today_of(tx: ReadTx) -> date:
+    """The business day of the shop."""
     return clock.business_day(clock.now(), await shops.get_time_zone(tx))

@@ -1,7 +1,6 @@
-"""Verbs of the members domain."""
+"""Log-in, visitors, profile, addresses, and customers of an imported history."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from uuid import UUID
 
 import msgspec
@@ -18,8 +17,9 @@ from siyu.people.members.contracts import (
     Address,
     AddressNotFound,
     AddressText,
-    BadPhone,
     CheckoutMember,
+    Evidence,
+    IdentifierKind,
     Identity,
     ImportedMember,
     ImportRow,
@@ -38,6 +38,8 @@ from siyu.people.members.contracts import (
     Platform,
     TooManyAddresses,
 )
+from siyu.people.members.service import identity_store, import_store
+from siyu.people.members.service.identity import link, person_of
 
 _decode = msgspec.json.Decoder(dict[str, str]).decode
 
@@ -67,16 +69,15 @@ async def record_login(
     union_id: an id shared by several apps of one owner; a member found by it gets this log-in too.
     visitor: the browser's key; what it did before now belongs to the member.
     """
-    now = clock.now()
-    union_key = vault().lookup(union_id) if union_id else None
     known = await queries.get_member_by_login(tx, app_id, subject)
-    is_new = False
     if known is None:
-        known, is_new = await _make_login(tx, app_id, subject, union_key, platform)
-    elif union_key is not None and not known.has_union:
-        # Two members may learn the same shared id at once; only the first keeps it.
-        await queries.lock_person_counter(tx)
-    row = known if is_new else await queries.set_logged_in(tx, known.member_id, union_key, now)
+        row, is_new = await _make_login(tx, app_id, subject, union_id, platform)
+    else:
+        row, is_new = known, False
+        if union_id is not None and not known.has_union:
+            row = await _learn_union(tx, known, union_id)
+    if not is_new:
+        row = await queries.set_logged_in(tx, row.member_id, clock.now())
     emit(tx, MemberLoggedIn(row.person_no, row.member_id, platform))
     if visitor is not None:
         await join_visitor(tx, visitor, row.member_id, row.person_no)
@@ -84,7 +85,7 @@ async def record_login(
 
 
 async def _make_login(
-    tx: Tx, app_id: str, subject: str, union_key: bytes | None, platform: Platform
+    tx: Tx, app_id: str, subject: str, union_id: str | None, platform: Platform
 ) -> tuple[queries.MemberRow, bool]:
     """Make the log-in, and the member unless it is known by its shared id."""
     last_no = await queries.lock_person_counter(tx)
@@ -93,11 +94,12 @@ async def _make_login(
     if known is not None:
         return known, False
     now = clock.now()
+    union_key = vault().lookup(union_id) if union_id else None
     if union_key is not None:
-        known = await queries.get_member_by_union(tx, union_key)
-        if known is not None:
-            await queries.insert_login(tx, app_id, subject, known.member_id, now)
-            return known, False
+        holder = await identity_store.get_holder(tx, IdentifierKind.UNIONID, union_key)
+        if holder is not None:
+            await queries.insert_login(tx, app_id, subject, holder, now)
+            return _found(await queries.get_member(tx, await person_of(tx, holder))), False
     nickname = f"会员{last_no + 1}"
     row = await queries.insert_member(
         tx,
@@ -111,7 +113,16 @@ async def _make_login(
         at=now,
     )
     emit(tx, MemberJoined(row.person_no, row.member_id, platform))
+    if union_id is not None:
+        await link(tx, row.member_id, IdentifierKind.UNIONID, union_id, Evidence.LOGIN)
     return row, True
+
+
+async def _learn_union(tx: Tx, known: queries.LoginRow, union_id: str) -> queries.MemberRow:
+    """A log-in told a shared id for the first time; another record that has it is this person."""
+    await link(tx, known.record_id, IdentifierKind.UNIONID, union_id, Evidence.LOGIN)
+    await queries.set_union(tx, known.record_id, vault().lookup(union_id))
+    return _found(await queries.get_member(tx, await person_of(tx, known.record_id)))
 
 
 async def get_payer(tx: ReadTx, member_id: UUID, app_id: str) -> PayerAccount:
@@ -160,9 +171,9 @@ async def join_visitor(tx: Tx, visitor: UUID, member_id: UUID, person_no: int) -
 async def list_identities(tx: ReadTx, person_no: int) -> list[Identity]:
     """The numbers under which the shop met a person: their own, and those of joined visitors.
 
-    Smallest first; empty for a number that nobody has.
+    Those of records merged with it too. Smallest first; empty for a number that nobody has.
     """
-    return await queries.list_identities(tx, person_no)
+    return await queries.list_identities(tx, await identity_store.list_person_nos(tx, person_no))
 
 
 # --- profile ----------------------------------------------------------------------------------
@@ -173,33 +184,8 @@ async def get_member(tx: ReadTx, member_id: UUID) -> Member:
     return shown_member(_found(await queries.get_member(tx, member_id)))
 
 
-def phone_key(text: str) -> bytes | None:
-    """The keyed hash by which a typed phone number is found, in whatever form; None: not one."""
-    try:
-        return vault().lookup(rules.normal_phone(text))
-    except BadPhone:
-        return None
-
-
-async def list_members(
-    tx: ReadTx,
-    q: str | None,
-    after: tuple[datetime, UUID] | None,
-    limit: int,
-    ids: Sequence[UUID] | None = None,
-    persons: Sequence[int] | None = None,
-) -> list[MemberSummary]:
-    """Members, newest first. q: a whole phone number, or how a nickname begins; ids: only these.
-
-    after: joined_at and member_id of the last one shown. persons: only those with these numbers.
-    """
-    key = phone_key(q) if q else None
-    prefix = (rules.search_key(q.strip()) or None) if q and key is None else None
-    rows = await queries.list_members(tx, prefix, key, after, limit, ids, persons)
-    return [_summary(row) for row in rows]
-
-
-def _summary(row: queries.MemberRow) -> MemberSummary:
+def summary(row: queries.MemberRow) -> MemberSummary:
+    """A stored member as a list of staff shows it."""
     member = shown_member(row)
     return MemberSummary(
         row.member_id,
@@ -210,6 +196,7 @@ def _summary(row: queries.MemberRow) -> MemberSummary:
         row.level,
         row.joined_at,
         row.last_login_at,
+        row.source,
     )
 
 
@@ -218,7 +205,7 @@ async def get_detail(tx: ReadTx, member_id: UUID) -> MemberDetail:
     row = _found(await queries.get_member(tx, member_id))
     left = await queries.get_left(tx, member_id)
     assert left is not None, "both reads see one snapshot or the member was just deleted"
-    return MemberDetail(*msgspec.structs.astuple(_summary(row)), *msgspec.structs.astuple(left))
+    return MemberDetail(*msgspec.structs.astuple(summary(row)), *msgspec.structs.astuple(left))
 
 
 async def edit_profile(
@@ -236,13 +223,18 @@ async def edit_profile(
 
 
 async def give_phone(tx: Tx, member_id: UUID, phone: str) -> Member:
-    """Keep the phone number that WeChat told us with the member's consent. Raises BadPhone."""
+    """Keep the phone number that WeChat told us with the member's consent. Raises BadPhone.
+
+    Another record with this number is the same person, unless something speaks against it.
+    """
     number = rules.normal_phone(phone)
+    # The graph's lock comes before those of members: the order in which log-ins take them.
+    await link(tx, member_id, IdentifierKind.PHONE, number, Evidence.PHONE_AUTHORISED)
     row = _found(
         await queries.update_phone(tx, member_id, vault().seal(number), vault().lookup(number))
     )
     emit(tx, PhoneGiven(row.person_no, row.member_id))
-    return shown_member(row)
+    return shown_member(_found(await queries.get_member(tx, await person_of(tx, member_id))))
 
 
 async def get_phone_key(tx: ReadTx, member_id: UUID) -> bytes | None:
@@ -392,7 +384,7 @@ async def import_people(tx: Tx, rows: Sequence[ImportRow]) -> dict[str, Imported
     for row in sorted(rows, key=lambda row: row.first_seen_at):
         wanted.setdefault(row.external_ref, row)
     last_no = await queries.lock_person_counter(tx)
-    found = {row.external_ref: row for row in await queries.list_imported(tx, list(wanted))}
+    found = {row.external_ref: row for row in await import_store.list_imported(tx, list(wanted))}
     fresh = [row for ref, row in wanted.items() if ref not in found]
     if not fresh:
         return found
@@ -400,7 +392,7 @@ async def import_people(tx: Tx, rows: Sequence[ImportRow]) -> dict[str, Imported
         rules.check_nickname(row.nickname or f"客户{row.external_ref}"[:64]) for row in fresh
     ]
     member_ids = [new_id() for _ in fresh]
-    await queries.insert_imported(
+    await import_store.insert_imported(
         tx,
         last_no + 1,
         member_ids,

@@ -1,0 +1,39 @@
+create schema approvals;
+
+create table approvals.cases (
+  shop_id int not null,
+  case_id uuid not null,
+  kind text not null check (kind in ('override', 'consent_text', 'template', 'campaign', 'content')),
+  path text not null check (path in ('normal', 'strict')),
+  title text not null check (length(title) between 1 and 100),
+  content jsonb not null,
+  content_hash text not null check (content_hash ~ '^[0-9a-f]{64}$'),
+  state text not null default 'open' check (state in ('open', 'approved', 'refused')),
+  opened_at timestamptz not null,
+  decided_at timestamptz,
+  primary key (shop_id, case_id),
+  check ((decided_at is null) = (state = 'open'))
+);
+comment on table approvals.cases is 'A content that is to be signed by author, editor and legal; the content is never changed.';
+create index case_signed on approvals.cases (shop_id, kind, content_hash) where state = 'approved';
+create index case_state on approvals.cases (shop_id, state, case_id desc);
+select kernel.tenant_table('approvals.cases');
+revoke update, delete on approvals.cases from siyu_app;
+grant update (state, decided_at) on approvals.cases to siyu_app;
+
+create table approvals.signoffs (
+  shop_id int not null,
+  case_id uuid not null,
+  step text not null check (step in ('author', 'editor', 'legal')),
+  approved boolean not null,
+  content_hash text not null check (content_hash ~ '^[0-9a-f]{64}$'),
+  signed_by text not null,
+  signed_by_name text not null,
+  signed_at timestamptz not null,
+  note text not null check (length(note) <= 300),
+  primary key (shop_id, case_id, step),
+  foreign key (shop_id, case_id) references approvals.cases (shop_id, case_id)
+);
+comment on table approvals.signoffs is 'Signatures over the hash of the exact content. Append only.';
+select kernel.tenant_table('approvals.signoffs');
+revoke update, delete on approvals.signoffs from siyu_app;

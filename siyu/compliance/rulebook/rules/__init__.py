@@ -1,0 +1,1 @@
+"""The rules as data, and checking a draft against them."""

@@ -1,0 +1,1 @@
+"""Rules of metrics: the catalogue of figures, periods, what moved a figure, diagnosis."""
