@@ -147,8 +147,13 @@ _CARD = {"bank_type": "ICBC_DEBIT", "bank_account": "6222000011112222", "real_na
 
 
 async def look_after_refunds(clerk: Clerk) -> None:
-    """Refunds that stopped: to another card of the payer or to our own; or once more."""
+    """Refunds that stopped: to another card of the payer, or to our own and from there by hand; or
+    once more."""
     for refund in await clerk.items("/refunds?state=abnormal&limit=20"):
+        if refund["problem"] == "AT_MERCHANT":
+            path = f"/refunds/{refund['refund_id']}/settle-outside"
+            await clerk.do("settle outside", path, {"reason": "已转账给顾客"})
+            continue
         to_payer = {"to": "payer_card", "card": _CARD}
         body = to_payer if clerk.chance(0.6) else {"to": "merchant_card", "card": None}
         await clerk.do("apply abnormal", f"/refunds/{refund['refund_id']}/apply-abnormal", body)
