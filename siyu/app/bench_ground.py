@@ -77,7 +77,7 @@ class Effort(msgspec.Struct, frozen=True):
 
 
 FULL = Effort()
-QUICK = Effort(rounds=1, seconds=2.0, part=0.02)
+QUICK = Effort(rounds=1, seconds=1.0, part=0.02)
 """Shows that it runs; its figures say little."""
 
 

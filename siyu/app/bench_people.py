@@ -73,7 +73,7 @@ async def people(effort: Effort) -> PeopleFigures:
     return PeopleFigures.of(
         rows / seconds,
         MEMBERS / IMPORT_SECONDS,
-        "rows imported per second beside what a million in five minutes need",
+        "rows imported per second with those of a million in five minutes",
         rows=report.rows_done,
         import_seconds=round(seconds, 1),
         refused=report.refused,

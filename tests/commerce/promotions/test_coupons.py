@@ -38,6 +38,17 @@ FIXED = coupon(FixedOff(1_500))
 FIXED_500 = coupon(FixedOff(500))
 
 
+def test_what_else_could_be_chosen_does_not_change_what_two_coupons_take():
+    """A third one came first in its group, and the exchange before the fixed one, which the floor
+    then held: the price rose by a fen."""
+    fixed = coupon(FixedOff(1), 51)
+    swap = coupon(Exchange(pieces=1, pay_fen=1), 52, group="more")
+    other = coupon(FixedOff(1), 50, group="more")
+    basket = [cup(2, floor_fen=1)]
+    assert price(basket, GUEST, [fixed, swap]).total_fen == 0
+    assert price(basket, GUEST, [fixed, swap, other]).total_fen == 0
+
+
 def test_a_fixed_coupon_is_shared_and_explained():
     quote = price([tea(), cup()], GUEST, [FIXED])
     assert [line.total_fen for line in quote.lines] == [9_000, 4_500]

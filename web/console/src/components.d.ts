@@ -31,8 +31,10 @@ declare module 'vue' {
     StateView: typeof import('./components/StateView.vue')['default']
     TAlert: typeof import('tdesign-vue-next')['Alert']
     TAvatar: typeof import('tdesign-vue-next')['Avatar']
+    TBadge: typeof import('tdesign-vue-next')['Badge']
     TButton: typeof import('tdesign-vue-next')['Button']
     TCheckbox: typeof import('tdesign-vue-next')['Checkbox']
+    TCheckboxGroup: typeof import('tdesign-vue-next')['CheckboxGroup']
     TCheckTag: typeof import('tdesign-vue-next')['CheckTag']
     TCheckTagGroup: typeof import('tdesign-vue-next')['CheckTagGroup']
     TConfigProvider: typeof import('tdesign-vue-next')['ConfigProvider']
@@ -58,5 +60,6 @@ declare module 'vue' {
     TTag: typeof import('tdesign-vue-next')['Tag']
     TTagInput: typeof import('tdesign-vue-next')['TagInput']
     TTextarea: typeof import('tdesign-vue-next')['Textarea']
+    TWatermark: typeof import('tdesign-vue-next')['Watermark']
   }
 }

@@ -381,12 +381,13 @@ class _Redeemable(NamedTuple):
 
 
 def _combinations(usable: Sequence[_Redeemable]) -> Iterator[list[_Redeemable]]:
-    """Every choice of at most one coupon of each group, but not of none at all."""
-    groups: dict[str, list[_Redeemable | None]] = {}
-    for one in usable:
-        groups.setdefault(one.coupon.group, [None]).append(one)
+    """Every choice of at most one coupon of each group, but not of none at all; in the order of
+    `usable`, so that two coupons take the same from the basket whatever else could be chosen."""
+    groups: dict[str, list[tuple[int, _Redeemable] | None]] = {}
+    for place, one in enumerate(usable):
+        groups.setdefault(one.coupon.group, [None]).append((place, one))
     for choice in itertools.product(*groups.values()):
-        chosen = [one for one in choice if one]
+        chosen = [one for _, one in sorted(pair for pair in choice if pair)]
         if chosen:
             yield chosen
 
