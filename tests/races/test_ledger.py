@@ -278,6 +278,39 @@ async def test_f118_batches_over_the_same_accounts_never_deadlock(
     assert outcome == {"moved": 200}
 
 
+async def test_f118_accounts_that_batches_open_are_locked_in_the_same_order(
+    shop: ShopId, crowd: Database
+) -> None:
+    """Some accounts are there, some are opened by whoever comes first: half of them sort before."""
+    rich = [await member_with(shop, 1_000_000) for _ in range(4)]
+
+    async def batch(number: int, fresh: list[UUID]) -> str:
+        moves = [
+            Entry(
+                f"open:{number}:{one}",
+                "opening",
+                [Leg(Book.PRINCIPAL, 1, giver), Leg(Book.PRINCIPAL, -1, one)],
+            )
+            for giver, one in zip(rich, fresh, strict=True)
+        ]
+        try:
+            async with transaction(shop) as tx:
+                await ledger.post_many(tx, moves)
+        except Deadlocked:
+            return "deadlock"
+        return "moved"
+
+    outcome: Counter[str] = Counter()
+    for turn in range(12):
+        ids = sorted([new_id(), *(UUID(int=16 * turn + n) for n in (1, 2)), new_id()])
+        jobs = [
+            lambda number=number, ids=ids: batch(number, ids)
+            for number in range(16 * turn, 16 * turn + 16)
+        ]
+        outcome += await together(jobs)
+    assert outcome == {"moved": 192}
+
+
 async def test_hot_books_do_not_wait_and_are_exact_while_rolled_up(
     shop: ShopId, crowd: Database
 ) -> None:

@@ -45,22 +45,22 @@ class Posted(msgspec.Struct, frozen=True):
 
 
 # Owners' accounts are locked in the order of their keys and judged in the version that the lock
-# waited for; one that is short stops the whole batch. A key that is taken writes nothing, neither
-# entry nor legs. At the end of the statement the triggers move the balances.
+# waited for; those that are new are opened in their place, or one that another batch opens would be
+# locked out of order. One that is short stops the whole batch. A key that is taken writes nothing,
+# neither entry nor legs. At the end of the statement the triggers move the balances.
 _POST = """
 with touched as materialized (
   select * from unnest($17::text[], $18::uuid[], $19::text[], $20::bigint[])
     as t (book, owner, asset, change)),
-locked as materialized (
-  select l.* from (select * from touched order by book, owner, asset) t cross join lateral (
-    select a.book, a.owner, a.asset, a.posted - a.held as available, a.floor
-    from ledger.accounts a
-    where a.shop_id = $1 and a.book = t.book and a.owner = t.owner and a.asset = t.asset
-    for no key update) l),
+locked as (
+  insert into ledger.accounts as a (shop_id, book, owner, asset, posted, held, floor)
+  select $1, book, owner, asset, 0, 0, ledger.usual_floor(book) from touched
+  order by book, owner, asset
+  on conflict (shop_id, book, owner, asset) do update set floor = a.floor
+  returning book, owner, asset, posted - held as available, floor),
 short as materialized (
-  select t.book from touched t left join locked l using (book, owner, asset)
-  where t.change < 0 and coalesce(l.available, 0) + t.change
-    < case when l.book is null then ledger.usual_floor(t.book) else l.floor end),
+  select book from touched join locked using (book, owner, asset)
+  where change < 0 and available + change < floor),
 made as (
   insert into ledger.entries (shop_id, entry_id, key, kind, leg_count, order_id, ref, reverses,
     note, happened_at)
