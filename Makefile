@@ -49,7 +49,7 @@ system:                       ## Chromium and Chinese fonts from Debian
 	  { export DEBIAN_FRONTEND=noninteractive; apt-get update -qq && apt-get install -y -qq chromium fonts-noto-cjk fontconfig >/dev/null; }
 
 test: setup system web web/mp-check/node_modules/.stamp tests/wechat/node/node_modules/.stamp   ## run everything
-	$(BIN)/pytest -n 2 --dist worksteal --ignore tests/browser --ignore tests/sim --durations 15
+	$(BIN)/pytest -n 2 --ignore tests/browser --ignore tests/sim --durations 15
 	$(BIN)/pytest -n 3 --dist worksteal tests/sim   # long ones: one waits for the database while two work
 	$(BIN)/pytest tests/browser   # one installation and one browser at a time
 	cd web/console && npm test

@@ -181,6 +181,7 @@ async def program_database(
         stack.push_async_callback(tail.close)
         db.use(database)
         db.on_commit(worker.ring)
+        stack.callback(db.on_commit, None)
         yield
 
 

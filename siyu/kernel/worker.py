@@ -28,10 +28,10 @@ def ring() -> None:
     """Have the workers look for work; returns at once. For `db.on_commit`."""
     global _ringing
     if _ringing is None or _ringing.done():
-        _ringing = asyncio.get_running_loop().create_task(_ring())
+        _ringing = asyncio.get_running_loop().create_task(_ring(db.database()))
 
 
-async def _ring() -> None:
+async def _ring(database: db.Database) -> None:
     await asyncio.sleep(0.02)
     message = {
         **_MESSAGE,
@@ -40,7 +40,7 @@ async def _ring() -> None:
     }
     # A process that is just ending has closed its pool: the poll of each second is soon enough.
     with contextlib.suppress(Busy, OSError, asyncpg.InterfaceError), db.weather():
-        async with db.database().pool.acquire(timeout=2) as connection:
+        async with database.pool.acquire(timeout=2) as connection:
             await connection.execute("select pg_notify($1, $2)", CHANNEL, json.dumps(message))
 
 

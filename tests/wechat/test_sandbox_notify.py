@@ -81,7 +81,7 @@ async def test_the_official_schedule_then_silence(bench: Bench) -> None:
     for wait in SCHEDULE_SECONDS:
         with clock.turned(at + timedelta(seconds=wait - 2)):
             assert await bench.person.deliver() == 0
-        at += timedelta(seconds=wait + 1)
+        at += timedelta(seconds=wait + 5)  # a slow machine tries a little later than it is told
         with clock.turned(at):
             assert await bench.person.deliver() == 1
     assert sum(SCHEDULE_SECONDS) == 24 * 3600 + 4 * 60
