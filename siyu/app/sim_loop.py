@@ -203,8 +203,8 @@ class Director:
         Raises Killed in a killed process.
         """
         process = running_in.get()
-        if process is not None and process.is_dead:
-            raise Killed
+        if (process is not None and process.is_dead) or self.failed.done():
+            raise Killed  # after a failure nobody gets a turn any more, not even to clean up
         number = self.next_number() if number is None else number
         waiting = _Waiting(label, number, self.loop.create_future(), begins, pid)
         self._waiting.append(waiting)

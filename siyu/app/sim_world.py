@@ -28,7 +28,13 @@ from siyu.kernel import jobs
 from siyu.kernel.errors import Busy
 from siyu.kernel.relay import EventMap, Relay
 
-NOT_SIMULATED = ("every.warehouse.", "every.insight.", "every.people.experiments.", "every.app.")
+NOT_SIMULATED = (
+    "every.warehouse.",
+    "every.insight.",
+    "every.people.experiments.",
+    "every.people.profiles.",
+    "every.app.",
+)
 """The warehouse has crash tests of its own, and who asks it waits for a thread, whose pace no seed
 draws; the truths are asked by the simulation itself."""
 REACTION_SECONDS = (0.0, 0.5, 2.0, 5.0)  # from the bell to the first look
