@@ -111,7 +111,7 @@ async def test_dashboard_shows_the_four_level_funnel(inside: Page, bought: dict[
     card = figure(inside, "营业额")
     await expect(card.locator(".value")).to_have_text(re.compile(r"^¥[1-9]"))
     # The definition shows to whoever comes by keyboard.
-    await card.locator("button.help").focus()
+    await card.locator("a.help").focus()
     await expect(card.get_by_role("tooltip")).to_be_visible()
     await inside.get_by_role("button", name="支付订单数", exact=True).click()
     await expect(inside.get_by_role("heading", name="支付订单数", level=2)).to_be_visible()
