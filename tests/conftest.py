@@ -18,6 +18,7 @@ from typing import Any
 
 import asyncpg
 import pytest
+from hypothesis import HealthCheck, settings
 
 from siyu.kernel import clock, config, crypto, db, migrate, postgres
 from siyu.kernel.db import Database, Tx
@@ -25,6 +26,10 @@ from siyu.kernel.ids import ShopId
 from siyu.sandbox.world import SandboxSettings, open_world
 
 ROOT = Path(__file__).parents[1]
+
+# How long an example takes tells of the machine and its load, not of what is claimed.
+settings.register_profile("siyu", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("siyu")
 
 
 def _no_outside(event: str, arguments: tuple[Any, ...]) -> None:

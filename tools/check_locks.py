@@ -6,9 +6,10 @@ import sys
 from pathlib import Path
 
 ADDRESS = re.compile(r"https?://|--index-url|--find-links|--extra-index")
+LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-spark.lock")
 bad: list[str] = []
 
-for name in ("requirements.lock", "requirements-dev.lock"):
+for name in LOCKS:
     text = Path(name).read_text()
     bad += [f"{name}: {line.strip()}" for line in text.splitlines() if ADDRESS.search(line)]
     pins = [line for line in text.splitlines() if "==" in line]
@@ -29,5 +30,5 @@ for path in locks:
             if optional not in present:
                 bad.append(f"{path}: {name} misses {optional}")
 
-print("\n".join(bad) or f"{len(locks) + 2} lock files are complete and name no registry")
+print("\n".join(bad) or f"{len(locks) + len(LOCKS)} lock files are complete and name no registry")
 sys.exit(bool(bad))

@@ -30,7 +30,7 @@ from siyu.app import processes, truths
 from siyu.kernel import clock, config, db, migrate, postgres, postgres_backup
 from siyu.kernel.jobs import every
 from siyu.kernel.postgres_backup import BackupFailed
-from siyu.kernel.postgres_server import DEDICATED_HOME
+from siyu.kernel.postgres_server import DEDICATED_HOME, Server
 
 log = logging.getLogger("siyu.backup")
 
@@ -160,9 +160,14 @@ async def restore(source: Path, data_dir: Path, until: datetime | None = None) -
     home = data_dir / "postgres"
     base = source / "base" / copy.name / "postgres.tar.gz"
     await asyncio.to_thread(postgres_backup.unpack, home, base, source / "log", until)
-    async with postgres.embedded(home) as cluster:
-        last = await postgres_backup.finish_recovery(cluster)
-        orders, broken = await _check(cluster)
+    try:
+        async with postgres.embedded(home) as cluster:
+            last = await postgres_backup.finish_recovery(cluster)
+            orders, broken = await _check(cluster)
+    except (postgres.PostgresUnavailable, *postgres.HUNG_UP) as error:
+        # Whether it ended before it was asked, or in the middle of an answer, is a matter of luck.
+        words = Server(home).last_words()
+        raise BackupFailed(f"the log could not be replayed: {error}\n{words}") from error
     violations = sum(one.rows for one in broken)
     return Restored(
         data_dir=str(data_dir),

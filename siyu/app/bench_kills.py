@@ -9,36 +9,40 @@ import asyncio
 import contextlib
 import os
 import random
+import secrets
 import signal
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
-from uuid import uuid4
+from typing import Literal
 
+import asyncpg
 import httpx
 import msgspec
 
 from siyu.app import demo, prove, sim_checks, sim_shop
 from siyu.app.bench_ground import Figures
+from siyu.app.bench_kills_customers import PATIENCE_SECONDS, Customer, Kept, buy_all
 from siyu.app.processes import Processes, program_database, ready_database, wait_for
 from siyu.commerce.catalog.contracts import ProductKind
 from siyu.kernel import clock, config, crypto, db
 from siyu.kernel.db import reading, system_transaction
 from siyu.kernel.errors import Busy
 from siyu.kernel.ids import ShopId, first_id_at
+from siyu.kernel.postgres import HUNG_UP, Cluster
 from siyu.kernel.postgres_server import Server
 from siyu.sandbox.client import SandboxClient
-from siyu.sandbox.people import PhoneError
 
 CUSTOMERS = 16
+PORTS_FROM = 15_000
+"""Far from the ports that others look for: who is killed leaves its own free for a moment."""
 PIECES = 1_000_000  # of each product, at most: nothing sells out
 PAUSE_SECONDS = (0.3, 4.0)  # from one burst of kills to the next, once all is back
 GOAL_SECONDS = 5.0
-PATIENCE_SECONDS = 60.0
 Victim = Literal["web", "worker", "postmaster"]
 VICTIMS: tuple[Victim, ...] = ("web", "worker", "postmaster")
 SIGNS = ("answer", "order", "message", "event")
@@ -88,14 +92,16 @@ def part_of(checkouts: int, seed: int, part: str) -> tuple[int, int]:
     return checkouts * k // n - checkouts * (k - 1) // n, seed if n == 1 else seed * 1000 + k
 
 
-async def storm(place: "Place", checkouts: int, seed: int) -> KillFigures:
-    """Run a tenth of the checkouts in peace, then all of them under fire, and count."""
+async def storm(place: "Place", checkouts: int, seed: int, bursts: int = 0) -> KillFigures:
+    """Run a tenth of the checkouts in peace, then all of them under fire, and count; more of them
+    until there were so many bursts.
+    """
     pieces = await _pieces(place)
     customers = await place.hire_customers()
     quiet, kept, killer = Kept(), Kept(), Killer(place, seed)
-    limit = await buy_all(customers, quiet, max(checkouts // 10, 50))
+    limit = await buy_all(customers, quiet, max(checkouts // 10, 2 * CUSTOMERS))
     async with killer.at_work(kept):
-        rate = await buy_all(customers, kept, checkouts)
+        rate = await buy_all(customers, kept, checkouts, lambda: len(killer.recoveries) >= bursts)
     await _settle(place)
     return await _count(place, [quiet, kept], killer, pieces, rate, limit)
 
@@ -103,15 +109,11 @@ async def storm(place: "Place", checkouts: int, seed: int) -> KillFigures:
 # -- the installation ----------------------------------------------------------------------------
 
 
-class Kept(msgspec.Struct):
-    """What customers were told, and how often a phone was answered with a bug."""
-
-    keys: int = 0
-    orders: list[str] = []
-    paid_fen: dict[str, int] = {}
-    bugs: int = 0
-    answered_at: float = 0.0
-    """When the last request was sent that was answered well."""
+_SESSIONS = """
+select pid, state, wait_event_type, wait_event, pg_blocking_pids(pid), now() - xact_start,
+       left(query, 100)
+  from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()
+"""
 
 
 class Place(msgspec.Struct):
@@ -137,10 +139,43 @@ class Place(msgspec.Struct):
                 base_url=self.settings.public_url, timeout=15, trust_env=False, verify=False
             )
             await self.stack.enter_async_context(http)
-            customers.append(Customer(self, http, person_id, goods))
+            customers.append(
+                Customer(
+                    http,
+                    self.sandbox,
+                    person_id,
+                    self.shop.code,
+                    self.shop.appid,
+                    goods,
+                    self.look_around,
+                )
+            )
         for customer in customers:
             await customer.log_in()
         return customers
+
+    async def look_around(self, why: str) -> None:
+        """Tell on stderr who waits for what: the tasks of all processes, and PostgreSQL's."""
+        told = [why, await self._sessions()]
+        for name in ("web", "worker", "sandbox"):
+            log_file = self.settings.data_dir / "logs" / f"{name}.log"
+            known = log_file.stat().st_size
+            pid = self.processes.tell(name)
+            await asyncio.sleep(0.5)
+            with log_file.open("rb") as log:
+                log.seek(known)
+                told.append(f"{name} {pid}: {log.read().decode(errors='replace')}")
+        print("\n".join(told), file=sys.stderr)
+
+    async def _sessions(self) -> str:
+        cluster = Cluster(self.server)
+        try:
+            connection = await asyncpg.connect(cluster.admin_url(), timeout=5)
+        except HUNG_UP as error:
+            return f"PostgreSQL: {error!r}"
+        rows = await connection.fetch(_SESSIONS)
+        await connection.close()
+        return "\n".join(" | ".join(map(str, row.values())) for row in rows)
 
 
 @contextlib.asynccontextmanager
@@ -153,7 +188,7 @@ async def installation(seed: int) -> AsyncIterator[Place]:
             )
         )
         folder.chmod(0o755)  # PostgreSQL runs as a user of its own when we are root
-        settings = demo.demo_settings(folder)
+        settings = demo.demo_settings(folder, secrets.randbelow(5_000) * 3 + PORTS_FROM)
         stack.enter_context(_in_force(settings))
         await stack.enter_async_context(ready_database(settings))
         environ = demo.environment(settings) | {"SIYU_LOG_LEVEL": "warning"}
@@ -185,125 +220,6 @@ def _in_force(settings: config.Settings) -> Iterator[None]:
         crypto.use(vault)
         db.use(database)
         db.on_commit(None)
-
-
-# -- customers -----------------------------------------------------------------------------------
-
-
-class Refused(Exception):
-    """The shop said no, for good."""
-
-    def __init__(self, asked: str, answer: httpx.Response) -> None:
-        super().__init__(f"{asked}: {answer.status_code} {answer.text[:300]}")
-        self.status = answer.status_code
-
-
-class Customer:
-    """Somebody who buys, pays, and whose phone repeats what was not answered."""
-
-    def __init__(
-        self,
-        place: Place,
-        http: httpx.AsyncClient,
-        person_id: str,
-        goods: Sequence[tuple[str, int]],
-    ) -> None:
-        self.place = place
-        self.http = http
-        self.person_id = person_id
-        self.goods = goods
-        self.headers = {"X-Siyu-Shop": place.shop.code}
-
-    async def log_in(self) -> None:
-        """wx.login, with a new code for each try; the token outlives the run."""
-        for tries_left in reversed(range(5)):
-            code = await self.place.sandbox.login_code(self.person_id, self.place.shop.appid)
-            body = {"code": code, "platform": "mp-weixin"}
-            try:
-                answer = await self._ask(Kept(), "/shop/v1/login", body)
-            except Refused:
-                if not tries_left:
-                    raise
-            else:
-                self.headers["Authorization"] = f"Bearer {answer['token']}"
-                return
-
-    async def buy(self, kept: Kept, number: int) -> None:
-        """Order one piece and pay for it; `kept` remembers what was acknowledged."""
-        sku_id, price_fen = self.goods[number % len(self.goods)]
-        body = {
-            "source": "lines",
-            "lines": [{"sku_id": sku_id, "quantity": 1}],
-            "address_id": None,
-            "remark": "",
-            "expected_total_fen": price_fen,
-            "platform": "mp-weixin",
-        }
-        kept.keys += 1
-        order = await self._ask(kept, "/shop/v1/orders", body)
-        kept.orders.append(order["order_id"])
-        path = f"/shop/v1/orders/{order['order_id']}/pay"
-        status = order["status"]
-        if status == "pending_payment":
-            started = await self._ask(kept, path, {"channel": "jsapi"})
-            if started["jsapi"]:
-                await self._pay(started["jsapi"])
-        ends = time.monotonic() + PATIENCE_SECONDS
-        while status == "pending_payment":
-            assert time.monotonic() < ends, "a payment was not acknowledged"
-            status = (await self._ask(kept, f"{path}/sync"))["order_status"]
-        kept.paid_fen[order["order_id"]] = price_fen
-
-    async def _pay(self, jsapi: dict[str, str]) -> None:
-        arguments = {name: value for name, value in jsapi.items() if name != "appId"}
-        while True:
-            try:
-                await self.place.sandbox.request_payment(
-                    self.person_id, self.place.shop.appid, arguments
-                )
-            except PhoneError as error:
-                assert "已支付" in error.err_msg, error  # the answer of the first try was lost
-            except httpx.TransportError:
-                continue
-            return
-
-    async def _ask(self, kept: Kept, path: str, body: Any = None) -> Any:
-        """A POST under a key of its own, repeated with it until there is an answer."""
-        headers = {**self.headers, "Idempotency-Key": str(uuid4())}
-        ends = time.monotonic() + PATIENCE_SECONDS
-        while True:
-            sent_at = time.monotonic()
-            with contextlib.suppress(httpx.TransportError):
-                answer = await self.http.post(path, json=body, headers=headers)
-                if answer.is_success:
-                    kept.answered_at = sent_at
-                    return answer.json()
-                kept.bugs += answer.status_code == 500
-                if answer.status_code < 500 and not _runs_still(answer):
-                    raise Refused(path, answer)
-            if time.monotonic() > ends:
-                raise TimeoutError(f"{path} was not answered")
-            await asyncio.sleep(0.1)
-
-
-def _runs_still(answer: httpx.Response) -> bool:
-    """Whether the first request under this key goes on, without the connection it came by."""
-    return answer.status_code == 409 and b"idempotency.still_running" in answer.content
-
-
-async def buy_all(customers: list[Customer], kept: Kept, count: int) -> float:
-    """So many purchases, each customer's one after the other; how many per second."""
-    numbers = iter(range(count))
-    began = time.monotonic()
-
-    async def shop_on(customer: Customer) -> None:
-        for number in numbers:
-            await customer.buy(kept, number)
-
-    async with asyncio.TaskGroup() as group:
-        for customer in customers:
-            group.create_task(shop_on(customer))
-    return count / (time.monotonic() - began)
 
 
 # -- the killer ----------------------------------------------------------------------------------

@@ -1,7 +1,9 @@
 """A million members from a list, and the list of people that staff turn over afterwards."""
 
+import contextlib
 import csv
 import tempfile
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -9,15 +11,17 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from siyu.app.bench_ground import Effort, Figures, Ground, ground
+import httpx
+
+from siyu.app.bench_ground import Effort, Figures, Ground, ground, hire
 from siyu.kernel import clock
-from siyu.kernel.db import reading
+from siyu.kernel.http import encode_cursor
 from siyu.people.members import service as members
-from siyu.people.members.contracts import Level, Source
 
 MEMBERS = 1_000_000
 IMPORT_SECONDS = 300
 LIST_MS = 300
+PROFILE_MS = 200
 _SURNAMES = "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗"
 _GIVEN = "伟芳娜敏静丽强磊军洋勇艳杰娟涛明超秀霞平"
 UUID_MAX = UUID(int=2**128 - 1)
@@ -27,7 +31,8 @@ _BEGAN = datetime(2020, 1, 1, tzinfo=UTC)
 class PeopleFigures(Figures, frozen=True):
     """rate: rows a second of the import; limit: what the mission's five minutes need.
 
-    list_ms_p95: over searches, filters and pages of the list, in milliseconds.
+    list_ms_p95: over searches, filters and pages of the list, in milliseconds; profile_ms_p95: of
+    the page of one person: requests of staff through the program's HTTP, one after the other.
     """
 
     rows: int
@@ -36,6 +41,8 @@ class PeopleFigures(Figures, frozen=True):
     found: int
     list_ms_p95: float
     list_limit_ms: int
+    profile_ms_p95: float
+    profile_limit_ms: int
     slowest: dict[str, float]
 
 
@@ -68,8 +75,7 @@ async def people(effort: Effort) -> PeopleFigures:
                 place.shop_id, file, None, ZoneInfo("Asia/Shanghai"), lambda *_: None
             )
             seconds = clock.monotonic() - began
-        times = await _turn_over(place, rows, max(3, effort.of(30)))
-    every = sorted(ms for some in times.values() for ms in some)
+        times, profiles = await _turn_over(place, rows, max(3, effort.of(30)))
     return PeopleFigures.of(
         rows / seconds,
         MEMBERS / IMPORT_SECONDS,
@@ -78,38 +84,75 @@ async def people(effort: Effort) -> PeopleFigures:
         import_seconds=round(seconds, 1),
         refused=report.refused,
         found=report.found,
-        list_ms_p95=every[int(len(every) * 0.95)],
+        list_ms_p95=_p95([ms for some in times.values() for ms in some]),
         list_limit_ms=LIST_MS,
+        profile_ms_p95=_p95(profiles),
+        profile_limit_ms=PROFILE_MS,
         slowest={name: max(some) for name, some in times.items()},
     )
 
 
-async def _turn_over(place: Ground, rows: int, rounds: int) -> dict[str, list[float]]:
-    """Milliseconds of each way to ask for people, transaction and unsealing included."""
+async def _turn_over(
+    place: Ground, rows: int, rounds: int
+) -> tuple[dict[str, list[float]], list[float]]:
+    """Milliseconds of each way to ask for people, and of profile pages: whole requests of a member
+    of staff, from the session to the answer as text."""
     chance = Random(2)
     times: dict[str, list[float]] = {}
-    for _ in range(rounds):
-        no = chance.randrange(rows)
-        at = _BEGAN + timedelta(minutes=no * 3)
-        only = members.PeopleFilter
-        ways: dict[str, tuple[Any, ...]] = {
-            "newest": (None, None, only()),
-            "deep page": (None, (at, UUID_MAX), only()),
-            "phone": (f"138{no:08}", None, only()),
-            "card": (f"c{no:09}", None, only()),
-            "name": (chance.choice(_SURNAMES) + chance.choice(_GIVEN), None, only()),
-            "surname": (chance.choice(_SURNAMES), None, only()),
-            "nobody": ("没有人叫这个", None, only()),
-            "vip": (None, None, only(level=Level.VIP)),
-            "vip deep": (None, (at, UUID_MAX), only(level=Level.VIP)),
-            "vip by name": (chance.choice(_SURNAMES), None, only(level=Level.VIP)),
-            "source": (None, None, only(source=Source.IMPORT)),
-            "nobody of source": (None, None, only(source=Source.STAFF)),
-            "month": (None, None, only(joined_from=at, joined_until=at + timedelta(days=30))),
-        }
-        for name, (q, after, wanted) in ways.items():
-            began = clock.monotonic()
-            async with reading(place.shop_id) as tx:
-                await members.list_members(tx, q, after, 21, only=wanted)
-            times.setdefault(name, []).append(round((clock.monotonic() - began) * 1000, 2))
-    return times
+    profiles: list[float] = []
+    async with _desk(place) as desk:
+        for _ in range(rounds):
+            no = chance.randrange(rows)
+            at = _BEGAN + timedelta(minutes=no * 3)
+            deep = {"cursor": encode_cursor([at, UUID_MAX])}
+            until = (at + timedelta(days=30)).isoformat()
+            surname = chance.choice(_SURNAMES)
+            ways: dict[str, dict[str, str]] = {
+                "newest": {},
+                "deep page": deep,
+                "phone": {"q": f"138{no:08}"},
+                "card": {"q": f"c{no:09}"},
+                "name": {"q": surname + chance.choice(_GIVEN)},
+                "surname": {"q": surname},
+                "nobody": {"q": "没有人叫这个"},
+                "vip": {"level": "vip"},
+                "vip deep": {"level": "vip", **deep},
+                "vip by name": {"level": "vip", "q": surname},
+                "source": {"source": "import"},
+                "nobody of source": {"source": "staff"},
+                "month": {"joined_from": at.isoformat(), "joined_until": until},
+            }
+            for name, query in ways.items():
+                found = await _timed(desk, "/members", query, times.setdefault(name, []))
+                if name == "deep page":
+                    one = chance.choice(found["items"])["member_id"]
+                    await _timed(desk, f"/members/{one}/profile", {}, profiles)
+    return times, profiles
+
+
+async def _timed(
+    desk: httpx.AsyncClient, path: str, query: dict[str, str], into: list[float]
+) -> Any:
+    began = clock.monotonic()
+    answer = await desk.get(f"/admin/v1{path}", params=query)
+    into.append(round((clock.monotonic() - began) * 1000, 2))
+    answer.raise_for_status()
+    return answer.json()
+
+
+@contextlib.asynccontextmanager
+async def _desk(place: Ground) -> AsyncIterator[httpx.AsyncClient]:
+    """Somebody of the shop at the console."""
+    from siyu.app.http import create_litestar
+
+    app: Any = create_litestar()
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app),
+        base_url="https://bench",
+        headers=await hire(place.shop_id),
+    ) as client:
+        yield client
+
+
+def _p95(times: list[float]) -> float:
+    return sorted(times)[int(len(times) * 0.95)]

@@ -26,6 +26,7 @@ from siyu.app.bench_ground import (
     Effort,
     Figures,
     analyze,
+    hire,
     p99,
     prepare_simple_updates,
     served,
@@ -33,18 +34,15 @@ from siyu.app.bench_ground import (
     stock,
 )
 from siyu.kernel.audit import System
-from siyu.kernel.db import reading, system_transaction, transaction
+from siyu.kernel.db import reading, transaction
 from siyu.merchant.shops import service as shops
 from siyu.merchant.shops.contracts import Environment, WeChatChange
-from siyu.merchant.staff import service as staff
-from siyu.merchant.staff.contracts import Role
 
 BUYERS = 8
 PRODUCTS = 5
 SKUS = 100
 GOAL_PER_THOUSAND = 11.0
 PEERS = {"django-oscar": 1.09, "Vendure": 1.03, "Saleor": 0.22, "Medusa": 0.14}
-_LOGIN, _PASSWORD = "cashier", "bench till 5 products"
 _ADDRESS = {
     "receiver": "王小明",
     "phone": "13812345678",
@@ -109,7 +107,6 @@ async def purchase(effort: Effort = FULL) -> PurchaseFigures:
 async def _prepare(bench: Bench) -> dict[str, Any]:
     """Goods, the shop's app at WeChat, and a cashier who is logged in."""
     sku_ids = await stock(bench.shop_id, SKUS, 1_000_000)
-    hashed = await staff.hash_password(_PASSWORD, _LOGIN)
     async with transaction(bench.shop_id) as tx:
         change = WeChatChange(
             environment=Environment.SANDBOX,
@@ -121,20 +118,10 @@ async def _prepare(bench: Bench) -> dict[str, Any]:
             app_secret="c" * 32,
         )
         await shops.set_wechat(tx, System(), change)
-    async with system_transaction(bench.shop_id) as system:
-        await staff.add_staff(
-            system,
-            System(),
-            login_name=_LOGIN,
-            name="收银员",
-            password_hash=hashed,
-            role=Role.OWNER,
-        )
-    session = await staff.log_in(_LOGIN, _PASSWORD, None, "127.0.0.1", "bench")
     return {
         "port": bench.port,
         "shop": "bench",
-        "session": session.token,
+        "cookie": (await hire(bench.shop_id, "cashier"))["Cookie"],
         "buyers": BUYERS,
         "products": PRODUCTS,
         "sku_ids": [str(sku_id) for sku_id in sku_ids],

@@ -64,7 +64,7 @@ class Buyer(threading.Thread):
         order = self.ask("/shop/v1/orders", wanted, me)
         taken = {"method": "cash", "amount_fen": order["total_fen"]}
         path = f"/admin/v1/orders/{order['order_id']}/pay-offline"
-        paid = self.ask(path, taken, shop + f"Cookie: __Host-siyu={self.task['session']}\r\n")
+        paid = self.ask(path, taken, shop + f"Cookie: {self.task['cookie']}\r\n")
         assert paid["status"] == "paid", paid
 
     def ask(self, path: str, body: Any, headers: str) -> Any:

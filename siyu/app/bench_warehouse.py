@@ -9,7 +9,7 @@ import resource
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from itertools import product
@@ -85,33 +85,41 @@ class Contest(msgspec.Struct, frozen=True):
     figures: Callable[[Any], list[tuple[int, ...]]]
 
 
-def generate(folder: Path, events: int, parts: int = 1) -> list[Path]:
+def generate(
+    folder: Path,
+    events: int,
+    parts: int = 1,
+    *,
+    shop: int = SHOP,
+    codes: Sequence[int] = tuple(NAMES.values()),
+) -> list[Path]:
     """Files of a shop over six months: visits of eight events, most of them by few persons.
 
-    parts: how many files a month has that are not merged yet.
+    parts: how many files a month has that are not merged yet. codes: the numbers of NAMES.
     """
     duck = duckdb.connect(config={"threads": 2})
     persons, visits = max(events // 40, 10), events // MONTHS // VISIT
     cases = " ".join(
-        f"when dice < {share} then {number}"
-        for share, number in zip(SHARES, NAMES.values(), strict=True)
+        f"when dice < {share} then {number}" for share, number in zip(SHARES, codes, strict=True)
     )
     made = []
     for month, part in product(range(MONTHS), range(parts)):
         first = to_us(datetime(2025, 1 + month, 1, tzinfo=UTC))
         length = to_us(datetime(2025, 2 + month, 1, tzinfo=UTC)) - first - 3_600_000_000
-        path = folder / f"b{SHOP}" / f"2025-{1 + month:02}" / f"{part}.2.parquet"
+        path = folder / f"b{shop}" / f"2025-{1 + month:02}" / f"{part}.2.parquet"
         path.parent.mkdir(parents=True, exist_ok=True)
         duck.execute(f"""
           copy (
-            select {SHOP}::integer as shop_id, person_no, at_us, event_no, name_id::integer as
+            select {shop}::integer as shop_id, person_no, at_us, event_no, name_id::integer as
               name_id, (1 + event_no % 2)::smallint as channel_id,
               (1 + hash(event_no) % 500)::bigint as item_no,
-              case when name_id = 6 then 100 + hash(event_no + 1) % 50000 else 0 end::bigint
-              as amount_fen, (1 + hash(event_no + 2) % {PAGES})::integer as page_id,
-              case when name_id in (3, 4) then 'zone' || hash(event_no + 3) % 8 else '' end as zone,
-              case when name_id = 4 then 200 + hash(event_no + 4) % 30000 else 0 end::integer as
-              dwell_ms, case when event_no % 16 = 0 then '{{"kind":"k' || event_no % 5 || '"}}' end
+              case when name_id = {codes[5]} then 100 + hash(event_no + 1) % 50000
+              else 0 end::bigint as amount_fen,
+              (1 + hash(event_no + 2) % {PAGES})::integer as page_id,
+              case when name_id in ({codes[2]}, {codes[3]}) then 'zone' || hash(event_no + 3) % 8
+              else '' end as zone, case when name_id = {codes[3]}
+              then 200 + hash(event_no + 4) % 30000 else 0 end::integer as dwell_ms,
+              case when event_no % 16 = 0 then '{{"kind":"k' || event_no % 5 || '"}}' end
               as props
             from (
               select *, case {cases} end as name_id from (

@@ -52,22 +52,9 @@ def web(
     ),
 ) -> None:
     """The web process alone."""
-    import uvicorn
+    from siyu.app import serving
 
-    settings = config.settings()
-    uvicorn.run(
-        app,
-        factory=True,
-        host=settings.host,
-        port=settings.port,
-        workers=settings.web_processes,
-        loop="uvloop",
-        http="httptools",
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=10,
-        backlog=2048,
-    )
+    serving.serve(app, config.settings())
 
 
 @app.command()
@@ -211,12 +198,19 @@ def sim(
     members: Annotated[int, typer.Option(help="People who come and go.")] = 200,
     visits: Annotated[float, typer.Option(help="Visits a day, of all together.")] = 16.0,
     calm: Annotated[bool, typer.Option("--calm", help="Without faults.")] = False,
+    eager: Annotated[str, typer.Option(help="What half of the visits are for.")] = "",
+    runs: Annotated[int, typer.Option(help="So many seeds, one on each core.")] = 1,
     as_json: AsJson = False,
 ) -> None:
     """Days of a shop against a WeChat that misbehaves; fails when anything does not hold."""
     from siyu.app import sim as simulation
+    from siyu.app import sim_runs
 
-    plan = simulation.Plan(seed=seed, days=days, members=members, visits=visits, calm=calm)
+    plan = simulation.Plan(
+        seed=seed, days=days, members=members, visits=visits, calm=calm, eager=eager
+    )
+    if runs > 1:
+        raise typer.Exit(not sim_runs.tell_all(plan, runs))
     report = simulation.run(plan)
     if as_json:
         show(report)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -141,6 +142,42 @@ def _measure_warehouse(question: str, effort: tuple[int, int], as_json: bool) ->
     show(bench_warehouse.measure(question, *effort), as_json)
 
 
+@bench_app.command("insight")
+def bench_insight(
+    events: Events = 1_000_000,
+    rounds: Rounds = 5,
+    folder: Annotated[
+        Path | None, typer.Option(help="Keeps the events there for the next run.")
+    ] = None,
+    quick: Quick = False,
+    as_json: AsJson = False,
+) -> None:
+    """What a colleague waits for each kind of answer over HTTP; progress, and giving up."""
+    from siyu.app import bench_insight as console
+
+    sizes = (20_000, 1) if quick else (events, rounds)
+    show(asyncio.run(console.insight(*sizes, folder)), as_json)
+
+
+@bench_app.command("audience")
+def bench_audience(
+    people: Annotated[int, typer.Option(min=100, help="Persons; 1000000 at full size.")] = 50_000,
+    events: Annotated[
+        int, typer.Option(min=1_000, help="Events; 50000000 at full size.")
+    ] = 2_000_000,
+    folder: Annotated[
+        Path | None, typer.Option(help="Keeps the events there for the next run.")
+    ] = None,
+    quick: Quick = False,
+    as_json: AsJson = False,
+) -> None:
+    """Ten segments over everybody, and one person by all ten, with the limits."""
+    from siyu.app import bench_audience as bench
+
+    sizes = (1_000, 20_000) if quick else (people, events)
+    show(asyncio.run(bench.audience(*sizes, folder)), as_json)
+
+
 @bench_app.command("kills")
 def bench_kills(
     checkouts: Annotated[int, typer.Option(help="Purchases to make meanwhile.")] = 10_000,
@@ -184,6 +221,14 @@ def bench_warehouse_kills(
     from siyu.app import bench_ingest as ingest
 
     show(asyncio.run(ingest.kills(8 if quick else kills, seed)), as_json)
+
+
+@bench_app.command("outreach")
+def bench_outreach(quick: Quick = False, as_json: AsJson = False) -> None:
+    """A million people planned for a campaign in a minute, and messages sent to the sandbox."""
+    from siyu.app import bench_outreach as reached
+
+    _measure(reached.outreach, quick, as_json)
 
 
 @bench_app.command("people")

@@ -26,13 +26,16 @@ from rich.panel import Panel
 
 import siyu
 from siyu.app import (
+    demo_channels,
     demo_customers,
     demo_desk,
     demo_gifts,
     demo_goods,
     demo_law,
+    demo_outreach,
     demo_prices,
     demo_profiles,
+    demo_segments,
 )
 from siyu.app.processes import (
     Processes,
@@ -75,10 +78,10 @@ def free_port(host: str, wanted: int) -> int:
     raise OSError(f"no free port from {wanted} on")
 
 
-def demo_settings(data_dir: Path) -> config.Settings:
+def demo_settings(data_dir: Path, port: int | None = None) -> config.Settings:
     """Settings of a demo installation in `data_dir`; ports that are taken are passed over."""
     given = config.load()
-    port = free_port(given.host, given.port)
+    port = free_port(given.host, port or given.port)
     sandbox_port = free_port(given.sandbox_host, max(given.sandbox_port, port + 1))
     return msgspec.structs.replace(
         given,
@@ -190,6 +193,8 @@ async def running(data_dir: Path, with_history_shop: bool) -> AsyncIterator[Demo
             retail = await _open_shop(RETAIL, "Online Retail II", "GBP", "Europe/London")
         account = await _let_in(data_dir, [tea] + ([retail] if retail else []))
         await wait_for(f"{settings.public_url}/health")
+        async with SandboxClient(sandbox_url) as sandbox:
+            await demo_channels.connect(tea, given["appid"], settings.public_url, sandbox)
         yield Demo(settings, account, given["appid"], tea, retail)
 
 
@@ -217,8 +222,20 @@ async def _show_past(demo: Demo) -> None:
     """Sixty days of visits and orders, two weeks of experiments: processes of their own."""
     await _finish(demo.settings, "siyu.app.demo_history", TEA)
     await _finish(demo.settings, "siyu.app.demo_experiments", str(demo.tea))
+    assert demo.settings.sandbox_url is not None
+    await demo_channels.meet(
+        demo.settings.public_url,
+        demo.settings.sandbox_url,
+        demo.appid,
+        TEA,
+        demo.settings.data_dir / "channels-told",
+    )
     await demo_profiles.load(demo.tea)
+    await demo_segments.load(demo.tea)
     await demo_law.load(demo.tea)
+    async with SandboxClient(demo.settings.sandbox_url) as sandbox:
+        templates = await sandbox.templates(demo.appid)
+    await demo_outreach.load(demo.tea, templates)
 
 
 async def _import_history(demo: Demo) -> None:

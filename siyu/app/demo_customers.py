@@ -156,6 +156,7 @@ class Customer:
             for c in shown
         ]
         seen += self.linger(HOME, HOME_ZONES)
+        await self.see_experiments(http)
         if self.dice.random() > 0.55 or not shown:
             await self.collect(http, seen)
             return "looked"
@@ -171,6 +172,7 @@ class Customer:
         if self.dice.random() < 0.12:
             seen.append({"name": "share", "page": ITEM, "product_id": product_id})
         product = await self.call(http, "GET", f"/shop/v1/products/{product_id}")
+        await self.see_experiments(http, product_id)
         skus = [sku for sku in product["skus"] if sku["available"] > 0]
         if self.dice.random() > 0.4 + min(self.orders, 4) * 0.05 or not skus:
             await self.collect(http, seen)
@@ -187,6 +189,15 @@ class Customer:
         line = {"sku_id": sku["sku_id"], "quantity": self.dice.choice([1, 1, 1, 2, 3])}
         await self.call(http, "POST", "/shop/v1/cart/lines", line)
         return await self.buy(http, sandbox, line) if self.dice.random() < 0.8 else "carted"
+
+    async def see_experiments(self, http: httpx.AsyncClient, product_id: str | None = None) -> None:
+        """Tell which experiments came on the screen: those of an item, else of the home page."""
+        path = f"/shop/v1/experiments?visitor={self.visitor}"
+        shown = (await self.call(http, "GET", path))["items"]
+        live = [one for one in shown if not one["is_settled"] and one["product_id"] == product_id]
+        if live:
+            body = {"visitor": self.visitor, "keys": [one["key"] for one in live]}
+            await self.call(http, "POST", "/shop/v1/experiments/exposures", body)
 
     def linger(
         self, page: str, zones: dict[str, tuple[float, float]], product_id: str | None = None

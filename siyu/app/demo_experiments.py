@@ -122,7 +122,7 @@ def _deeds(
             name=f"behaviour.{name}",
             channel="h5",
             item_no=product_no,
-            page="/pages/home/home",
+            page="pages/home/home",
         )
         for n, name in enumerate(names)
     ]

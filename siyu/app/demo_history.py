@@ -1,5 +1,5 @@
 """What the demo shop was like before today: sixty days of its till and its visitors, and what its
-staff made of them — a north star, boards, segments, remarks, a week of digests.
+staff made of them — a north star, boards, remarks, a week of digests.
 
 `python -m siyu.app.demo_history SHOP_CODE`: the till's orders go through the import of another
 system's history, visits through the tail as the shop's pages send them. The same days every time.
@@ -41,8 +41,7 @@ from siyu.kernel.ids import ShopId
 from siyu.merchant.shops import service as shops
 from siyu.people.members import service as members
 from siyu.people.members.contracts import ImportRow
-from siyu.people.segments import service as segments
-from siyu.people.segments.contracts import Largest, Rule, StepBody, Times
+from siyu.people.segments.contracts import StepBody
 from siyu.warehouse.engines.rules import to_us
 from siyu.warehouse.tail import service as tail
 from siyu.warehouse.tail.contracts import Batch, TailEvent
@@ -123,7 +122,7 @@ def _visit(
     return Visit(who, at, channel, seen, bought)
 
 
-async def _items(shop_id: ShopId) -> list[Item]:
+async def list_items(shop_id: ShopId) -> list[Item]:
     """What the shop sells, the first things most liked."""
     async with reading(shop_id) as tx:
         cards = await catalog.load_cards(tx, await catalog.list_products(tx, None, 40))
@@ -138,7 +137,8 @@ async def _items(shop_id: ShopId) -> list[Item]:
     ]
 
 
-def _write_till(file: Path, told: list[Visit], zone: ZoneInfo) -> None:
+def write_till(file: Path, told: list[Visit], zone: ZoneInfo, prefix: str = "T") -> None:
+    """The till's list of what these visits bought; its numbers begin with `prefix`."""
     with file.open("w", encoding="utf-8", newline="") as out:
         rows = csv.writer(out)
         rows.writerow(
@@ -149,14 +149,28 @@ def _write_till(file: Path, told: list[Visit], zone: ZoneInfo) -> None:
             name = _NAMES[_number_of(visit.who) % len(_NAMES)]
             for item, pieces in {one.code: (one, n) for one, n in visit.bought}.values():
                 price = f"{item.price_fen / 100:.2f}"
-                rows.writerow(
-                    [visit.who, name, at, f"T{number:05}", item.code, item.title, pieces, price]
-                )
+                order_no = f"{prefix}{number:05}"
+                rows.writerow([visit.who, name, at, order_no, item.code, item.title, pieces, price])
 
 
 def _number_of(text: str) -> int:
     """The same in every process."""
     return sum(ord(char) * (7 + n) for n, char in enumerate(text))
+
+
+def _sixty_days(items: list[Item], zone_name: str) -> list[Visit]:
+    today = business_day(clock.now(), zone_name)
+    return list(visits(items, day_start(today - DAYS * _DAY, zone_name), random.Random(60)))
+
+
+async def list_customers(shop_id: ShopId) -> dict[int, str]:
+    """Who has bought at the till: person number → the till's number of theirs."""
+    items = await list_items(shop_id)
+    async with transaction(shop_id) as tx:
+        told = _sixty_days(items, (await shops.get_shop(tx)).time_zone)
+        rows = [ImportRow(visit.who, visit.at, None, None) for visit in told if visit.bought]
+        known = await members.import_people(tx, rows)
+    return {row.person_no: who for who, row in known.items()}
 
 
 async def load(code: str) -> None:
@@ -168,13 +182,12 @@ async def load(code: str) -> None:
         if await behaviour.list_boards(tx):
             return
         zone_name = (await shops.get_shop(tx)).time_zone
-    items = await _items(shop_id)
-    today = business_day(clock.now(), zone_name)
-    told = list(visits(items, day_start(today - DAYS * _DAY, zone_name), random.Random(60)))
+    items = await list_items(shop_id)
+    told = _sixty_days(items, zone_name)
     buying = [visit for visit in told if visit.bought]
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "till.csv"
-        _write_till(file, buying, ZoneInfo(zone_name))
+        write_till(file, buying, ZoneInfo(zone_name))
         await import_files(code, [file])
     async with transaction(shop_id) as tx:
         first_at: dict[str, datetime] = {}
@@ -236,21 +249,10 @@ async def _settle(shop_id: ShopId, time_zone: str) -> None:
         Chart(title="商品被点多少次", question=ShareQuestion(
             period=month, step=step("behaviour.click"), by="item_no")),
     ])  # fmt: skip
-    order = step("any.order")
-    rules: dict[str, Rule] = {
-        "近 30 天买过两次": Rule(conditions=[Times(step=order, op="ge", n=2, days=30)]),
-        "消费最多的两成": Rule(conditions=[Largest(step=order, percent=20)]),
-        "加购未买": Rule(conditions=[
-            Times(step=step("behaviour.cart"), op="ge", n=1, days=30),
-            Times(step=order, op="eq", n=0, days=30)]),
-    }  # fmt: skip
-    counts = {name: await segments.count_rule(shop_id, rule) for name, rule in rules.items()}
     today = business_day(clock.now(), time_zone)
     async with transaction(shop_id) as tx:
         for body in (growth, buying):
             await behaviour.save_board(tx, _BY, body)
-        for name, rule in rules.items():
-            await segments.save_rule(tx, _BY, name, rule, counts[name])
         await behaviour.annotate(tx, _BY, today - 18 * _DAY, "首页换新横幅")
         await behaviour.annotate(tx, _BY, today - 9 * _DAY, "春茶上架")
         await metrics.choose(tx, _BY, "gmv", 1_500_000)

@@ -1,7 +1,10 @@
-"""Papers of the demo shop: a violation, a text on its way to legal, a wish to be forgotten."""
+"""Papers of the demo shop: a violation, a text on its way to legal, an export that waits for a
+second person, a card that was on the wrong member, a wish to be forgotten."""
 
 from datetime import timedelta
 from uuid import UUID
+
+import msgspec
 
 from siyu.compliance.approvals import service as approvals
 from siyu.compliance.approvals.contracts import CaseKind, Step
@@ -9,9 +12,10 @@ from siyu.compliance.rulebook import service as rulebook
 from siyu.compliance.rulebook.contracts import Draft, Scene
 from siyu.kernel import clock
 from siyu.kernel.audit import System
-from siyu.kernel.db import transaction
+from siyu.kernel.db import Tx, transaction
 from siyu.kernel.ids import ShopId
 from siyu.people.members import service as members
+from siyu.people.members.contracts import IdentifierKind
 from siyu.people.privacy import service as privacy
 from siyu.people.privacy.contracts import ErasureRefused
 
@@ -47,6 +51,12 @@ async def load(shop_id: ShopId) -> None:
             (done, _LEGAL, Step.LEGAL),
         ):
             await approvals.sign(tx, who, one.case_id, step, True, one.content_hash, "")
+        everybody = members.PeopleFilter()
+        await approvals.ask_export(
+            tx, _AUTHOR, what="members", asked=msgspec.to_builtins(everybody),
+            rows=await members.count_members(tx, everybody), reason="年度会员回访",
+        )  # fmt: skip
+        await _mistaken_card(tx)
     for member in await _newest(shop_id):
         try:
             async with transaction(shop_id) as tx:
@@ -57,6 +67,22 @@ async def load(shop_id: ShopId) -> None:
             archive_id = await privacy.ask_archive(tx, _EDITOR, member, "客户来电索取自己的数据")
         await privacy.make_archive(shop_id, archive_id)
         break
+
+
+async def _mistaken_card(tx: Tx) -> None:
+    [member, *_] = await members.list_members(tx, None, None, 1)
+    await members.link_by_staff(tx, _EDITOR, member.member_id, IdentifierKind.CARD, "TEA-20260917")
+    person = await members.get_identities(tx, member.member_id)
+    [ref] = [
+        one.ref
+        for record in person.records
+        for one in record.identifiers
+        if one.kind is IdentifierKind.CARD and one.masked.endswith("0917")
+    ]
+    assert ref is not None
+    await members.unlink(
+        tx, _EDITOR, member.member_id, IdentifierKind.CARD, ref, "门店录错，卡属于同名顾客"
+    )
 
 
 async def _newest(shop_id: ShopId) -> list[UUID]:

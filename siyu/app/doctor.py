@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 from litestar import Request
 
+from siyu.app import doctor_channels as channel_checks
 from siyu.app import doctor_checks as checks
 from siyu.app import doctor_money as money_checks
 from siyu.app import doctor_wechat as wechat_checks
@@ -57,6 +58,9 @@ CHECKS: tuple[tuple[str, Text, Callable[[Patient], Awaitable[Finding]]], ...] = 
     ("mini_program", ("小程序", "Mini-program"), wechat_checks.check_mini_program),
     ("pay", ("微信支付", "WeChat Pay"), wechat_checks.check_pay),
     ("callback", ("支付通知地址", "Payment notifications"), wechat_checks.check_callback),
+    ("official_account", ("公众号", "Official account"), channel_checks.check_official_account),
+    ("wecom", ("企业微信", "WeCom"), channel_checks.check_wecom),
+    ("push", ("消息推送地址", "Pushed messages"), channel_checks.check_push),
     ("reconciliation", ("对账", "Reconciliation"), money_checks.check_reconciliation),
     ("stored_value", ("储值资质", "Stored value"), money_checks.check_stored_value),
     ("events", ("行为事件仓", "Event warehouse"), checks.check_events),

@@ -16,8 +16,10 @@ from siyu.commerce.ordering.contracts import (
     OrderRefunded,
     OrderRefundStarted,
     OrderRefundUndone,
+    OrderShipped,
 )
 from siyu.commerce.reviews import background as reviews
+from siyu.compliance.approvals.contracts import CaseDecided
 from siyu.growth.gifting import background as gifting
 from siyu.kernel.relay import EventMap
 from siyu.money.payments.contracts import (
@@ -30,11 +32,26 @@ from siyu.money.payments.contracts import (
 from siyu.money.points import background as points
 from siyu.money.profit_sharing import background as profit_sharing
 from siyu.money.stored_value import background as stored_value
+from siyu.people.consents import background as consents
+from siyu.people.consents.contracts import ConsentWithdrawn
 from siyu.people.members import background as members
-from siyu.people.members.contracts import MemberJoined, MembersMerged, MergeUndone, PhoneGiven
-from siyu.people.privacy.contracts import PersonErased
+from siyu.people.members.contracts import (
+    MemberJoined,
+    MembersMerged,
+    MembersTagged,
+    MergeUndone,
+    PhoneGiven,
+)
+from siyu.people.outreach import background as outreach
+from siyu.people.privacy import background as privacy
+from siyu.people.privacy.contracts import BehaviourForgotten, PersonErased
+from siyu.people.profiles import background as profiles
+from siyu.people.segments import background as segments
 
 EVENT_MAP: EventMap = {
+    CaseDecided: [consents.on_case_decided, outreach.on_case_decided],
+    ConsentWithdrawn: [privacy.on_consent_withdrawn],
+    BehaviourForgotten: [segments.on_behaviour_forgotten],
     PersonErased: [
         reviews.on_person_erased,
         after_sale.on_person_erased,
@@ -42,15 +59,28 @@ EVENT_MAP: EventMap = {
     ],
     MemberJoined: [coupons.on_member_joined],
     PhoneGiven: [coupons.on_phone_given],
+    MembersTagged: [profiles.on_members_tagged],
     MembersMerged: [
         members.on_members_merged,
         ordering.on_members_merged,
         points.on_members_merged,
+        stored_value.on_members_merged,
+        coupons.on_members_merged,
+        fulfilment.on_members_merged,
+        reviews.on_members_merged,
+        after_sale.on_members_merged,
+        gifting.on_members_merged,
     ],
     MergeUndone: [
         members.on_merge_undone,
         ordering.on_merge_undone,
         points.on_merge_undone,
+        stored_value.on_merge_undone,
+        coupons.on_merge_undone,
+        fulfilment.on_merge_undone,
+        reviews.on_merge_undone,
+        after_sale.on_merge_undone,
+        gifting.on_merge_undone,
     ],
     PaymentSucceeded: [
         ordering.on_payment_succeeded,
@@ -86,6 +116,7 @@ EVENT_MAP: EventMap = {
         fulfilment.on_order_completed,
         gifting.on_order_completed,
     ],
+    OrderShipped: [ordering.on_order_shipped],
     OrderRefundStarted: [fulfilment.on_order_refund_started, gifting.on_order_refund_started],
     OrderRefunded: [
         ordering.on_order_refunded,

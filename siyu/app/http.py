@@ -4,6 +4,7 @@
 """
 
 import contextlib
+import functools
 import gc
 import multiprocessing
 from collections.abc import AsyncIterator
@@ -65,6 +66,8 @@ from siyu.people.experiments import http_admin as experiments_admin
 from siyu.people.experiments import http_shop as experiments_shop
 from siyu.people.members import http_admin as members_admin
 from siyu.people.members import http_shop as members_shop
+from siyu.people.outreach import http_admin as outreach_admin
+from siyu.people.outreach import http_shop as outreach_shop
 from siyu.people.privacy import http_admin as privacy_admin
 from siyu.people.privacy import http_shop as privacy_shop
 from siyu.people.profiles import http_admin as profiles_admin
@@ -72,6 +75,12 @@ from siyu.people.profiles import http_shop as profiles_shop
 from siyu.people.segments import http_admin as segments_admin
 from siyu.warehouse.compaction import http_admin as compaction_admin
 from siyu.warehouse.registry import http_admin as registry_admin
+from siyu.wechat.mini_program import http_admin as mini_program_admin
+from siyu.wechat.mini_program import http_callback as mini_program_callback
+from siyu.wechat.official_account import http_admin as official_account_admin
+from siyu.wechat.official_account import http_callback as official_account_callback
+from siyu.wechat.wecom import http_admin as wecom_admin
+from siyu.wechat.wecom import http_callback as wecom_callback
 
 WEB = Path(siyu.__file__).parent / "web"
 
@@ -81,6 +90,7 @@ SHOP = [
     profiles_shop,
     privacy_shop,
     experiments_shop,
+    outreach_shop,
     payouts_shop,
     profit_sharing_shop,
     points_shop,
@@ -95,6 +105,9 @@ SHOP = [
     gifting_shop,
 ]
 ADMIN = [
+    wecom_admin,
+    official_account_admin,
+    mini_program_admin,
     registry_admin,
     compaction_admin,
     kernel_admin,
@@ -108,6 +121,7 @@ ADMIN = [
     consents_admin,
     privacy_admin,
     experiments_admin,
+    outreach_admin,
     profiles_admin,
     segments_admin,
     prove,
@@ -131,7 +145,12 @@ ADMIN = [
     metrics_admin,
     behaviour_admin,
 ]
-CALLBACKS = [payments_callback]
+CALLBACKS = [
+    wecom_callback,
+    official_account_callback,
+    mini_program_callback,
+    payments_callback,
+]
 
 
 class _Hooks:
@@ -172,8 +191,8 @@ def _lane(prefix: str, modules: list[Any]) -> Router:
     return Router(prefix, route_handlers=handlers)
 
 
-def create_litestar(**options: Any) -> Litestar:
-    """All lanes as one Litestar app; the database is the caller's affair."""
+def create_litestar(max_body_kb: int | None = None, **options: Any) -> Litestar:
+    """All lanes as one Litestar app; the database is the caller's affair. max_body_kb: as set."""
     return build_app(
         [
             start_page,
@@ -188,7 +207,7 @@ def create_litestar(**options: Any) -> Litestar:
             *static.media("/media", lambda: config.settings().media_dir),
         ],
         _Hooks(),
-        max_body_kb=config.settings().max_body_kb,
+        max_body_kb=max_body_kb or config.settings().max_body_kb,
         **options,
     )
 
@@ -203,6 +222,12 @@ async def _connected(_: Litestar) -> AsyncIterator[None]:
         yield
 
 
+@functools.cache
+def assembled(max_body_kb: int) -> Litestar:
+    """The app of a web process: a second's work, done before there is one (`forks`)."""
+    return create_litestar(max_body_kb, lifespan=[_connected])
+
+
 def create_app() -> Any:
     """The ASGI app of a web process: connects at start, observed from the outside.
 
@@ -211,4 +236,4 @@ def create_app() -> Any:
     if multiprocessing.parent_process() is not None:
         processes.die_with_parent()
     logs.set_up(config.settings().log_level)
-    return observed(with_patch(create_litestar(lifespan=[_connected])))
+    return observed(with_patch(assembled(config.settings().max_body_kb)))

@@ -8,12 +8,14 @@ child also stops when its parent is gone, so that nothing is left running.
 import asyncio
 import contextlib
 import ctypes
+import faulthandler
 import multiprocessing
 import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator
+import types
+from collections.abc import AsyncIterator, Iterator
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -56,6 +58,41 @@ def _forks() -> Any:
     return context
 
 
+@contextlib.contextmanager
+def _without_main() -> Iterator[None]:
+    """Start a child that knows nothing of our script: multiprocessing would run it again in each,
+    and one that starts an installation would start the next one instead of being its part.
+    """
+    main, sys.modules["__main__"] = sys.modules["__main__"], types.ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+
+
+def tell_tasks(*_: object) -> None:
+    """A signal's handler: write what each task waits for, from the outside in, to stderr."""
+    try:
+        tasks = asyncio.all_tasks()
+    except RuntimeError:  # no loop runs
+        tasks = set()
+    for task in tasks:
+        print(f"{task.get_name()}: {' > '.join(_waits_in(task.get_coro()))}", file=sys.stderr)
+    faulthandler.dump_traceback()
+
+
+def _waits_in(coroutine: Any) -> Iterator[str]:
+    while coroutine is not None:
+        frame = next(filter(None, (getattr(coroutine, f"{k}_frame", None) for k in _KINDS)), None)
+        if frame is not None:
+            yield f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno} {frame.f_code.co_name}"
+        inner = (getattr(coroutine, f"{kind}_await", None) for kind in ("cr", "ag"))
+        coroutine = next(filter(None, (*inner, getattr(coroutine, "gi_yieldfrom", None))), None)
+
+
+_KINDS = ("cr", "ag", "gi")  # coroutine, asynchronous generator, generator
+
+
 def _be(command: tuple[str, ...], environ: dict[str, str], log_file: Path) -> None:
     """The life of a child: `siyu COMMAND…` with an output of its own."""
     die_with_parent()
@@ -66,6 +103,7 @@ def _be(command: tuple[str, ...], environ: dict[str, str], log_file: Path) -> No
         for output in (1, 2):
             os.dup2(log.fileno(), output)
     sys.stdin = os.fdopen(0)  # the number by which uvicorn hands it to its own processes
+    signal.signal(signal.SIGUSR1, tell_tasks)
     os.environ.update(environ)
     sys.argv = ["siyu", *command]
     from siyu.app.cli import main
@@ -94,7 +132,8 @@ class Processes:
             began = time.monotonic()
             log_file = self._log_dir / f"{name}.log"
             child = self._forks.Process(target=_be, args=(command, self._environ, log_file))
-            child.start()  # the first one waits for the imports
+            with _without_main():
+                child.start()  # the first one waits for the imports
             self._children[name] = child
             await _ended(child)
             pause = pause_before_restart(child.exitcode or 0, time.monotonic() - began, pause)
@@ -104,6 +143,13 @@ class Processes:
         """The process that runs under this name now; None while there is none."""
         child = self._children.get(name)
         return child.pid if child and _runs(child) else None
+
+    def tell(self, name: str) -> int | None:
+        """Have a process write to its log what it waits for; its process id."""
+        pid = self.pid(name)
+        if pid is not None:
+            os.kill(pid, signal.SIGUSR1)
+        return pid
 
     async def stop(self) -> None:
         """End all children: politely first, for sure after 15 seconds."""

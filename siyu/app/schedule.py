@@ -22,8 +22,10 @@ from siyu.money.profit_sharing import background as profit_sharing
 from siyu.money.reconciliation import background as reconciliation
 from siyu.money.stored_value import background as stored_value
 from siyu.people.experiments import background as experiments
+from siyu.people.outreach import background as outreach
 from siyu.people.privacy import background as privacy
 from siyu.people.profiles import background as profiles
+from siyu.people.segments import background as segments
 from siyu.warehouse.compaction import background as compaction
 from siyu.warehouse.tail import background as tail
 
@@ -46,7 +48,9 @@ MODULES = (
     bulk,
     gifting,
     profiles,
+    segments,
     experiments,
+    outreach,
     privacy,
     tail,
     compaction,

@@ -8,13 +8,11 @@ same seed gives the same run, step by step (`digest`), so a red one can be looke
 import asyncio
 import contextlib
 import functools
-import logging
 import math
 import random
 import shutil
-import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -24,26 +22,24 @@ import msgspec
 
 from siyu.app import (
     schedule,
-    sim_after_sale,
     sim_checks,
-    sim_coupons,
+    sim_deeds,
     sim_flash,
     sim_gifts,
-    sim_members,
     sim_money,
-    sim_orders,
     sim_parcels,
-    sim_reviews,
     sim_shop,
     sim_staff,
 )
 from siyu.app.event_map import EVENT_MAP
 from siyu.app.http import create_litestar
-from siyu.app.sim_database import POOL_SIZE, Behind, Pool, own_database
+from siyu.app.sim_cast import AFTER_BUYING, DUTIES, eager_for
+from siyu.app.sim_database import POOL_SIZE, Behind, Pool, bring_near, on_one_core, own_database
 from siyu.app.sim_faults import Weather
 from siyu.app.sim_loop import Director, SimLoop, start_of_simulation
 from siyu.app.sim_members import Member, live
 from siyu.app.sim_people import Problem, Street
+from siyu.app.sim_process import SHOP, WECHAT, Errors, installed, program_frozen
 from siyu.app.sim_staff import Clerk
 from siyu.app.sim_world import (
     Courier,
@@ -55,38 +51,26 @@ from siyu.app.sim_world import (
     luck_of,
     silenced,
 )
-from siyu.kernel import clock, config, crypto, db, ids, jobs, postgres
+from siyu.kernel import config, db, ids, postgres
 from siyu.kernel.http import with_patch
 from siyu.kernel.relay import EventMap
 from siyu.sandbox.app import SandboxSettings, create_sandbox
 from siyu.sandbox.client import SandboxClient
 from siyu.wechat.transport import service as transport
 
-WECHAT, SHOP = "http://wechat.sim", "http://shop.sim"
 CHECK_STEPS = 250
 RUSH_HOURS_UTC = (4.0, 11.5, 13.0)  # noon, evening and late evening in China
 RUSH_SECONDS = 300.0
-BUSY_PAUSE, IDLE_PAUSE, CLOSING_PAUSE = 600.0, 18_000.0, 2.5 * 3600.0
+BUSY_PAUSE, IDLE_PAUSE = 600.0, 5 * 3600.0  # mean seconds between two ticks of periodic work
+LONGEST_PAUSE = 18 * 3600.0
+ROUSED, ROUSED_SECONDS = 0.4, 60.0  # how often somebody who comes wakes it, and how soon
 CLOSING_DAYS, LAST_DAYS = 1.0, 3.2
 """For what is under way to end; then, with nobody there, for the last bills to come and agree."""
 LAST_LOOKS, LAST_LOOK_SECONDS = 3, 4 * 3600.0
 MOST_STEPS, MOST_STEPS_A_VISIT = 100_000, 5_000  # about ten times what a run needs
-DUTIES = sim_staff.DUTIES + sim_parcels.DUTIES + sim_orders.DUTIES + sim_reviews.DUTIES
-HABITS = (
-    sim_members.HABITS
-    | sim_money.HABITS
-    | sim_after_sale.HABITS
-    | sim_parcels.HABITS
-    | sim_orders.HABITS
-    | sim_gifts.HABITS
-    | sim_coupons.HABITS
-    | sim_flash.HABITS
-    | sim_reviews.HABITS
-)
-
 
 FRESH = Memory()
-"""What a process knows that has only just begun; this one may have done other work before."""
+"""What a process knows that has only just begun."""
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -98,6 +82,8 @@ class Plan(msgspec.Struct, frozen=True):
     visits: float = 16.0
     calm: bool = False
     """Without faults."""
+    eager: str = ""
+    """A habit by name, for the sake of which half of the visits are."""
 
 
 class Report(msgspec.Struct):
@@ -107,12 +93,14 @@ class Report(msgspec.Struct):
     days: float
     members: int
     visits: float
+    eager: str
     steps: int
     digest: str
     seconds: float
     days_per_minute: float
     checks: int
     score: dict[str, int]
+    deeds: dict[str, int]
     kills: dict[str, int]
     violations: list[str]
     difference_fen: int | None
@@ -133,6 +121,7 @@ class Report(msgspec.Struct):
             f"NOT balanced: difference {apart}, {len(self.violations)} violations;"
             f" again with: siyu sim --seed {self.seed} --days {self.days:g}"
             f" --members {self.members} --visits {self.visits:g}"
+            f"{f' --eager {self.eager}' if self.eager else ''}"
         )
 
 
@@ -145,9 +134,15 @@ def tell(report: Report) -> None:
         print(f"VIOLATED  {violation}")
     for what, count in report.score.items():
         print(f"{count:6}  {what}")
+    print("What came of it:")
+    for what, count in report.deeds.items():
+        print(f"{count:6}  {what}")
     print(f"kills: {', '.join(f'{count} {what}' for what, count in report.kills.items())}")
+    visits = sum(count for what, count in report.score.items() if what.startswith("visit "))
+    orders = report.deeds.get("orders: paid", 0) + report.deeds.get("orders: cancelled", 0)
     print(
-        f"{report.days:g} days of {report.members} members in {report.seconds} s"
+        f"{report.days:g} days of {report.members} members, {visits} visits, {orders} orders,"
+        f" {report.score.get('gifts', 0)} of them gifts, in {report.seconds} s"
         f" ({report.days_per_minute} days per minute), {report.steps} steps,"
         f" all truths asked {report.checks} times, digest {report.digest[:16]}"
     )
@@ -182,13 +177,15 @@ def run(plan: Plan, event_map: EventMap = EVENT_MAP) -> Report:
 def simulate(plan: Plan, ground: Ground, event_map: EventMap = EVENT_MAP) -> Report:
     """Run a plan to its end, or to the first thing that is wrong."""
     assert schedule.MODULES, "importing the schedule registers the work"
+    _program()
     began = time.monotonic()
     loop = SimLoop(start_of_simulation())
     director = Director(loop, plan.seed)
     before = random.getstate()
     random.seed(plan.seed)  # pauses before repeats are drawn from it
     ids.draw_from(random.Random(f"ids {plan.seed}").randbytes)
-    with luck_of(plan.seed), _installed(loop) as folder, silenced(loop):
+    program = installed(loop, FRESH)
+    with on_one_core(), luck_of(plan.seed), program as folder, silenced(loop), program_frozen():
         if ground.sandbox_file is not None:
             shutil.copy(ground.sandbox_file, folder / "sandbox.sqlite")
         simulation = Simulation(plan, loop, director, ground.url, folder, event_map)
@@ -199,60 +196,10 @@ def simulate(plan: Plan, ground: Ground, event_map: EventMap = EVENT_MAP) -> Rep
     return simulation.report(time.monotonic() - began)
 
 
-@contextlib.contextmanager
-def _installed(loop: SimLoop) -> Iterator[Path]:
-    """Settings, keys and clock of the simulated installation, for this process."""
-    settings, vault, others = config.settings(), crypto.vault(), Memory()
-    FRESH.forget()
-    jobs.forget_foreign()
-    with tempfile.TemporaryDirectory(prefix="siyu-sim-") as name:
-        folder = Path(name)
-        own = msgspec.structs.replace(
-            settings,
-            data_dir=folder,
-            secret_key_file=None,
-            public_url=SHOP,
-            sandbox_url=WECHAT,
-            wechat_api_url=WECHAT,
-            wechat_pay_url=WECHAT,
-        )
-        config.use(own)
-        crypto.use(crypto.load_vault(own.key_file))
-        clock.follow(loop.now, loop.time)
-        database = db._database
-        try:
-            yield folder
-        finally:
-            clock.follow()
-            db.use(database)
-            db.on_commit(None)
-            config.use(settings)
-            crypto.use(vault)
-            others.forget()
-
-
-class _Errors(logging.Handler):
-    """Keeps what the program logged as its own fault."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.ERROR)
-        self.texts: list[str] = []
-
-    @contextlib.contextmanager
-    def listening(self) -> Iterator[None]:
-        """Alarms are the daily bread of a simulation: they are heard here only."""
-        log = logging.getLogger("siyu")
-        log.addHandler(self)
-        before, log.propagate = log.propagate, False
-        try:
-            yield
-        finally:
-            log.propagate = before
-            log.removeHandler(self)
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """The last few, with their tracebacks."""
-        self.texts = [*self.texts[-4:], self.format(record)]
+@functools.cache
+def _program() -> Any:
+    """The web program: it keeps nothing but the database, and takes a second to be put together."""
+    return with_patch(create_litestar())
 
 
 class Simulation:
@@ -276,8 +223,9 @@ class Simulation:
         self.dice = random.Random(f"plan {plan.seed}")
         self.violations: list[str] = []
         self.difference_fen: int | None = None
+        self.deeds: dict[str, int] = {}
         self.checks = 0
-        self.errors = _Errors()
+        self.errors = Errors()
         director.most_steps = MOST_STEPS + int(MOST_STEPS_A_VISIT * plan.visits * plan.days)
         self._checked_step = 0
         self._checked_hour = 0
@@ -322,7 +270,7 @@ class Simulation:
         reaper = await self._behind(stack)
         pool: Any = await self._pool(stack, "siyu_app")
         db.use(db.Database(self.url, pool))
-        web = Web(with_patch(create_litestar()), self.director)
+        web = Web(_program(), self.director)
         app: Any = create_sandbox(
             SandboxSettings(data_dir=self.folder, public_url=WECHAT, seed=self.plan.seed), web
         )
@@ -337,7 +285,7 @@ class Simulation:
             await self.world.settled()
 
         queue = await self._pool(stack, "siyu_system")
-        worker = Worker(self.event_map, queue, self.director, self.dice, self._pause, settled)
+        worker = Worker(self.event_map, queue, self.director, self.dice, self._until_tick, settled)
         self.world = World(self.loop, self.director, web, worker, observer, reaper)
         await self.world.turn_clock(0.0)
         self.shop = await sim_shop.open_shop(sandbox, self.plan.seed)
@@ -345,12 +293,15 @@ class Simulation:
             stack, role="siyu_app", **{"siyu.shop_id": str(self.shop.shop_id)}
         )
         self.auditor = sim_checks.Auditor(inside, observer)
-        self.street = Street(self.shop, http, sandbox, self.director, courier)
+        self.street = Street(self.shop, http, sandbox, self.director, courier, self.plan.seed)
         people = await sim_shop.make_people(sandbox, self.plan.members, self.plan.seed)
+        seed = str(self.plan.seed)
+        habits = eager_for(self.plan.eager)
         self.members = [
-            Member(self.street, f"m{number}", str(self.plan.seed), person_id, HABITS)
+            Member(self.street, f"m{number}", seed, person_id, habits, AFTER_BUYING)
             for number, person_id in enumerate(people)
         ]
+        self.street.people = self.members
         async with httpx.AsyncClient(transport=web.direct, base_url=SHOP) as desk:
             await self._prepare(desk)
         db.on_commit(worker.ring)
@@ -363,7 +314,7 @@ class Simulation:
         earners = self.members[:2]
         for earner in earners:
             await earner.sign_in(desk)
-            earner.habits = HABITS | dict.fromkeys(sim_money.EARNERS, 20.0)
+            earner.own_habits = sim_money.EARNERS
         merchant = await self.street.sandbox.call("POST", "/merchants", {"name": "分账伙伴"})
         for number in range(2):
             name = f"clerk-{number}"
@@ -381,25 +332,42 @@ class Simulation:
     async def _behind(self, stack: contextlib.AsyncExitStack, **settings: str) -> Behind:
         # All truths together are one long statement, and it must stay prepared.
         real = await asyncpg.connect(
-            self.url, server_settings=settings, max_cacheable_statement_size=0
+            self.url,
+            server_settings=settings,
+            max_cacheable_statement_size=0,
+            max_cached_statement_lifetime=0,
         )
+        bring_near(real.get_server_pid())
         stack.callback(real.terminate)
         return Behind(real)
 
     async def _pool(self, stack: contextlib.AsyncExitStack, role: str) -> Pool:
-        """Connections that wait for locks as long as the others' turns take."""
+        """Connections that wait for locks as long as the others' turns take, and know a statement
+        for good: the minutes after which they would forget it pass in no time here.
+        """
         limits = ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout")
         real = await db.Database.connect(
-            self.url, POOL_SIZE, role, idle_seconds=0, **dict.fromkeys(limits, "0")
+            self.url,
+            POOL_SIZE,
+            role,
+            idle_seconds=0,
+            statement_seconds=0,
+            **dict.fromkeys(limits, "0"),
         )
         stack.callback(real.pool.terminate)
         return Pool(real.pool, self.director)
 
-    def _pause(self) -> float:
-        mean = BUSY_PAUSE if self.street.busy else IDLE_PAUSE
-        if self.street.is_closing and not self.street.busy:
-            mean = CLOSING_PAUSE
-        return self.dice.expovariate(1 / mean)
+    async def _until_tick(self) -> None:
+        """Let time pass till the next tick: seldom when idle, sooner when people come."""
+        street, is_rousable = self.street, self.dice.random() < ROUSED
+        if street.busy:
+            return await asyncio.sleep(self.dice.expovariate(1 / BUSY_PAUSE))
+        pause = min(self.dice.expovariate(1 / IDLE_PAUSE), LONGEST_PAUSE)
+        if not is_rousable:
+            return await asyncio.sleep(pause)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(street.came.wait(), pause)
+        return await asyncio.sleep(self.dice.uniform(0, ROUSED_SECONDS))
 
     # -- the days ----------------------------------------------------------------------------
 
@@ -450,7 +418,8 @@ class Simulation:
     async def _compare(self) -> None:
         """The last questions; nobody goes on meanwhile."""
         shop_id = self.shop.shop_id
-        await self._check()
+        self.deeds = await sim_deeds.count(shop_id)
+        await self._check(everything=True)
         self.difference_fen = await sim_checks.compare_with_bank(self.shop, self.street.sandbox)
         acknowledged = [one.order_id for member in self.members for one in member.bought]
         found = await sim_checks.unfinished(shop_id)
@@ -466,11 +435,13 @@ class Simulation:
         hour = int(self.loop.at // 3600)
         return hour != self._checked_hour or self.director.steps - self._checked_step >= CHECK_STEPS
 
-    async def _check(self) -> None:
+    async def _check(self, everything: bool = False) -> None:
+        """Ask the truths of all that was written to since the last time; once a day, of all."""
         self.checks += 1
         self._checked_step = self.director.steps
-        self._checked_hour = int(self.loop.at // 3600)
-        found = await self.auditor.broken()
+        before, self._checked_hour = self._checked_hour, int(self.loop.at // 3600)
+        is_new_day = before // 24 != self._checked_hour // 24
+        found = await self.auditor.broken(everything=everything or is_new_day)
         if found:
             raise sim_checks.Violated(found)
 
@@ -482,12 +453,14 @@ class Simulation:
             days=self.plan.days,
             members=self.plan.members,
             visits=self.plan.visits,
+            eager=self.plan.eager,
             steps=self.director.steps,
             digest=self.director.digest.hexdigest(),
             seconds=round(seconds, 1),
             days_per_minute=round(simulated / seconds * 60, 1),
             checks=self.checks,
             score=dict(sorted(self.street.score.items())),
+            deeds=self.deeds,
             kills=self.world.kills,
             violations=self.violations,
             difference_fen=self.difference_fen,

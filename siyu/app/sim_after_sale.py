@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 from siyu.app.sim_members import Bought, Habits, Member
+from siyu.app.sim_money import MIXED, fill_wallet
 
 
 async def confirm_receipt(member: Member) -> None:
@@ -15,10 +16,9 @@ async def confirm_receipt(member: Member) -> None:
 
 
 async def regret(member: Member) -> None:
-    """Pay, and want the money back at once."""
-    bought = await member.order(
-        **member.dice.choice([{}, {"use_points": True, "use_balance": True}])
-    )
+    """Pay with points and balance, and want the money back at once."""
+    await fill_wallet(member)
+    bought = await member.order(**MIXED)
     if bought:
         await member.pay(bought)
         await member.sync(bought)
@@ -98,9 +98,10 @@ def _one_of(member: Member) -> Bought | None:
     return member.dice.choice(member.bought) if member.bought else None
 
 
+AFTER_BUYING = (confirm_receipt, want_back, follow_cases)
 HABITS: Habits = {
-    confirm_receipt: 2.0,
-    regret: 2.0,
-    want_back: 5.0,
-    follow_cases: 3.0,
+    confirm_receipt: 2,
+    regret: 2,
+    want_back: 3,
+    follow_cases: 2,
 }

@@ -19,7 +19,9 @@ _hot_goods: list[str] = []
 
 
 async def rush(member: Member) -> None:
-    """Order one hot SKU on two to five devices at once; pay for what was got, or leave it."""
+    """Order one hot SKU, which opens its lane, then on two to five devices at once; pay for what
+    was got, or leave it.
+    """
     if not _hot_goods:
         return
     lines = [{"sku_id": member.dice.choice(_hot_goods), "quantity": 1}]
@@ -27,10 +29,13 @@ async def rush(member: Member) -> None:
     if quoted is None:
         return
     body = member.order_body(lines, quoted, coupon_ids=[])
-    keys = [member.new_key() for _ in range(member.dice.randint(2, 5))]
+    keys = [member.new_key() for _ in range(member.dice.randint(3, 6))]
     if member.chance(0.3):
-        keys[1] = keys[0]
-    answers = await asyncio.gather(*(member.ask("POST", "/orders", body, key=k) for k in keys))
+        keys[2] = keys[1]
+    answers = [await member.ask("POST", "/orders", body, key=keys[0])]
+    await member.think(0.5, 5)
+    orders = (member.ask("POST", "/orders", body, key=key) for key in keys[1:])
+    answers += await asyncio.gather(*orders)
     made = {key: one for key, one in zip(keys, answers, strict=True) if one.is_good}
     told = {one.data["order_id"] for one in answers if one.is_good}
     if len(told) != len(made):
@@ -71,4 +76,4 @@ async def set_up(http: httpx.AsyncClient, headers: dict[str, str]) -> None:
         await ask("PUT", f"/stock/{sku_id}", decided | {"expected_version": moved["version"]})
 
 
-HABITS: Habits = {rush: 2.0}
+HABITS: Habits = {rush: 2}

@@ -21,11 +21,11 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-PATIENCE = 0.02  # real seconds after which a round trip may be suspected to wait for a lock
+PATIENCE = 0.004  # real seconds after which a round trip may be suspected to wait for a lock
 STUCK_SECONDS = 60.0  # real seconds without any progress
 SHOWN_STEPS = 40
 WINDOWS = (0.0, 1.0, 10.0)  # simulated seconds
-STALLS = 0.002  # how often time passes although somebody could go on
+STALLS, LONGEST_STALL = 0.002, 600.0  # how often time passes although somebody could go on
 
 
 class Stuck(Exception):
@@ -71,16 +71,16 @@ class _Selector(selectors.DefaultSelector):
     loop: "SimLoop"
 
     def select(self, timeout: float | None = None) -> Any:
-        found = super().select(0)
-        if found or (timeout is not None and timeout <= 0):
-            return found
-        if self.loop.under_way:
-            found = super().select(PATIENCE)
-            if not found:
-                self.loop.director.doubt()
-            return found
-        self.loop.director.decide()
-        return super().select(0)
+        if not self.loop.under_way and timeout is not None and timeout <= 0:
+            return []  # some are ready, and no answer is under way
+        if timeout is not None and timeout <= 0:
+            return super().select(0)
+        found = super().select(PATIENCE if self.loop.under_way else 0)
+        if not found and self.loop.under_way:
+            self.loop.director.doubt()
+        elif not found:
+            self.loop.director.decide()
+        return found
 
 
 class SimLoop(asyncio.SelectorEventLoop):
@@ -261,11 +261,10 @@ class Director:
 
     def decide(self) -> None:
         """Called when every task waits: let one go on, or let time pass."""
-        if self._behind is not None and not self._behind.done():
+        is_behind = self._behind is not None and not self._behind.done()
+        if is_behind or self.failed.done():  # whoever waits for a failure ends the run
             self._check_progress()
-            return
-        if self.failed.done():
-            self._check_progress()  # whoever waits for it ends the run
+            time.sleep(0.001)
             return
         blocked = [trip for trip in self._trips if trip.is_blocked]
         if blocked and self._look_again:
@@ -304,7 +303,7 @@ class Director:
             ready = [one for one in ready if not one.begins]
         if not ready:
             return False
-        if self.dice.random() < STALLS and self.loop.next_timer() is not None:
+        if self.dice.random() < STALLS and self._can_stall():
             return False
         # Who holds a lock goes on before a second one can wait for it: which of two comes first
         # when it is let go, PostgreSQL does not say, and no seed draws.
@@ -316,6 +315,11 @@ class Director:
         self.note(chosen.label)
         chosen.future.set_result(None)
         return True
+
+    def _can_stall(self) -> bool:
+        """Whether the next moment is near: nobody who could go on sleeps through a night."""
+        at = self.loop.next_timer()
+        return at is not None and at - self.loop.at < LONGEST_STALL
 
     def begun_now(self) -> int:
         """How many are in the middle of their work and wait for their turn or a lock."""
@@ -375,7 +379,6 @@ class Director:
             self.fail(stuck)
             if quiet > 2 * STUCK_SECONDS:
                 raise stuck  # not even the end of the run goes on
-        time.sleep(0.001)
 
 
 def start_of_simulation() -> datetime:

@@ -6,7 +6,7 @@ more habit, in this file or one beside it, in `HABITS`.
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Container
 from datetime import timedelta
 from typing import Any
 
@@ -20,8 +20,9 @@ from siyu.sandbox.people import PhoneError
 PAY_MINUTES = 15
 
 
-Habits = dict[Callable[["Member"], Awaitable[None]], float]
-"""What members do in a visit, and how often."""
+Habit = Callable[["Member"], Awaitable[None]]
+Habits = dict[Habit, int]
+"""What members do in a visit, and on how many cards of the deck that they draw from."""
 
 
 class Bought(msgspec.Struct):
@@ -38,10 +39,17 @@ class Member(Actor):
     """One person with a phone."""
 
     def __init__(
-        self, street: Street, name: str, seed: str, person_id: str, habits: "Habits"
+        self,
+        street: Street,
+        name: str,
+        seed: str,
+        person_id: str,
+        habits: "Habits",
+        after_buying: "Container[Habit]" = (),
     ) -> None:
         super().__init__(street, name, seed)
-        self.habits = habits
+        self.habits, self.after_buying = habits, after_buying
+        self.own_habits: list[Habit] = []
         self.person_id = person_id
         self.member_id = ""
         self.token = ""
@@ -56,15 +64,27 @@ class Member(Actor):
 
     async def visit(self) -> None:
         """One visit, with whatever happens in it."""
-        now = self.street.director.loop.at
         with contextlib.suppress(GaveUp):
-            if now > self.token_until:
-                self.token = ""
-                if not await self.log_in():
-                    return
-            habit = self.dice.choices(list(self.habits), list(self.habits.values()))[0]
+            if not await self.is_known():
+                return
+            habit = self.own_habit() or self.street.draw(self.habits, self.can)
             self.street.score[f"visit {habit.__name__}"] += 1
             await habit(self)
+
+    async def is_known(self) -> bool:
+        """Whether the shop knows who this is; logs in where it does not."""
+        if self.street.director.loop.at <= self.token_until and self.token:
+            return True
+        self.token = ""
+        return await self.log_in()
+
+    def own_habit(self) -> "Habit | None":
+        """What only this member does, now and then."""
+        return self.dice.choice(self.own_habits) if self.own_habits and self.chance(0.2) else None
+
+    def can(self, habit: "Habit") -> bool:
+        """Who has bought nothing has nothing to return."""
+        return bool(self.bought) or habit not in self.after_buying
 
     async def log_in(self) -> bool:
         """wx.login; a code is good for one try."""
@@ -317,14 +337,14 @@ async def cheat(member: Member) -> None:
 
 
 HABITS: Habits = {
-    look: 2.0,
-    buy: 10.0,
-    change_mind: 1.0,
-    leave: 1.0,
-    pay_late: 1.0,
-    pay_twice: 1.0,
-    pay_while_cancelling: 1.0,
-    cheat: 1.0,
+    look: 1,
+    buy: 6,
+    change_mind: 1,
+    leave: 1,
+    pay_late: 1,
+    pay_twice: 1,
+    pay_while_cancelling: 1,
+    cheat: 1,
 }
 
 
@@ -338,12 +358,9 @@ async def live(
         wait = member.dice.expovariate(visits_per_day) * 86_400
         at = rush() + (loop.at + wait) // 86_400 * 86_400
         if at <= loop.at:
-            at += 86_400
+            at = loop.at + wait
         if at >= end:
             return
         await asyncio.sleep(at - loop.at)
-        member.street.busy += 1
-        try:
+        with member.street.busy_with():
             await member.visit()
-        finally:
-            member.street.busy -= 1

@@ -4,15 +4,27 @@ import asyncio
 from collections.abc import Awaitable
 from typing import Any
 
-from siyu.app.sim_members import Bought, Habits, Member
+from siyu.app.sim_members import Bought, Habit, Habits, Member
 from siyu.app.sim_people import Problem
 from siyu.sandbox.people import PhoneError
 
 MIXED = {"use_points": True, "use_balance": True}
 
 
+async def fill_wallet(member: Member) -> None:
+    """Top up, and be given points by the shop."""
+    await top_up(member)
+    if member.street.cashier is not None and member.member_id:
+        gift = {"points": member.dice.choice([7, 333, 2_000]), "reason": "周年礼"}
+        path = f"/members/{member.member_id}/points/adjust"
+        await member.street.cashier.do("give points", path, gift)
+    await member.think(5, 60)
+
+
 async def buy_with_all(member: Member) -> None:
-    """Points and balance first, WeChat for the rest."""
+    """Points and balance first, WeChat for the rest; some top up for it."""
+    if member.chance(0.7):
+        await fill_wallet(member)
     bought = await member.order(**member.dice.choice([MIXED, MIXED, {"use_balance": True}]))
     if bought:
         member.street.score["orders with points or balance"] += 1
@@ -127,9 +139,9 @@ async def _confirm(member: Member, package: str, accepts: bool) -> None:
     street.courier.bell.set()
 
 
-EARNERS: Habits = {take_commission: 1.0}
+EARNERS: list[Habit] = [take_commission]
 HABITS: Habits = {
-    top_up: 3.0,
-    buy_with_all: 4.0,
-    spend_twice: 1.0,
+    top_up: 2,
+    buy_with_all: 3,
+    spend_twice: 1,
 }

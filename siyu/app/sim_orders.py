@@ -77,5 +77,6 @@ async def note(clerk: Clerk) -> None:
         await clerk.do("note", path, {"content": "顾客来电，周五前送到"})
 
 
-HABITS: Habits = {buy_again: 2.0, search: 1.0, pay_at_counter: 2.0}
+AFTER_BUYING = (buy_again, search)
+HABITS: Habits = {buy_again: 1, search: 1, pay_at_counter: 2}
 DUTIES = [hand_back, note]

@@ -26,8 +26,9 @@ async def buy_to_collect(member: Member) -> None:
         return await buy(member)
     place = member.dice.choice(places)["store_id"]
     bought = await member.order(pickup_store_id=place)
-    if bought is not None:
-        await member.pay(bought)
+    if bought is not None and await member.pay(bought):
+        await member.think(30, 300)
+        await look_at_parcels(member)
     return None
 
 
@@ -42,7 +43,7 @@ async def look_at_parcels(member: Member) -> None:
                 member.street.codes.append(one["code_text"])
 
 
-HABITS: Habits = {buy_to_collect: 4.0, look_at_parcels: 4.0}
+HABITS: Habits = {buy_to_collect: 3, look_at_parcels: 3}
 
 
 # --- clerks -------------------------------------------------------------------------------------
@@ -69,7 +70,7 @@ async def send_parcels(clerk: Clerk) -> None:
             pieces = clerk.dice.randint(1, part["quantity"])
             chosen[0]["lines"] = [{"line_no": part["line_no"], "quantity": pieces}]
         answer = await clerk.ask("GET", f"/consignments/{row['consignment_id']}")
-        if answer.is_good and clerk.chance(0.5):
+        if answer.is_good and clerk.chance(0.8):
             chosen += [
                 {"consignment_id": one["consignment_id"], "lines": None}
                 for one in answer.data["together"][:3]

@@ -6,8 +6,10 @@ the run.
 """
 
 import asyncio
+import contextlib
 import random
 from collections import Counter
+from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import UUID
 
@@ -20,6 +22,7 @@ from siyu.app.sim_world import Courier, Lost
 from siyu.sandbox.client import SandboxClient
 
 TRIES = 6
+LONG = 600.0  # seconds; whoever waits longer has put the phone away
 REPLAYS = 0.04  # how often a request that was answered is sent once more
 
 
@@ -58,6 +61,7 @@ class Street:
         sandbox: SandboxClient,
         director: Director,
         courier: Courier,
+        seed: int,
     ) -> None:
         self.shop = shop
         self.http = http
@@ -68,10 +72,43 @@ class Street:
         self.problems: list[str] = []
         self.is_closing = False
         self.busy = 0
+        self.came = asyncio.Event()
+        """Somebody is busy."""
         self.codes: list[str] = []
         """Pick-up codes that buyers show at the counter."""
+        self.people: list[Any] = []
+        """All members, who know each other."""
         self.cashier: Any = None
         """The clerk who takes cash."""
+        self.dice = random.Random(f"street {seed}")
+        self._deck: list[Any] = []
+
+    def draw(self, habits: dict[Any, int], can: Callable[[Any], bool]) -> Any:
+        """The next of all that people do here and that this one can: a shuffled deck, so that
+        nothing is left out for long, and in a run of a day each thing is done.
+        """
+        if not any(map(can, self._deck)):
+            self._deck = [habit for habit, cards in habits.items() for _ in range(cards)]
+            self.dice.shuffle(self._deck)
+        habit = next(filter(can, self._deck))
+        self._deck.remove(habit)
+        return habit
+
+    @contextlib.contextmanager
+    def busy_with(self, count: int = 1) -> Iterator[None]:
+        """So many more are busy meanwhile."""
+        self._are_busy(count)
+        try:
+            yield
+        finally:
+            self._are_busy(-count)
+
+    def _are_busy(self, more: int) -> None:
+        self.busy += more
+        if self.busy:
+            self.came.set()
+        else:
+            self.came.clear()
 
 
 class Actor:
@@ -94,7 +131,12 @@ class Actor:
 
     async def think(self, least: float, most: float) -> None:
         """Let simulated seconds pass."""
-        await asyncio.sleep(self.dice.uniform(least, most))
+        seconds = self.dice.uniform(least, most)
+        if seconds < LONG:
+            await asyncio.sleep(seconds)
+        else:
+            with self.street.busy_with(-1):
+                await asyncio.sleep(seconds)
 
     def headers(self) -> dict[str, str]:
         """Who asks."""

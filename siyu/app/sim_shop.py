@@ -18,8 +18,8 @@ from siyu.merchant.staff import service as staff
 from siyu.merchant.staff.contracts import Role
 from siyu.sandbox.client import SandboxClient
 
-# Prices whose thirds and tenths do not come out even, the smallest one, and nothing at all.
-PRICES_FEN = (1, 2, 99, 100, 333, 1_990, 8_800, 12_801, 99_999, 0)
+# Prices whose thirds and tenths do not come out even, two alike, the smallest, nothing at all.
+PRICES_FEN = (1, 2, 99, 100, 333, 1_990, 1_990, 8_800, 12_801, 99_999, 0)
 KINDS = (ProductKind.PHYSICAL, ProductKind.PHYSICAL, ProductKind.SERVICE)
 PIECES = 60  # few enough to run out
 

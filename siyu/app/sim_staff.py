@@ -52,14 +52,12 @@ class Clerk(Actor):
         """A few rounds a day, until the last day is over."""
         while self.street.director.loop.at < until:
             slow = 1.5 if self.street.is_closing else 1.0
-            await self.think(slow * 3600, slow * 6 * 3600)
-            self.street.busy += 1
-            try:
-                await self.work()
-            except GaveUp:
-                self.street.score["clerk gave up"] += 1
-            finally:
-                self.street.busy -= 1
+            await asyncio.sleep(self.dice.uniform(slow * 3600, slow * 6 * 3600))
+            with self.street.busy_with():
+                try:
+                    await self.work()
+                except GaveUp:
+                    self.street.score["clerk gave up"] += 1
 
     async def work(self) -> None:
         """One round over all the lists."""
@@ -127,7 +125,7 @@ async def refund_unasked(clerk: Clerk) -> None:
     """Give back a piece or all of an order because the shop wants to."""
     orders = await clerk.items("/orders?limit=20")
     paid = [one for one in orders if one["paid_at"] is not None]
-    if not paid or clerk.chance(0.4):
+    if not paid or clerk.chance(0.75):
         return
     order_id = clerk.dice.choice(paid)["order_id"]
     answer = await clerk.ask("GET", f"/orders/{order_id}/refundable")

@@ -8,6 +8,7 @@ can be killed between two of them.
 import asyncio
 import contextlib
 import copy
+import os
 import random
 import secrets
 import sqlite3
@@ -32,13 +33,16 @@ NOT_SIMULATED = (
     "every.warehouse.",
     "every.insight.",
     "every.people.experiments.",
+    "every.people.outreach.",
     "every.people.profiles.",
+    "every.people.segments.",
     "every.app.",
 )
 """The warehouse has crash tests of its own, and who asks it waits for a thread, whose pace no seed
 draws; the truths are asked by the simulation itself."""
 REACTION_SECONDS = (0.0, 0.5, 2.0, 5.0)  # from the bell to the first look
 DOWN_SECONDS = (0.5, 6.0)
+TAKEN_JOBS = 10  # at once, as the real worker
 
 
 class Lost(httpx.TransportError):
@@ -106,8 +110,9 @@ class Web(httpx.AsyncBaseTransport):
         try:
             answer: httpx.Response = await process.begin(self._answer(request, label), inside)
         except BaseException as end:
-            if not process.is_dead:
-                raise
+            caller = asyncio.current_task()
+            if not process.is_dead or (caller and caller.cancelling()):
+                raise  # a simulation that ends cancels those who ask, too
             raise Lost("connection reset", request=request) from end
         if process.is_dead:
             raise Lost("connection reset", request=request)
@@ -146,7 +151,7 @@ class Worker:
         pool: Pool,
         director: Director,
         dice: random.Random,
-        pause: Callable[[], float],
+        until_tick: Callable[[], Awaitable[None]],
         settled: Callable[[], Awaitable[None]],
     ) -> None:
         self._settled = settled
@@ -157,15 +162,16 @@ class Worker:
         driver: Any = pool
         self._queue = jobs.Queue(AsyncpgPoolDriver(driver), names)
         self._director = director
-        self._pause = pause
-        self._bell = asyncio.Event()
+        self._until_tick = until_tick
+        self._events_bell, self._jobs_bell = asyncio.Event(), asyncio.Event()
         self.process = Process("worker")
         self.is_up = True
         self.failures: list[str] = []
 
     def ring(self) -> None:
         """Something was committed."""
-        self._bell.set()
+        self._events_bell.set()
+        self._jobs_bell.set()
 
     def start(self) -> None:
         """Begin to work, as a fresh process."""
@@ -179,22 +185,23 @@ class Worker:
         """Periodic work, at the simulation's pace: a late tick is made up for once."""
         while True:
             await self._in_turn("tick", jobs.tick)
-            self._bell.set()
-            await asyncio.sleep(self._pause())
+            self._jobs_bell.set()
+            await self._until_tick()
 
     async def _deliver(self) -> None:
         while True:
             while await self._in_turn("relay", self._relay_step):
-                self._bell.set()
-            await self._rest(_NEXT_DELIVERY)
+                self._jobs_bell.set()
+            await self._rest(self._events_bell, _NEXT_DELIVERY)
 
     async def _work(self) -> None:
         while True:
-            taken = await self._queue.take(4)
+            taken = await self._queue.take(TAKEN_JOBS)
             for job in taken:
                 self.process.begin(self._run(job))
             if not taken:
-                await self._rest(_NEXT_JOB, [f"{name}%" for name in NOT_SIMULATED])
+                others = [f"{name}%" for name in NOT_SIMULATED]
+                await self._rest(self._jobs_bell, _NEXT_JOB, others)
 
     async def _relay_step(self) -> int:
         await self._director.offstage(self._settled())
@@ -206,7 +213,7 @@ class Worker:
             failure = await self._queue.work_off(job)
             if failure is not None:
                 self.failures.append(f"{job.entrypoint}: {failure}")
-        self._bell.set()
+                self._jobs_bell.set()
 
     async def _in_turn(self, label: str, work: Callable[[], Awaitable[Any]]) -> Any:
         await self._director.turn(label, begins=True)
@@ -215,14 +222,14 @@ class Worker:
         except Busy:  # as the real worker: it waits for the database
             return 0
 
-    async def _rest(self, next_due: str, *args: Any) -> None:
+    async def _rest(self, bell: asyncio.Event, next_due: str, *args: Any) -> None:
         """Until the bell rings or something is due."""
-        self._bell.clear()
+        bell.clear()
         at = await self._pool.glance(next_due, *args)
         loop: Any = asyncio.get_running_loop()
         seconds = None if at is None else max((at - loop.now()).total_seconds(), 0.05)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._bell.wait(), seconds)
+            await asyncio.wait_for(bell.wait(), seconds)
         await asyncio.sleep(self._dice.choice(REACTION_SECONDS))
 
 
@@ -296,6 +303,32 @@ select exists (
 """
 
 
+# Who waits looks for a circle once, after a millisecond (`deadlock_timeout`): an alarm wakes it.
+_BLOCKED = """
+select pid, pg_blocking_pids(pid) as by,
+  coalesce(waitstart > pg_catalog.clock_timestamp() - interval '1.5 ms', true) as is_new
+from pg_locks where not granted and pid = any($1)
+"""
+
+
+def _is_busy(pid: int) -> bool:
+    """Whether a process has something to do just now."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "R"
+    except OSError:  # it has ended, or there is no such folder here
+        return False
+
+
+def _is_there(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # another user's
+        pass
+    return True
+
+
 class World:
     """Processes, database and WeChat, and what can happen to them."""
 
@@ -327,13 +360,12 @@ class World:
         await self._observer.value("select setval('sim.clock', $1)", micros)
 
     async def find_blocked(self, pids: list[int]) -> dict[int, set[int]]:
-        """Those that wait for a lock, each with those it waits for."""
-        rows = await self._observer.fetch(
-            "select pid, pg_blocking_pids(pid) as by from pg_locks"
-            " where not granted and pid = any($1)",
-            pids,
-        )
-        return {row["pid"]: set(row["by"]) for row in rows}
+        """Those that wait for a lock and have looked for a circle, each with those it waits for."""
+        while True:
+            rows = await self._observer.fetch(_BLOCKED, pids)
+            if not any(row["is_new"] or _is_busy(row["pid"]) for row in rows):
+                return {row["pid"]: set(row["by"]) for row in rows}
+            await self._observer.value("select pg_sleep(0.0005)")
 
     async def settled(self) -> None:
         """Wait until transactions of other databases of the cluster hold back no event of ours."""
@@ -388,11 +420,13 @@ class World:
 
     async def _terminate(self, pids: list[int]) -> None:
         if pids:
-            await self.director.offstage(
-                self._reaper.fetch(
-                    "select pg_terminate_backend(pid, 5000) from unnest($1::int[]) as pid", pids
-                )
-            )
+            await self.director.offstage(self._gone(pids))
+
+    async def _gone(self, pids: list[int]) -> None:
+        """End them and wait until their sockets are shut; PostgreSQL would look each 0.1 s."""
+        await self._reaper.fetch("select pg_terminate_backend(p) from unnest($1::int[]) p", pids)
+        while any(map(_is_there, pids)):
+            await self._reaper.value("select pg_sleep(0.001)")
 
 
 @contextlib.contextmanager

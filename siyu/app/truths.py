@@ -36,6 +36,7 @@ from siyu.money.stored_value import invariants as stored_value
 from siyu.people.consents import invariants as consents
 from siyu.people.experiments import invariants as experiments
 from siyu.people.members import invariants as members
+from siyu.people.outreach import invariants as outreach
 from siyu.people.privacy import invariants as privacy
 from siyu.people.profiles import invariants as profiles
 from siyu.people.segments import invariants as segments
@@ -116,6 +117,7 @@ OF_A_SHOP: dict[str, Mapping[str, str]] = {
     "segments": segments.INVARIANTS,
     "profiles": profiles.INVARIANTS,
     "experiments": experiments.INVARIANTS,
+    "outreach": outreach.INVARIANTS,
     "ledger": ledger.INVARIANTS,
     "payments": payments.INVARIANTS,
     "reconciliation": reconciliation.INVARIANTS,

@@ -48,6 +48,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """Set (by `siyu demo`) when shops talk to the local sandbox instead of WeChat."""
     wechat_api_url: str = "https://api.weixin.qq.com"
     wechat_pay_url: str = "https://api.mch.weixin.qq.com"
+    wecom_api_url: str = "https://qyapi.weixin.qq.com"
     log_level: str = "info"
     secret_key_file: Path | None = None
     """Master keys for personal data and tokens; default `data_dir/keys.json`, mode 0600."""

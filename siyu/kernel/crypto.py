@@ -20,6 +20,9 @@ from siyu.kernel import clock, config
 from siyu.kernel.errors import SiyuError, Unauthorized
 from siyu.kernel.ids import random_bytes
 
+MOST_PROVEN = 10_000
+"""Tokens whose signature a process remembers; with one more it forgets them all."""
+
 
 class KeyMissing(SiyuError):
     """The text was sealed with a key that this installation no longer has."""
@@ -41,8 +44,13 @@ class Vault:
         assert len(lookup_key) == 32 and len(token_key) == 32, "an empty key proves nothing"
         self._ciphers = {key_id: AESGCM(key) for key_id, key in keys.items()}
         self._newest = max(keys)
-        self._lookup_key = lookup_key
+        # HMAC (RFC 2104) with its two halves begun once: a third of the time of `hmac.digest`.
+        self._inner, self._outer = (
+            hashlib.sha256(bytes(byte ^ pad for byte in lookup_key.ljust(64, b"\0")))
+            for pad in (0x36, 0x5C)
+        )
         self._token_key = token_key
+        self._proven: dict[str, dict[str, object]] = {}
 
     def seal(self, text: str) -> bytes:
         """Encrypt text: one byte key id, 12 bytes nonce, ciphertext with tag."""
@@ -73,7 +81,10 @@ class Vault:
 
     def lookup(self, text: str) -> bytes:
         """A keyed hash (32 bytes) by which sealed text can be found again."""
-        return hmac.digest(self._lookup_key, text.encode(), hashlib.sha256)
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(text.encode())
+        outer.update(inner.digest())
+        return outer.digest()
 
     def sign_token(self, claims: dict[str, object], seconds: int) -> str:
         """A signed bearer token that ends after `seconds`; claims are readable, not secret."""
@@ -83,7 +94,17 @@ class Vault:
         return (payload + b"." + base64.urlsafe_b64encode(mark)).decode()
 
     def verify_token(self, token: str) -> dict[str, object]:
-        """The claims of a token of ours that has not ended; raises Unauthorized otherwise."""
+        """The claims of a token of ours that has not ended; raises Unauthorized otherwise.
+
+        They are not to be changed: those of a token that was proven once are kept.
+        """
+        claims = self._proven.get(token) or self._prove(token)
+        ends = claims.get("exp")
+        if not isinstance(ends, int) or ends <= clock.now().timestamp():
+            raise Unauthorized
+        return claims
+
+    def _prove(self, token: str) -> dict[str, object]:
         payload, _, mark = token.partition(".")
         try:
             given = base64.urlsafe_b64decode(mark)
@@ -93,9 +114,9 @@ class Vault:
             claims: dict[str, object] = json.loads(base64.urlsafe_b64decode(payload))
         except ValueError:
             raise Unauthorized from None
-        ends = claims.get("exp")
-        if not isinstance(ends, int) or ends <= clock.now().timestamp():
-            raise Unauthorized
+        if len(self._proven) >= MOST_PROVEN:
+            self._proven.clear()
+        self._proven[token] = claims
         return claims
 
 

@@ -9,22 +9,21 @@ until the commit and then travels together, because a round trip costs more than
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar
 from datetime import datetime
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Any, ClassVar, Generic, Self, TypeVar
 from uuid import UUID
 
 import asyncpg
 import msgspec
 
-from siyu.kernel import clock, config, idempotency
+from siyu.kernel import clock, config, idempotency, pool
 from siyu.kernel.errors import Busy
 from siyu.kernel.ids import ShopId, new_id
 
 T = TypeVar("T")
 NO_SHOP = ShopId(0)
-_encode_json = msgspec.json.Encoder().encode
-_decode_json = msgspec.json.decode
 
 
 class Deadlocked(Busy):
@@ -35,63 +34,12 @@ class RowMissing(AssertionError):
     """A row that must exist does not: a bug, not a refusal."""
 
 
-class _Connection(asyncpg.Connection):
-    """A pooled connection without asyncpg's reset trip: our settings end with the transaction."""
-
-    def get_reset_query(self) -> str:
-        return ""
-
-
-class _Pool(asyncpg.Pool):
-    """asyncpg's pool, which makes a task and a timer each time a connection is taken or given back;
-    here only where there is something to wait for.
-    """
-
-    async def _acquire(self, timeout: float | None) -> Any:  # noqa: ASYNC109
-        free: Any = self._queue  # type: ignore[attr-defined]
-        # The last given back is the first taken.
-        inner = None if free is None or free.empty() else free._queue[-1]._con
-        is_ready = inner is not None and not inner.is_closed()
-        return await super()._acquire(None if is_ready else timeout)  # type: ignore[misc]
-
-    async def release(self, connection: Any, *, timeout: float | None = None) -> None:  # noqa: ASYNC109
-        """Give a connection back; one with an open transaction or a cancelled statement is settled
-        by asyncpg first.
-        """
-        inner = connection._con
-        if (
-            inner is None
-            or inner.is_closed()
-            or inner.is_in_transaction()
-            or inner._protocol._is_cancelling()
-        ):
-            await super().release(connection, timeout=timeout or 5)
-        else:
-            is_wanted = bool(self._queue._getters)  # type: ignore[attr-defined]
-            inner._on_release()
-            await connection._holder.release(timeout)
-            if is_wanted:  # who waits goes first, before we ask again
-                await asyncio.sleep(0)
-
-
-async def _set_up_connection(connection: Any) -> None:
-    for name in ("json", "jsonb"):
-        head = b"\x01" if name == "jsonb" else b""
-        await connection.set_type_codec(
-            name,
-            schema="pg_catalog",
-            format="binary",
-            encoder=lambda value, head=head: head + _encode_json(value),
-            decoder=lambda data, head=head: _decode_json(data[len(head) :]),
-        )
-
-
 class Database:
     """A pool of connections in the role of the program, which owns nothing."""
 
-    def __init__(self, url: str, pool: "asyncpg.Pool[Any]") -> None:
+    def __init__(self, url: str, connections: pool.Pool) -> None:
         self.url = url
-        self.pool = pool
+        self.pool = connections
 
     @classmethod
     async def connect(
@@ -100,13 +48,15 @@ class Database:
         size: int | None = None,
         role: str = "siyu_app",
         idle_seconds: float = 60.0,
+        statement_seconds: int = 300,
         **server: str,
     ) -> Self:
         """Open a pool; `server` are further connection settings such as statement_timeout='60s'.
 
-        A connection nobody used for `idle_seconds` is closed (0: never): it costs 10 MB there.
+        A connection nobody used for `idle_seconds` is closed (0: never): it costs 10 MB there. A
+        statement stays prepared for `statement_seconds` (0: as long as its connection).
         """
-        pool = await _Pool(
+        made = await pool.Pool(
             url,
             min_size=0,
             max_size=size or config.settings().pool_size,
@@ -114,9 +64,10 @@ class Database:
             max_inactive_connection_lifetime=idle_seconds,
             loop=None,
             statement_cache_size=1000,
-            connection_class=_Connection,
+            max_cached_statement_lifetime=statement_seconds,
+            connection_class=pool.Connection,
             record_class=asyncpg.Record,
-            init=_set_up_connection,
+            init=pool.set_up,
             timeout=10,
             server_settings={
                 "application_name": "siyu",
@@ -128,7 +79,7 @@ class Database:
                 **server,
             },
         )
-        return cls(url, pool)
+        return cls(url, made)
 
     async def close(self) -> None:
         """Give the connections back; those still in use are cut after five seconds."""
@@ -177,6 +128,7 @@ class ReadTx:
     """An open transaction that cannot write. Its methods are the round trips."""
 
     read_only: ClassVar[bool] = True
+    _has_news = False
 
     def __init__(self, connection: Any, shop_id: ShopId) -> None:
         self.connection = connection
@@ -224,8 +176,7 @@ class Tx(ReadTx):
         self._audited: list[tuple[Any, ...]] = []
         self._last: list[tuple[str, tuple[Any, ...]]] = []
         self._once: idempotency.OnceKey | None = None
-        self._answer: Any = None
-        self._has_news = False
+        self._answers: list[idempotency.Answer] = []
 
     async def run(self, sql: str, *args: Any) -> int:
         """Run a statement; how many rows it touched."""
@@ -252,6 +203,11 @@ class Tx(ReadTx):
         """Run a statement at the end of this transaction, just before the commit."""
         self._last.append((sql, args))
 
+    @property
+    def has_more(self) -> bool:
+        """Whether something was kept for the end."""
+        return bool(self._events or self._audited or self._last or self._answers)
+
     def add_event(self, name: str, payload: Any, at: datetime) -> UUID:
         """Keep an event for the outbox; `events.emit` is the typed way."""
         event_id = new_id()
@@ -264,16 +220,25 @@ class Tx(ReadTx):
         """Keep a line for the audit trail; `audit.audit` is the typed way."""
         self._audited.append((new_id(), clock.now(), actor, actor_name, action, *subject, detail))
 
-    def answer(self, view: T, status: int = 200) -> T:
-        """Keep `view` as the answer under this request's idempotency key, and return it."""
+    def answer(self, view: T, status: int = 200, made: UUID | None = None) -> T:
+        """Keep `view` as the answer under this request's idempotency key, and return it.
+
+        made: what the same answer can be made of again, so that only this is kept; the route then
+        handles `idempotency.Recalled`.
+        """
         if self._once is not None:
-            self._answer = (status, _encode_json(view))
+            body = pool.encode_json(view) if made is None else None
+            self._answers = [idempotency.Answer(self._once, status, body, made)]
         return view
+
+    def keep_answer(self, once: "idempotency.OnceKey", made: UUID) -> None:
+        """Keep what was made under a key that `idempotency.claim_many` took."""
+        self._answers.append(idempotency.Answer(once, 200, None, made))
 
     async def _claim(self, once: "idempotency.OnceKey") -> None:
         self._once = once
         _note(idempotency.CLAIM, ())
-        await idempotency.claim(self.connection, self.shop_id, once)
+        await idempotency.claim(self, once)
 
     async def flush(self) -> None:
         """Write what was kept for the end of this transaction.
@@ -282,43 +247,51 @@ class Tx(ReadTx):
         locked for one trip less.
         """
         self._has_news |= bool(self._events or self._last)
-        audited = list(zip(*self._audited, strict=True)) or [()] * 8
         for sql, args in self._last:
             _note(sql, args)
             await self.connection.execute(sql, *args)
-        if self._once is not None:
-            assert self._answer is not None, "an idempotent request must call tx.answer()"
-        if self._events or self._once:
-            columns = list(zip(*self._events, strict=True)) or [(), (), (), ()]
-            arguments = idempotency.answer_arguments(self._once, self._answer)
-            _note(_FLUSH, ())
-            await self.connection.execute(_FLUSH, self.shop_id, *columns, *arguments, *audited)
-        elif self._audited:
-            _note(_AUDIT, ())
-            await self.connection.execute(_AUDIT, self.shop_id, *audited)
-        self._last, self._events, self._audited, self._once = [], [], [], None
+        assert self._once is None or self._answers, "an idempotent request must call tx.answer()"
+        if self._events or self._answers or self._audited:
+            events = zip(*self._events, strict=True) if self._events else _NONE
+            ids, names, payloads, moments = events
+            moments = moments[:1] if len(set(moments)) == 1 else moments  # told once
+            arguments = [ids, pool.BETWEEN.join(names), payloads, moments]
+            if self._answers:
+                arguments += idempotency.columns(self._answers)
+            if self._audited:
+                arguments += zip(*self._audited, strict=True)
+            sql = _FLUSH[bool(self._answers), bool(self._audited)]
+            _note(sql, ())
+            await self.connection.execute(sql, self.shop_id, *arguments)
+        self._last, self._events, self._audited, self._answers = [], [], [], []
+        self._once = None
 
 
-_AUDIT = """
-insert into kernel.audit (shop_id, audit_id, at, actor, actor_name, action, subject_kind,
-  subject_id, detail)
-select $1, * from unnest($2::uuid[], $3::timestamptz[], $4::text[], $5::text[], $6::text[],
-  $7::text[], $8::text[], $9::jsonb[])
+_EVENTS = """
+insert into kernel.outbox (shop_id, event_id, name, payload, happened_at)
+select $1, event_id, name, payload, coalesce(happened_at, ($5::timestamptz[])[1])
+from unnest($2::uuid[], string_to_array($3, e'\\x1f'), $4::jsonb[], $5::timestamptz[])
+  as e (event_id, name, payload, happened_at)
 """
+_NONE: tuple[tuple[Any, ...], ...] = ((),) * 4
 
-# One trip: the answer is kept by an update, events and audit by inserts; any may be empty.
-_FLUSH = """
-with kept as (
-  update kernel.idempotency set status = $6, answer = $7
-  where shop_id = $1 and owner = $8 and key = $9),
-audited as (
+
+def _audit(first: int) -> str:
+    kinds = ("uuid", "timestamptz", "text", "text", "text", "text", "text", "jsonb")
+    columns = ", ".join(f"${first + no}::{kind}[]" for no, kind in enumerate(kinds))
+    return f"""audited as (
   insert into kernel.audit (shop_id, audit_id, at, actor, actor_name, action, subject_kind,
     subject_id, detail)
-  select $1, * from unnest($10::uuid[], $11::timestamptz[], $12::text[], $13::text[], $14::text[],
-    $15::text[], $16::text[], $17::jsonb[]))
-insert into kernel.outbox (shop_id, event_id, name, payload, happened_at)
-select $1, * from unnest($2::uuid[], $3::text[], $4::jsonb[], $5::timestamptz[])
-"""
+  select $1, * from unnest({columns}))"""
+
+
+# One trip for whatever there is; there may be no events.
+_FLUSH = {
+    (False, False): _EVENTS,
+    (True, False): f"with {idempotency.KEPT}{_EVENTS}",
+    (False, True): f"with {_audit(6)}{_EVENTS}",
+    (True, True): f"with {idempotency.KEPT}, {_audit(13)}{_EVENTS}",
+}
 
 _bell: Callable[[], None] | None = None
 
@@ -330,87 +303,157 @@ def on_commit(bell: Callable[[], None] | None) -> None:
 
 
 _open: ContextVar[bool] = ContextVar("transaction_open", default=False)
-
-
-@contextlib.asynccontextmanager
-async def _connected() -> AsyncIterator[Any]:
-    pool = database().pool
-    try:
-        connection = await pool.acquire(timeout=5)
-    except OSError as error:  # also FileNotFoundError: a server that is down has no socket
-        raise Busy from error
-    try:
-        yield connection
-    finally:
-        await pool.release(connection)
-
-
-@contextlib.asynccontextmanager
-async def _opened(begin: str, kind: Any, shop_id: ShopId) -> AsyncIterator[Any]:
-    assert not _open.get(), "transactions are never nested"
-    with weather():
-        async with _connected() as connection:
-            _note(begin, ())
-            await connection.execute(begin)
-            mark = _open.set(True)
-            tx = kind(connection, shop_id)
-            try:
-                yield tx
-            except BaseException:
-                _open.reset(mark)
-                # A cancelled or cut connection cannot roll back; the server does it by itself.
-                with contextlib.suppress(Exception):
-                    await asyncio.shield(connection.execute("rollback"))
-                raise
-            _open.reset(mark)
-            _note("commit", ())
-            await connection.execute("commit")
-    if _bell is not None and kind is Tx and tx._has_news:
-        _bell()
+AnyTx = TypeVar("AnyTx", bound=ReadTx)
 
 
 # A kept plan must be good for the tables as they will be: one made while they were all but empty
 # would go on reading them from end to end.
-_PLANNED = "; set local plan_cache_mode = force_generic_plan; set local enable_seqscan = off"
+_PLANS = {
+    True: "; set plan_cache_mode = auto; set enable_seqscan = on",
+    False: "; set plan_cache_mode = force_generic_plan; set enable_seqscan = off",
+}
 
 
-@contextlib.asynccontextmanager
-async def transaction(
+class _Opened(Generic[AnyTx]):
+    """An open transaction as a block: committed at its end, rolled back when it raises.
+
+    A class, for of the two ways to write one it costs a third, and requests have nothing shorter.
+    """
+
+    def __init__(
+        self,
+        begin: str,
+        kind: type[AnyTx],
+        shop_id: ShopId,
+        once: "idempotency.OnceKey | None" = None,
+        *,
+        replans: bool = True,
+    ) -> None:
+        self._begin, self._kind, self._shop_id = begin, kind, shop_id
+        self._once, self._replans = once, replans
+
+    async def __aenter__(self) -> AnyTx:
+        assert not _open.get(), "transactions are never nested"
+        with weather():
+            self._pool: Any = database().pool
+            try:
+                self._connection: Any = await self._pool.take(timeout=5)
+            except OSError as error:  # also FileNotFoundError: a server that is down has no socket
+                raise Busy from error
+            self._tx = self._kind(self._connection, self._shop_id)
+            try:
+                await self._begin_as_planned()
+                _open.set(True)
+                if self._once is not None and isinstance(self._tx, Tx):
+                    await self._tx._claim(self._once)
+            except BaseException:
+                await self._roll_back()
+                raise
+        return self._tx
+
+    async def _begin_as_planned(self) -> None:
+        inner, begin = self._connection._con, self._begin
+        if inner.replans is not self._replans:
+            begin += _PLANS[self._replans]
+            inner.replans = None  # a rollback takes it back
+        _note(begin, ())
+        await self._connection.execute(begin)
+
+    async def __aexit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        with weather():
+            try:
+                if error is not None:
+                    raise error
+                if isinstance(self._tx, Tx):
+                    await self._tx.flush()
+                _note("commit", ())
+                await self._connection.execute("commit")
+            except BaseException:
+                await self._roll_back()
+                raise
+            _open.set(False)
+            self._connection._con.replans = self._replans
+            await self._pool.release(self._connection)
+        if _bell is not None and self._tx._has_news:
+            _bell()
+
+    async def _roll_back(self) -> None:
+        _open.set(False)
+        try:
+            # A cancelled or cut connection cannot roll back; the server does it by itself.
+            with contextlib.suppress(Exception):
+                await asyncio.shield(self._connection.execute("rollback"))
+        finally:
+            await self._pool.release(self._connection)
+
+
+class _AtOnce(_Opened[AnyTx]):
+    """No transaction: each statement is one of its own, which spares two trips of three."""
+
+    async def _begin_as_planned(self) -> None:
+        inner, mood = self._connection._con, ""
+        if inner.shop_id != self._shop_id:
+            mood = f"; set siyu.shop_id = '{int(self._shop_id)}'"
+        if inner.replans is not self._replans:
+            mood += _PLANS[self._replans]
+        if mood:
+            inner.shop_id, inner.replans = 0, None
+            _note(mood, ())
+            await self._connection.execute(mood.removeprefix("; "))
+            inner.shop_id, inner.replans = self._shop_id, self._replans
+
+    async def __aexit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        await self._roll_back()
+        assert not isinstance(self._tx, Tx) or not self._tx.has_more, "nothing flushes it here"
+        with weather():
+            if error is not None:
+                raise error
+
+    async def _roll_back(self) -> None:
+        _open.set(False)
+        await self._pool.release(self._connection)
+
+
+def transaction(
     shop_id: ShopId, once: "idempotency.OnceKey | None" = None, *, replans: bool = True
-) -> AsyncIterator[Tx]:
+) -> AbstractAsyncContextManager[Tx]:
     """Open a transaction of one shop; commits when the block ends, rolls back when it raises.
 
     once: the client's idempotency key. A replay raises `idempotency.Replayed` (rendered as the
     first answer); the block must end with `tx.answer(view)`. replans: False where the same few
     statements are sent all day, for which planning them anew may cost what they cost.
     """
-    begin = f"begin; set local siyu.shop_id = '{int(shop_id)}'{'' if replans else _PLANNED}"
-    async with _opened(begin, Tx, shop_id) as tx:
-        if once is not None:
-            await tx._claim(once)
-        yield tx
-        await tx.flush()
+    begin = f"begin; set local siyu.shop_id = '{int(shop_id)}'"
+    return _Opened(begin, Tx, shop_id, once, replans=replans)
 
 
-@contextlib.asynccontextmanager
-async def reading(shop_id: ShopId, *, replans: bool = True) -> AsyncIterator[ReadTx]:
+def reading(shop_id: ShopId, *, replans: bool = True) -> AbstractAsyncContextManager[ReadTx]:
     """Open a read-only transaction of one shop; replans: as for `transaction`."""
-    again = "" if replans else _PLANNED
-    begin = f"begin read only; set local siyu.shop_id = '{int(shop_id)}'{again}"
-    async with _opened(begin, ReadTx, shop_id) as tx:
-        yield tx
+    begin = f"begin read only; set local siyu.shop_id = '{int(shop_id)}'"
+    return _Opened(begin, ReadTx, shop_id, replans=replans)
 
 
-@contextlib.asynccontextmanager
-async def system_transaction(shop_id: ShopId = NO_SHOP) -> AsyncIterator[Tx]:
+def looking(shop_id: ShopId) -> AbstractAsyncContextManager[ReadTx]:
+    """The same reads of one shop as in `reading`, each of them on its own, which READ COMMITTED
+    makes no different. For what is asked all day; nothing is planned anew.
+    """
+    return _AtOnce("", ReadTx, shop_id, replans=False)
+
+
+def writing_at_once(shop_id: ShopId) -> AbstractAsyncContextManager[Tx]:
+    """For work of one statement all day, such as a line for a cart: it is committed when it has
+    run, and nothing takes it back. No events, no key.
+    """
+    return _AtOnce("", Tx, shop_id, replans=False)
+
+
+def system_transaction(shop_id: ShopId = NO_SHOP) -> AbstractAsyncContextManager[Tx]:
     """Open a transaction over all shops, in the role siyu_system.
 
     shop_id: the shop that events and audit lines written here belong to, if any.
     """
     begin = f"begin; set local role siyu_system; set local siyu.shop_id = '{int(shop_id)}'"
-    async with _opened(begin, Tx, shop_id) as tx:
-        yield tx
-        await tx.flush()
+    return _Opened(begin, Tx, shop_id)
 
 
 _DEADLOCKED = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)

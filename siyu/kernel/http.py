@@ -10,7 +10,6 @@ import asyncio
 import base64
 import functools
 import inspect
-import json
 import logging
 import random
 from collections.abc import Awaitable, Callable
@@ -47,8 +46,9 @@ from siyu.kernel.auth import (
 )
 from siyu.kernel.db import Deadlocked
 from siyu.kernel.errors import BadInput, Forbidden, NotFound, SiyuError, TooLarge, Unauthorized
+from siyu.kernel.handling import Route, check_and_run, header, once_of
 from siyu.kernel.i18n import language_of
-from siyu.kernel.idempotency import KeyInvalid, OnceKey, Replayed
+from siyu.kernel.idempotency import OnceKey, Replayed
 from siyu.kernel.ids import ShopId
 
 __all__ = [
@@ -59,7 +59,7 @@ __all__ = [
 
 log = logging.getLogger("siyu.http")
 T = TypeVar("T")
-SHOP_HEADER = "x-siyu-shop"
+SHOP_HEADER = b"x-siyu-shop"
 SESSION_COOKIES = ("__Host-siyu", "siyu")
 """The second name is used only where public_url is plain http."""
 
@@ -131,6 +131,12 @@ def _again(handler: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[An
     return run
 
 
+_Get, _Post, _Put, _Patch, _Delete = (
+    type(kind.__name__, (Route, kind), {})
+    for kind in (litestar.get, litestar.post, litestar.put, litestar.patch, litestar.delete)
+)
+
+
 def _route(method: Any, path: str, access: Access, **options: Any) -> Callable[[Any], Any]:
     def wrap(handler: Any) -> Any:
         returns = inspect.signature(handler).return_annotation
@@ -149,27 +155,27 @@ def _route(method: Any, path: str, access: Access, **options: Any) -> Callable[[
 
 def get(path: str, *, access: Access, **options: Any) -> Callable[[Any], Any]:
     """A reading route."""
-    return _route(litestar.get, path, access, **options)
+    return _route(_Get, path, access, **options)
 
 
 def post(path: str, *, access: Access, **options: Any) -> Callable[[Any], Any]:
     """A writing route."""
-    return _route(litestar.post, path, access, **options)
+    return _route(_Post, path, access, **options)
 
 
 def put(path: str, *, access: Access, **options: Any) -> Callable[[Any], Any]:
     """A route that replaces."""
-    return _route(litestar.put, path, access, **options)
+    return _route(_Put, path, access, **options)
 
 
 def patch(path: str, *, access: Access, **options: Any) -> Callable[[Any], Any]:
     """A route that changes some fields."""
-    return _route(litestar.patch, path, access, **options)
+    return _route(_Patch, path, access, **options)
 
 
 def delete(path: str, *, access: Access, **options: Any) -> Callable[[Any], Any]:
     """A route that removes."""
-    return _route(litestar.delete, path, access, **options)
+    return _route(_Delete, path, access, **options)
 
 
 # --- who is asking ----------------------------------------------------------------------------
@@ -200,9 +206,11 @@ async def _prove(connection: "ASGIConnection[Any, Any, Any, Any]", _: BaseRouteH
     """Prove the identity a route demands, and keep it for its parameters."""
     access: Access = connection.route_handler.opt["access"]
     hooks: Hooks = connection.app.state.hooks
-    code = connection.headers.get(SHOP_HEADER)
+    code = header(connection, SHOP_HEADER)
+    kept = connection.scope["state"]
     if access.kind == "staff":
-        if connection.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+        site = header(connection, b"sec-fetch-site")
+        if site not in (None, "same-origin", "none"):
             raise CrossSite
         token = session_token(connection)
         found = await hooks.load_staff(token, code) if token else None
@@ -212,116 +220,38 @@ async def _prove(connection: "ASGIConnection[Any, Any, Any, Any]", _: BaseRouteH
             if not found.shop_id:
                 raise ShopUnknown
             found.must_have(access.permission)
-        connection.state.staff = found
+        kept["staff"] = found
     elif access.kind in ("member", "shop"):
-        scheme, __, bearer = connection.headers.get("authorization", "").partition(" ")
+        scheme, __, bearer = (header(connection, b"authorization") or "").partition(" ")
         if scheme.lower() == "bearer":
-            connection.state.member = member_of(bearer)
+            kept["member"] = member_of(bearer)
         elif access.kind == "member":
             raise Unauthorized
         if access.kind == "shop":
             shop = await hooks.resolve_shop(code) if code and len(code) <= 64 else None
             if shop is None:
                 raise ShopUnknown
-            connection.state.shop = shop
-            member = connection.state.get("member")
+            kept["shop"] = shop
+            member = kept.get("member")
             if member is not None and member.shop_id != shop.shop_id:
                 raise Unauthorized
 
 
 async def _provide_member(request: Request[Any, Any, Any]) -> MemberIdentity | None:
-    return request.state.get("member")  # type: ignore[no-any-return]
+    return request.scope["state"].get("member")
 
 
 async def _provide_staff(request: Request[Any, Any, Any]) -> StaffIdentity:
-    return request.state.staff  # type: ignore[no-any-return]
+    return request.scope["state"]["staff"]  # type: ignore[no-any-return]
 
 
 async def _provide_shop(request: Request[Any, Any, Any]) -> ShopIdentity:
-    return request.state.shop  # type: ignore[no-any-return]
+    return request.scope["state"]["shop"]  # type: ignore[no-any-return]
 
 
 async def _provide_once(request: Request[Any, Any, Any], member: MemberIdentity | None) -> OnceKey:
     # Asking for `member` puts the two in a row; side by side they would cost a task group a time.
-    identity = member or request.state.get("staff")
-    if identity is None:
-        raise KeyInvalid
-    return OnceKey.of(
-        identity.actor,
-        request.headers.get("idempotency-key"),
-        request.method,
-        request.url.path,
-        await request.body(),
-    )
-
-
-# --- bodies -----------------------------------------------------------------------------------
-
-
-class JsonRefused(BadInput):
-    """Not JSON, a key twice, nested too deep, or a NUL character (F068, F071)."""
-
-    code = "request.json_refused"
-    zh = "请求内容不是可接受的 JSON"
-    en = "The body is not acceptable JSON"
-
-
-_MAX_DEPTH = 32
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a key stands twice")
-    return found
-
-
-def check_json(body: bytes) -> None:
-    """Refuse JSON that two readers could understand differently, or that is a bomb."""
-    depth = deepest = 0
-    if body.count(b"[") + body.count(b"{") > _MAX_DEPTH:
-        for byte in body:
-            if byte in b"[{":
-                depth += 1
-                deepest = max(deepest, depth)
-            elif byte in b"]}":
-                depth -= 1
-    if deepest > _MAX_DEPTH or b"\\u0000" in body:
-        raise JsonRefused
-    try:
-        json.loads(body.decode(), object_pairs_hook=_unique)
-    except (ValueError, RecursionError):
-        raise JsonRefused from None
-
-
-@functools.cache
-def _decoder(kind: Any) -> "msgspec.json.Decoder[Any]":
-    return msgspec.json.Decoder(kind)
-
-
-def _check_strictly(handler: Any, body: bytes) -> None:
-    # Litestar converts leniently ("1" would pass for 1), so the body is decoded by its type first.
-    parameter = handler.parsed_fn_signature.parameters.get("data")
-    if parameter is None:
-        return
-    try:
-        _decoder(parameter.annotation).decode(body)
-    except msgspec.ValidationError as error:
-        what, _, field = str(error).partition(" - at `$.")
-        raise BadInput(fields=[{"field": field.rstrip("`"), "message": what}]) from None
-    except msgspec.DecodeError:
-        raise JsonRefused from None
-
-
-async def _check_body(request: Request[Any, Any, Any]) -> None:
-    if request.method in ("POST", "PUT", "PATCH", "DELETE"):
-        access: Access = request.route_handler.opt["access"]
-        content_type = request.headers.get("content-type", "")
-        if access.kind != "callback" and not content_type.startswith("multipart/"):
-            body = await request.body()
-            if body:
-                check_json(body)
-                _check_strictly(request.route_handler, body)
+    return await once_of(request)
 
 
 # --- answers ----------------------------------------------------------------------------------
@@ -417,7 +347,7 @@ def build_app(
     app = Litestar(
         routers,
         guards=[_prove],
-        before_request=_check_body,
+        before_request=check_and_run,
         dependencies={
             "member": Provide(_provide_member),
             "staff": Provide(_provide_staff),

@@ -10,13 +10,15 @@ import hashlib
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
 from siyu.kernel import clock
 from siyu.kernel.crypto import vault
 from siyu.kernel.errors import BadInput, Conflict
-from siyu.kernel.ids import ShopId
+from siyu.kernel.ids import uuid_of
+from siyu.kernel.pool import BETWEEN, sparse
 
 KEPT_FOR = timedelta(hours=24)
 
@@ -46,11 +48,13 @@ class StillRunning(Conflict):
 
 
 class OnceKey(msgspec.Struct, frozen=True):
-    """A client's key. owner: who sent it; fingerprint: SHA-256 of method, path and raw body."""
+    """A client's key. owner: who sent it; key_id: 128 bits of SHA-256 over owner and key;
+    fingerprint: as many over method, path and raw body.
+    """
 
     owner: str
-    key: str
-    fingerprint: bytes
+    key_id: UUID
+    fingerprint: UUID
 
     @classmethod
     def of(cls, owner: str, key: str | None, method: str, path: str, body: bytes) -> "OnceKey":
@@ -58,7 +62,11 @@ class OnceKey(msgspec.Struct, frozen=True):
         if not key or len(key) > 255 or not key.isascii() or not key.isprintable():
             raise KeyInvalid
         head = f"{method} {path}\n".encode()
-        return cls(owner, key, hashlib.sha256(head + body).digest())
+        return cls(owner, _digest(f"{owner}\0{key}".encode()), _digest(head + body))
+
+
+def _digest(content: bytes) -> UUID:
+    return uuid_of(hashlib.sha256(content).digest()[:16])
 
 
 class Replayed(Exception):
@@ -70,116 +78,83 @@ class Replayed(Exception):
         self.answer = answer
 
 
-# The try-lock tells "still running" from "done" without waiting. An expired row is taken over.
+class Recalled(Exception):
+    """Not an error: what was made under the key; who made it can give the first answer again."""
+
+    def __init__(self, made: UUID) -> None:
+        super().__init__("recalled")
+        self.made = made
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What is kept under a key: the first answer, or the id of what it can be made of again."""
+
+    once: OnceKey
+    status: int
+    body: bytes | None
+    made: UUID | None
+
+
 CLAIM = """
-with mine as materialized (select pg_try_advisory_xact_lock($7) as ok),
-taken as (
-  insert into kernel.idempotency as i
-    (shop_id, owner, key, fingerprint, created_at, expires_at)
-  select $1, $2, $3, $4, $5, $6 from mine where ok
-  on conflict (shop_id, owner, key) do update
-    set fingerprint = excluded.fingerprint, status = null, answer = null,
-        created_at = excluded.created_at, expires_at = excluded.expires_at
-    where i.expires_at <= excluded.created_at
-  returning true)
-select (select ok from mine) as ok, exists (select from taken) as fresh,
-  i.fingerprint, i.status, i.answer
-from (select 1) as one
-left join kernel.idempotency i on i.shop_id = $1 and i.owner = $2 and i.key = $3
-"""
+select * from kernel.claim_keys($1, $2)
+  with ordinality as k (ok, fingerprint, expires_at, status, answer, made, no)
+where not ok or fingerprint is not null"""
+"""Of most keys there is nothing to tell."""
+FORGET = "delete from kernel.idempotency where shop_id = $1 and key_id = any ($2::uuid[])"
+
+KEPT = """kept as (
+  insert into kernel.idempotency
+    (shop_id, expires_at, key_id, owner, fingerprint, status, answer, made)
+  select $1, $6::timestamptz, key_id, owner, fingerprint, coalesce(status, 200), answer, made
+  from unnest($7::uuid[], string_to_array($8, e'\\x1f'), $9::uuid[], $10::int[], $11::bytea[],
+    $12::uuid[]) as k (key_id, owner, fingerprint, status, answer, made))"""
+"""A part of the flush; its arguments are `columns`."""
 
 
-def _lock(shop_id: ShopId, once: OnceKey) -> int:
-    name = f"{shop_id}\0{once.owner}\0{once.key}".encode()
-    return int.from_bytes(hashlib.sha256(name).digest()[:8], "big", signed=True)
-
-
-async def claim(connection: Any, shop_id: ShopId, once: OnceKey) -> None:
-    """Take the key for this transaction, or raise Replayed, KeyReused or StillRunning."""
-    now = clock.now()
-    lock = _lock(shop_id, once)
-    arguments = (shop_id, once.owner, once.key, once.fingerprint, now, now + KEPT_FOR, lock)
-    found = await connection.fetchrow(CLAIM, *arguments)
-    if found["fresh"]:
-        return
-    if not found["ok"]:
-        raise StillRunning
-    if found["fingerprint"] is None:
-        # Committed by another between our snapshot and our lock: visible to a second look.
-        found = await connection.fetchrow(CLAIM, *arguments)
-    if found["fingerprint"] != once.fingerprint:
-        raise KeyReused
-    assert found["answer"] is not None, "a committed key always has its answer"
-    raise Replayed(found["status"], vault().open(found["answer"]).encode())
-
-
-# Many keys at once: locked first, so that what the second statement finds is the last word.
-LOCK_MANY = "select pg_try_advisory_xact_lock(lock) as ok from unnest($1::bigint[]) as lock"
-FIND_MANY = """
-select i.fingerprint, i.status, i.answer, i.expires_at <= $4 as is_over
-from unnest($2::text[], $3::text[]) with ordinality as k (owner, key, no)
-left join kernel.idempotency i on i.shop_id = $1 and i.owner = k.owner and i.key = k.key
-order by k.no
-"""
-FORGET_MANY = """
-delete from kernel.idempotency i using unnest($2::text[], $3::text[]) as k (owner, key)
-where i.shop_id = $1 and i.owner = k.owner and i.key = k.key
-"""
-KEEP_MANY = """
-insert into kernel.idempotency
-  (shop_id, owner, key, fingerprint, created_at, expires_at, status, answer)
-select $1, k.owner, k.key, k.fingerprint, $5, $6, 200, k.answer
-from unnest($2::text[], $3::text[], $4::bytea[], $7::bytea[])
-  as k (owner, key, fingerprint, answer)
-"""
+async def claim(tx: Any, once: OnceKey) -> None:
+    """Take the key for this transaction, or raise Replayed, Recalled, KeyReused or StillRunning."""
+    (refusal,) = await claim_many(tx, [once])
+    if refusal is not None:
+        raise refusal
 
 
 async def claim_many(tx: Any, keys: Sequence[OnceKey]) -> list[Exception | None]:
-    """Take distinct keys for this transaction in two trips: for each None, or what `claim` would
-    have raised. What is kept under them is written by `keep_many`; a key left out keeps nothing.
+    """Take distinct keys for this transaction: for each None, or what `claim` would have raised.
+    What is kept under them is given to `tx.keep_answer`; a key left out keeps nothing.
     """
-    locked = await tx.connection.fetch(LOCK_MANY, [_lock(tx.shop_id, once) for once in keys])
-    arguments = ([once.owner for once in keys], [once.key for once in keys], clock.now())
-    found = await tx.connection.fetch(FIND_MANY, tx.shop_id, *arguments)
-    over = [
-        once
-        for once, lock, row in zip(keys, locked, found, strict=True)
-        if lock["ok"] and row["is_over"]
-    ]
-    if over:
-        names = [once.owner for once in over], [once.key for once in over]
-        await tx.connection.execute(FORGET_MANY, tx.shop_id, *names)
-    claims: list[Exception | None] = []
-    for once, lock, row in zip(keys, locked, found, strict=True):
-        if not lock["ok"]:
-            claims.append(StillRunning())
-        elif row["fingerprint"] is None or row["is_over"]:
-            claims.append(None)
+    found = await tx.connection.fetch(CLAIM, tx.shop_id, [once.key_id for once in keys])
+    now = clock.now()
+    over: list[UUID] = []
+    claims: list[Exception | None] = [None] * len(keys)
+    for row in found:
+        no = row["no"] - 1
+        once = keys[no]
+        if not row["ok"]:
+            claims[no] = StillRunning()
+        elif row["expires_at"] <= now:
+            over.append(once.key_id)
         elif row["fingerprint"] != once.fingerprint:
-            claims.append(KeyReused())
+            claims[no] = KeyReused()
+        elif row["made"] is not None:
+            claims[no] = Recalled(row["made"])
         else:
-            claims.append(Replayed(row["status"], vault().open(row["answer"]).encode()))
+            claims[no] = Replayed(row["status"], vault().open(row["answer"]).encode())
+    if over:
+        await tx.connection.execute(FORGET, tx.shop_id, over)
     return claims
 
 
-async def keep_many(tx: Any, answers: Sequence[tuple[OnceKey, bytes]]) -> None:
-    """Keep the good answers (status 200) under keys that `claim_many` took."""
-    now = clock.now()
-    await tx.run(
-        KEEP_MANY,
-        tx.shop_id,
-        [once.owner for once, _ in answers],
-        [once.key for once, _ in answers],
-        [once.fingerprint for once, _ in answers],
-        now,
-        now + KEPT_FOR,
-        [vault().seal(body.decode()) for _, body in answers],
+def columns(answers: Sequence[Answer]) -> tuple[Any, ...]:
+    """The answers as the flush writes them: when they end, then column by column; the owners in one
+    text, for the driver looks long at each text of a list. A column of nothing, or of the usual
+    status, stays at home.
+    """
+    return (
+        clock.now() + KEPT_FOR,
+        [answer.once.key_id for answer in answers],
+        BETWEEN.join(answer.once.owner for answer in answers),
+        [answer.once.fingerprint for answer in answers],
+        sparse([None if answer.status == 200 else answer.status for answer in answers]),
+        sparse([None if one.body is None else vault().seal(one.body.decode()) for one in answers]),
+        sparse([answer.made for answer in answers]),
     )
-
-
-def answer_arguments(once: OnceKey | None, answer: Any) -> tuple[Any, ...]:
-    """Status, sealed answer, owner and key for the flush; all None without a key."""
-    if once is None:
-        return (None, None, None, None)
-    status, body = answer
-    return (status, vault().seal(body.decode()), once.owner, once.key)

@@ -7,9 +7,16 @@ from datetime import datetime
 from typing import NewType
 from uuid import UUID
 
+from asyncpg.pgproto import pgproto
+
 from siyu.kernel import clock
 
 ShopId = NewType("ShopId", int)
+
+uuid_of: Callable[[bytes], UUID] = pgproto.UUID
+"""The UUID of 16 bytes. The driver's own kind, as ids come back from the database: made, written
+and told in C, for a tenth of the time.
+"""
 
 _pool = io.BytesIO()
 
@@ -53,7 +60,7 @@ def new_id() -> UUID:
     if made >> 80 == _last >> 80 and made <= _last:
         made = _last + 1
     _last = made
-    return UUID(int=made)
+    return uuid_of(made.to_bytes(16))
 
 
 def first_id_at(moment: datetime) -> UUID:

@@ -77,8 +77,11 @@ class Periodic(msgspec.Struct, frozen=True):
         if self.seconds is not None:
             whole = int(now.timestamp()) // self.seconds * self.seconds
             return datetime.fromtimestamp(whole, UTC)
-        later = now + timedelta(microseconds=1)  # a tick at `now` itself counts
-        tick: datetime = croniter(self.cron, later).get_prev(datetime)
+        tick, next_tick = _ticks.get(self.cron or "", (now, now))
+        if not tick <= now < next_tick:
+            later = now + timedelta(microseconds=1)  # a tick at `now` itself counts
+            tick = croniter(self.cron, later).get_prev(datetime)
+            _ticks[self.cron or ""] = tick, croniter(self.cron, now).get_next(datetime)
         return tick
 
 
@@ -97,6 +100,7 @@ _jobs: dict[str, Job] = {}
 _names: dict[Callable[..., Awaitable[None]], str] = {}
 _signature = functools.cache(inspect.signature)
 _periodic: dict[str, Periodic] = {}
+_ticks: dict[str, tuple[datetime, datetime]] = {}  # the last and the next tick of each `cron`
 
 
 def lasting_name(function: Callable[..., Any]) -> str:
@@ -285,8 +289,22 @@ class _Executor(AbstractEntrypointExecutor):
 _SETTINGS = DBSettings(db_schema="jobs")
 
 
+class _Queries(Queries):
+    """PgQueuer holds a job for dead whose wish to be tried again finds no database: here it is left
+    as it is, and comes back like one of a killed worker.
+    """
+
+    async def retry_job(
+        self, job: models.Job, delay: timedelta, traceback_record: models.TracebackRecord | None
+    ) -> None:
+        try:
+            await super().retry_job(job, delay, traceback_record)
+        except Exception as error:
+            _log.warning("a job comes back without its pause", exc_info=error)
+
+
 def _queries(driver: AsyncpgDriver | AsyncpgPoolDriver) -> Queries:
-    return Queries(
+    return _Queries(
         driver,
         qbe=QueryBuilderEnvironment(_SETTINGS),
         qbq=QueryQueueBuilder(_SETTINGS),
@@ -299,13 +317,13 @@ async def serve(url: str, stop: asyncio.Event, *, at_once: int = 20) -> None:
 
     at_once: how many jobs run at the same time in this process; at least 2.
     """
-    pause = 0.2
+    pause = 0.0
     while not stop.is_set():
         begun = clock.monotonic()
         try:
             await _serve_once(url, stop, at_once)
         except Exception as error:  # whatever it was: report, breathe, connect again
-            pause = 0.2 if clock.monotonic() - begun > 30 else min(pause * 2, 1.0)
+            pause = 0.1 if clock.monotonic() - begun > 5 else min(pause * 2 or 0.1, 1.0)
             _log.warning("job queue lost, connecting again", exc_info=error)
             metrics.queue_reconnects.inc()
             await _wait(stop, pause)

@@ -27,7 +27,24 @@ from siyu.kernel.postgres_server import (
     default_home,
 )
 
-__all__ = ["Cluster", "PostgresUnavailable", "attach", "check_server", "default_home", "embedded"]
+__all__ = [
+    "HUNG_UP",
+    "Cluster",
+    "PostgresUnavailable",
+    "attach",
+    "check_server",
+    "default_home",
+    "embedded",
+]
+
+# How a server that ends, or is not ready, shows itself to whoever asks it something.
+HUNG_UP = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InterfaceError,
+)
 
 ROLES = ("siyu_app", "siyu_system", "siyu_warehouse")
 
@@ -116,24 +133,39 @@ class Cluster:
         await asyncio.to_thread(self.server.leave)
 
     async def _start(self) -> None:
-        """Make sure that the server answers a query; start it when its process is dead."""
-        deadline = time.monotonic() + START_SECONDS
+        """Make sure that the server answers a query; start it when its process is dead.
+
+        The watchdog waits for us meanwhile: one that is killed just now is ours to start again.
+        """
         await asyncio.to_thread(self.server.prepare)
-        if not self.server.alive():
-            await asyncio.to_thread(self.server.start)
+        for is_last in (False, False, True):
+            if not self.server.alive():
+                await asyncio.to_thread(self.server.start)
+            try:
+                await self.wait_until_it_answers()
+                await self._ensure_roles()
+                break
+            except (*HUNG_UP, PostgresUnavailable):
+                if is_last or self.server.alive():
+                    raise
+        self.server.ensure_watchdog()
+
+    async def wait_until_it_answers(self) -> None:
+        """Return when a query was answered. Raises PostgresUnavailable when the server ends."""
+        deadline = time.monotonic() + START_SECONDS
         while not await self._answers():
+            if not self.server.alive():  # as one whose log does not reach the wanted moment
+                raise PostgresUnavailable(f"PostgreSQL ended:\n{self.server.last_words()}")
             if time.monotonic() > deadline:
                 raise PostgresUnavailable(f"PostgreSQL in {self.home} runs but does not answer")
             await asyncio.sleep(0.05)
-        await self._ensure_roles()
-        self.server.ensure_watchdog()
 
     async def _answers(self) -> bool:
         if self.server.running() is None:
             return False
         try:
             return bool(await self._admin("select true") == "SELECT 1")
-        except (OSError, TimeoutError, asyncpg.CannotConnectNowError, asyncpg.InterfaceError):
+        except HUNG_UP:
             return False
 
     async def _ensure_roles(self) -> None:

@@ -17,6 +17,7 @@ import os
 import pwd
 import re
 import secrets
+import select
 import shutil
 import signal
 import socket
@@ -134,8 +135,13 @@ class Server:
                 return
             if not _port_taken(port):
                 break
-        tail = "\n".join(log.read_text(errors="replace").splitlines()[-8:]) if log.exists() else ""
-        raise PostgresUnavailable(f"PostgreSQL in {self.home} does not start:\n{done.stderr}{tail}")
+        words = f"{done.stderr}{self.last_words()}"
+        raise PostgresUnavailable(f"PostgreSQL in {self.home} does not start:\n{words}")
+
+    def last_words(self) -> str:
+        """The end of the server's log."""
+        log = self.home / "server.log"
+        return "\n".join(log.read_text(errors="replace").splitlines()[-8:]) if log.exists() else ""
 
     def stop(self, mode: str = "fast") -> None:
         """Stop the postmaster if it runs; `mode` as in `pg_ctl stop -m`."""
@@ -185,7 +191,17 @@ class Server:
                     if not self.alive() and self._is_used():
                         self.prepare()
                         self.start()
-            time.sleep(pause)
+            self._sleep(pause)
+
+    def _sleep(self, seconds: float) -> None:
+        """Let time pass; on Linux no longer than the postmaster lives."""
+        try:
+            handle = os.pidfd_open((self.running() or (0,))[0])
+        except (AttributeError, OSError):
+            time.sleep(seconds)
+        else:
+            select.select([handle], [], [], seconds)
+            os.close(handle)
 
     def _is_used(self) -> bool:
         """Whether anybody uses the cluster, except for a last user who is stopping it now."""
@@ -195,8 +211,6 @@ class Server:
             except BlockingIOError:
                 return blocked_means
         return False
-
-    # -- what runs -----------------------------------------------------------------------------
 
     def running(self) -> tuple[int, int, str] | None:
         """Process id, port and socket folder out of `postmaster.pid`, as far as written."""
@@ -239,8 +253,8 @@ class Server:
         if self.alive() or not file.exists():
             return
         deadline = time.monotonic() + 10
-        while left := [n for n in _process_ids() if self._serves(n)]:
-            for pid in left:
+        while left := [p for p in Path("/proc").glob("[0-9]*") if self._serves(int(p.name))]:
+            for pid in [int(one.name) for one in left]:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
             if time.monotonic() > deadline:
@@ -253,8 +267,6 @@ class Server:
                 socket_file.unlink(missing_ok=True)
         _, _, rest = file.read_text().partition("\n")
         self._write(file, f"{os.getpid()}\n{rest}")
-
-    # -- making ----------------------------------------------------------------------------
 
     def _make_cluster(self) -> None:
         fresh = self.home / "pgdata.new"  # renamed when complete: a killed initdb leaves no half
@@ -370,8 +382,6 @@ class Server:
             return None
         return int(re.match(r"\d+", settings["VERSION"])[0])  # type: ignore[index]
 
-    # -- small things ----------------------------------------------------------------------
-
     def _socket_dir(self, port: int) -> Path:
         """The home itself; a private short folder where the socket's path would be too long."""
         if len(os.fsencode(self.home / f".s.PGSQL.{port}.lock")) <= LONGEST_SOCKET_PATH:
@@ -477,19 +487,12 @@ def _sync_method() -> str:
     return "syncfs" if release and tuple(map(int, release.groups())) >= (5, 8) else "fsync"
 
 
-def _process_ids() -> list[int]:
-    proc = Path("/proc")
-    return [int(entry.name) for entry in proc.glob("[0-9]*")] if proc.exists() else []
-
-
 def _port_taken(port: int) -> bool:
-    with socket.socket() as probe:
+    with socket.socket() as probe, contextlib.suppress(OSError):
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return True
-    return False
+        probe.bind(("127.0.0.1", port))
+        return False
+    return True
 
 
 if __name__ == "__main__":

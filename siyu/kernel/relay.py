@@ -240,14 +240,16 @@ class Relay:
     async def serve(self, stop: asyncio.Event, bell: asyncio.Event) -> None:
         """Work until `stop`; looks again when `bell` rings, and every second anyway."""
         while not stop.is_set():
+            seconds = 1.0
             try:
                 if await self.step():
                     continue
             except Busy as error:
                 _log.warning("relay waits for the database", exc_info=error)
+                seconds = 0.2
             bell.clear()
             waits = [asyncio.ensure_future(event.wait()) for event in (stop, bell)]
-            await asyncio.wait(waits, timeout=1, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
             for wait in waits:
                 wait.cancel()
 

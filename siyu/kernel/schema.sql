@@ -65,20 +65,41 @@ select kernel.system_table('kernel.outbox_cursor');
 
 create table kernel.idempotency (
   shop_id int not null,
+  key_id uuid not null,
   owner text not null,
-  key text not null check (length(key) between 1 and 255),
-  fingerprint bytea not null,
-  status int,
-  answer bytea,
-  created_at timestamptz not null,
+  fingerprint uuid not null,
   expires_at timestamptz not null,
-  primary key (shop_id, owner, key)
+  status int not null,
+  answer bytea,
+  made uuid,
+  primary key (shop_id, key_id),
+  check ((answer is null) <> (made is null))
 );
 comment on table kernel.idempotency is 'The answer given under a client''s key; a replay gets the same one (F129).';
+comment on column kernel.idempotency.key_id is '128 bits of SHA-256 over owner and key: short, whatever the client sends.';
 comment on column kernel.idempotency.owner is 'Who sent it (member or staff); keys of two people never meet.';
 comment on column kernel.idempotency.answer is 'Sealed: an answer may hold personal data.';
+comment on column kernel.idempotency.made is 'In place of an answer: the id of what it can be made of again.';
 create index idempotency_expiry on kernel.idempotency (expires_at);
 select kernel.tenant_table('kernel.idempotency', worker => true);
+
+create function kernel.claim_keys(shop int, key_ids uuid[])
+returns table (ok boolean, fingerprint uuid, expires_at timestamptz, status int, answer bytea, made uuid)
+language plpgsql as $$
+declare taken boolean[];
+begin
+  -- A statement of its own, so that the next one sees what was committed until the locks were had.
+  taken := array(
+    select pg_try_advisory_xact_lock(uuid_hash_extended(key_id, shop))
+    from unnest(key_ids) with ordinality as k (key_id, no) order by no);
+  return query
+    select k.ok, i.fingerprint, i.expires_at, i.status, i.answer, i.made
+    from unnest(key_ids, taken) with ordinality as k (key_id, ok, no)
+    left join kernel.idempotency i on i.shop_id = shop and i.key_id = k.key_id
+    order by k.no;
+end $$;
+comment on function kernel.claim_keys is
+  'Takes the keys whose locks nobody holds, without waiting, and tells what is kept under each.';
 
 create table kernel.audit (
   shop_id int not null,

@@ -85,15 +85,18 @@ async def _listen(bell: asyncio.Event, stop: asyncio.Event) -> None:
     while not stop.is_set():
         with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
             connection = await asyncpg.connect(db.database().url, timeout=5)
+            ended = asyncio.Event()
+            connection.add_termination_listener(lambda _, ended=ended: ended.set())
+            waits = [asyncio.ensure_future(event.wait()) for event in (stop, ended)]
             try:
                 await connection.add_listener(CHANNEL, lambda *_: bell.set())
-                while not stop.is_set() and not connection.is_closed():
-                    with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(stop.wait(), 1)
+                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
             finally:
+                for wait in waits:
+                    wait.cancel()
                 connection.terminate()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), 1)
+            await asyncio.wait_for(stop.wait(), 0.2)
 
 
 async def _watch_queues() -> None:

@@ -17,9 +17,11 @@ from litestar.response import Redirect
 from litestar.static_files import create_static_files_router
 from litestar.types import Message, Scope
 
-from siyu.sandbox import control, funds, mini_program, pay, shipping
+from siyu.sandbox import control, funds, messages, mini_program, pay, shipping, wecom
+from siyu.sandbox.channels import open_channels
 from siyu.sandbox.notify import Courier
 from siyu.sandbox.people import PhoneError
+from siyu.sandbox.pushes import Postman
 from siyu.sandbox.world import SandboxSettings, open_world
 from siyu.wechat.transport.contracts import ChannelUnusable
 
@@ -35,17 +37,21 @@ def create_sandbox(
     Without a lifespan nothing is delivered until `POST /_sandbox/notifications/deliver`.
     """
     world = open_world(settings)
-    courier = Courier(world, transport)
+    with world.store.writing():
+        open_channels(world)
+    courier, postman = Courier(world, transport), Postman(world, transport)
 
     @asynccontextmanager
     async def deliver(_: Litestar) -> AsyncIterator[None]:
-        running = asyncio.create_task(courier.run())
+        running = [asyncio.create_task(one.run()) for one in (courier, postman)]
         try:
             yield
         finally:
-            running.cancel()
-            await asyncio.gather(running, return_exceptions=True)
+            for one in running:
+                one.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
             await courier.close()
+            await postman.close()
             world.store.close()
 
     async def date_it(message: Message, _: Scope) -> None:
@@ -59,6 +65,8 @@ def create_sandbox(
             *pay.routes,
             *funds.routes,
             *mini_program.routes,
+            *messages.routes,
+            *wecom.routes,
             *shipping.routes,
             control.router,
             home,
@@ -69,6 +77,7 @@ def create_sandbox(
         dependencies={
             "world": Provide(lambda: world, sync_to_thread=False),
             "courier": Provide(lambda: courier, sync_to_thread=False),
+            "postman": Provide(lambda: postman, sync_to_thread=False),
         },
         exception_handlers={
             PhoneError: answer_phone_error,

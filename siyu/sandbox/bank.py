@@ -39,8 +39,8 @@ class BankView(msgspec.Struct, frozen=True, kw_only=True):
     """A merchant's money at WeChat, in fen.
 
     books_fen: what books must show that count refunds and transfers only when they have arrived,
-    and fees as they were taken: basic + frozen + on the way, without the fees WeChat has already
-    given back for refunds that are still on the way. problems: [] or the bank is broken.
+    and fees as the bills tell them: basic + frozen + on the way. fees_fen: taken and not given
+    back; a fee comes back when the refund leaves. problems: [] or the bank is broken.
     """
 
     mchid: str
@@ -208,11 +208,6 @@ def view(store: Store, mchid: str, after: int, limit: int) -> BankView:
         name: balance(store, f"{mchid}:{name}")
         for name in ("basic", "frozen", "refunds", "transfers")
     }
-    early = store.value(
-        """select coalesce(sum(fee_fen), 0) from refunds
-            where mchid = ? and state in ('PROCESSING', 'ABNORMAL')""",
-        mchid,
-    )
     fees = store.value(
         """select coalesce(sum(case when target = 'fees' then fen else -fen end), 0)
              from movements where mchid = ? and 'fees' in (source, target)""",
@@ -224,8 +219,8 @@ def view(store: Store, mchid: str, after: int, limit: int) -> BankView:
         frozen_fen=held["frozen"],
         refunds_fen=held["refunds"],
         transfers_fen=held["transfers"],
-        books_fen=sum(held.values()) - int(early),
-        fees_fen=int(fees) + int(early),
+        books_fen=sum(held.values()),
+        fees_fen=int(fees),
         problems=find_problems(store),
         movements=store.all(
             Movement,

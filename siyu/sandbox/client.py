@@ -88,6 +88,67 @@ class SandboxClient:
         body = {"transaction_id": transaction_id}
         await self.call("POST", f"/people/{person_id}/confirm-receipt", body)
 
+    async def accounts(self, kind: str) -> list[dict[str, Any]]:
+        """What a shop needs for its official accounts or corporations (`contacts.AccountView`)."""
+        return list(await self.call("GET", f"/accounts?kind={kind}"))
+
+    async def set_push(self, account: str, url: str, token: str, aes_key: str) -> None:
+        """Have an account's messages go to a server; PhoneError when it fails the check."""
+        body = {"url": url, "token": token, "aes_key": aes_key}
+        await self.call("PUT", f"/accounts/{account}/push", body)
+
+    async def templates(self, account: str) -> dict[str, str]:
+        """template_id by title."""
+        found = await self.call("GET", f"/accounts/{account}/templates")
+        return {one["title"]: one["template_id"] for one in found}
+
+    async def answer_subscription(
+        self,
+        person_id: str,
+        appid: str,
+        template_ids: list[str],
+        accepted: list[str] | None = None,
+        *,
+        always: bool = False,
+    ) -> dict[str, str]:
+        """wx.requestSubscribeMessage: accept all, or those of `accepted`; template_id -> answer."""
+        body = {
+            "appid": appid,
+            "template_ids": template_ids,
+            "accepted": template_ids if accepted is None else accepted,
+            "always": always,
+        }
+        return dict(await self.call("POST", f"/people/{person_id}/subscribe", body))
+
+    async def follow(self, person_id: str, account: str, scene: str = "") -> str:
+        """Follow an official account; the openid."""
+        body = {"account": account, "scene": scene}
+        return str((await self.call("POST", f"/people/{person_id}/follow", body))["openid"])
+
+    async def unfollow(self, person_id: str, account: str) -> None:
+        """Follow it no more."""
+        await self.call("POST", f"/people/{person_id}/unfollow", {"account": account})
+
+    async def say(self, person_id: str, chat: str, text: str) -> None:
+        """Write to `oa:<appid>`, `care:<appid>` or `wecom:<corpid>:<userid>`."""
+        await self.call("POST", f"/people/{person_id}/say", {"chat": chat, "text": text})
+
+    async def add_staff(self, person_id: str, account: str, userid: str, state: str = "") -> str:
+        """Become a customer of a member of staff; the external_userid."""
+        body = {"account": account, "userid": userid, "state": state}
+        answer = await self.call("POST", f"/people/{person_id}/add-staff", body)
+        return str(answer["external_userid"])
+
+    async def press_send(self, account: str, msgid: str, userid: str) -> int:
+        """A member of staff sends their part of a mass message; how many customers got it."""
+        path = f"/wecom/{account}/tasks/{msgid}/send"
+        return int((await self.call("POST", path, {"userid": userid}))["sent"])
+
+    async def messages(self, person_id: str, chat: str) -> list[dict[str, Any]]:
+        """What stands in a chat of the phone, oldest first."""
+        found = await self.call("GET", f"/people/{person_id}/messages")
+        return [one for one in found if one["chat"] == chat]
+
     async def bank(self, mchid: str, after: int = 0) -> dict[str, Any]:
         """A merchant's money and movements (`bank.BankView`)."""
         return dict(await self.call("GET", f"/bank/{mchid}?after={after}"))

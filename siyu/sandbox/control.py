@@ -15,6 +15,7 @@ from msgspec import Meta
 
 from siyu.sandbox import (
     bank,
+    contacts,
     faults,
     handset,
     limits,
@@ -26,6 +27,7 @@ from siyu.sandbox import (
 )
 from siyu.sandbox.notify import Courier
 from siyu.sandbox.orders import Order
+from siyu.sandbox.pushes import Postman
 from siyu.sandbox.registry import Body
 from siyu.sandbox.world import World, rotate_signer
 
@@ -293,9 +295,12 @@ async def post_send(world: World, notification_id: str) -> None:
 
 
 @post("/notifications/deliver", status_code=200)
-async def post_deliver(world: World, courier: Courier) -> dict[str, int]:
+async def post_deliver(courier: Courier, postman: Postman) -> dict[str, int]:
     """Deliver what is due and wait for the answers (for tests and turned clocks)."""
-    return {"delivered": await courier.deliver_due()}
+    delivered = await courier.deliver_due()
+    while tried := await postman.deliver_due():
+        delivered += tried
+    return {"delivered": delivered}
 
 
 @get("/conformance")
@@ -345,6 +350,7 @@ router = Router(
         *registry.routes,
         *handset.routes,
         *shipping.control_routes,
+        *contacts.routes,
         get_faults,
         post_fault,
         delete_faults,

@@ -17,6 +17,7 @@ ANSWER, NOTICE, BOTH, OUTCOME = "answer", "notice", "both", "outcome"
 KINDS: dict[str, tuple[str, str, str]] = {
     "system_error": (ANSWER, "系统错误（什么也没做）", "System error (nothing done)"),
     "frequency_limited": (ANSWER, "频率超限", "Too many requests"),
+    "errcode": (ANSWER, "返回指定错误码", "Answers with a chosen errcode"),
     "html": (ANSWER, "返回 HTML 错误页", "HTML error page"),
     "slow": (ANSWER, "延迟应答", "Slow answer"),
     "timeout_after_work": (ANSWER, "做完了但不应答", "Does the work, never answers"),
@@ -46,6 +47,7 @@ OPERATIONS = (
     "notify.refund",
     "notify.sharing",
     "notify.transfer",
+    "notify.push",
     "pay.create",
     "pay.query",
     "pay.close",
@@ -77,14 +79,26 @@ OPERATIONS = (
     "shipping.query",
     "shipping.remind",
     "shipping.path",
+    "message",
+    "message.subscription",
+    "message.notice",
+    "message.care",
+    "message.mass",
+    "message.templates",
+    "user",
+    "wecom",
+    "wecom.token",
+    "wecom.contact",
+    "wecom.welcome",
+    "wecom.mass",
 )
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How a fault happens: seconds (slow, timeout_after_work, delay, skewed_time), fen added to the
     amount (tamper_amount), copies and whether they go together (repeat), another code of the
-    refusal (system_error, frequency_limited) or the fail_reason (share_closed, return_failed,
-    transfer_failed)."""
+    refusal (system_error, frequency_limited, errcode) or the fail_reason (share_closed,
+    return_failed, transfer_failed)."""
 
     seconds: Annotated[float, Meta(ge=-86400 * 400, le=86400 * 400)] | None = None
     fen: Annotated[int, Meta(ge=-(10**12), le=10**12)] | None = None

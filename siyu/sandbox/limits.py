@@ -16,6 +16,8 @@ PUBLISHED: dict[str, list[tuple[int, int]]] = {
     "login": [(MINUTE, 100)],  # per person
     "code_image": [(MINUTE, 5_000)],
     "clear_quota": [(MONTH, 10)],
+    "message.subscription": [(DAY, 30_000_000)],  # an app with payment
+    "message.notice": [(DAY, 100_000)],
 }
 
 

@@ -15,8 +15,10 @@ from typing import Any
 
 import msgspec
 from litestar import Request, Response, get, route
+from litestar.handlers import HTTPRouteHandler
 
 from siyu.sandbox import faults, limits, pictures, wire
+from siyu.sandbox.errcodes import MESSAGES
 from siyu.sandbox.pay import HTML_ERROR
 from siyu.sandbox.world import App, Identity, Person, World, get_app, get_person, identify
 
@@ -25,32 +27,6 @@ TOKEN_OVERLAP_SECONDS = 300
 FORCE_PAUSE_SECONDS = 30
 CODE_SECONDS = 300
 _SCENE = re.compile(r"^[0-9A-Za-z!#$&'()*+,/:;=?@\-._~]+$")
-
-MESSAGES = {
-    -1: "system error",
-    40001: "invalid credential, access_token is invalid or not latest",
-    40002: "invalid grant_type",
-    40013: "invalid appid",
-    40014: "invalid access_token",
-    40029: "invalid code",
-    40097: "invalid args",
-    40125: "invalid appsecret",
-    40129: "invalid scene",
-    40163: "code been used",
-    40169: "invalid length for scene, or the data is not json string",
-    40226: "code blocked",
-    41001: "access_token missing",
-    41002: "appid missing",
-    41004: "appsecret missing",
-    41008: "missing code",
-    41030: "invalid page",
-    42001: "access_token expired",
-    43002: "require POST method",
-    45009: "reach max api daily quota limit",
-    45011: "api minute-quota reach limit, must slower, retry next minute",
-    47001: "data format error",
-    87009: "invalid signature",
-}
 
 
 class Refused(Exception):
@@ -93,10 +69,12 @@ async def serve(
     work: Callable[[dict[str, Any]], Any],
     *,
     posted: bool = True,
+    word: Callable[[World, "Refused"], str] | None = None,
 ) -> Response[bytes]:
     """Meet the ordered faults, do the work in one transaction, word the answer as WeChat does.
 
-    `work` gets the JSON body (POST) or the query (GET) and returns a dict, or bytes of a picture.
+    `work` gets the JSON body (POST) or the query (GET) and returns a dict, or bytes of a picture;
+    `word` writes the errmsg of a refusal.
     """
     if faults.take(world, "html", operation):
         return Response(HTML_ERROR, status_code=502, media_type="text/html")
@@ -108,16 +86,15 @@ async def serve(
             raise Refused(-1)
         if faults.take(world, "frequency_limited", operation):
             raise Refused(45011)
+        if ordered := faults.take(world, "errcode", operation):
+            raise Refused(int(ordered.option("code", "43101")))
         if posted and request.method != "POST":
             raise Refused(43002)
         given = _json_object(raw) if posted else dict(request.query_params)
         with world.store.writing():
             answer = work(given)
     except Refused as refused:
-        answer = {
-            "errcode": refused.errcode,
-            "errmsg": f"{MESSAGES[refused.errcode]}{refused.extra} rid: {_rid(world)}",
-        }
+        answer = {"errcode": refused.errcode, "errmsg": (word or _worded)(world, refused)}
     if hung := faults.take(world, "timeout_after_work", operation):
         await asyncio.sleep(hung.option("seconds", 30))
         return Response(HTML_ERROR, status_code=504, media_type="text/html")
@@ -135,6 +112,11 @@ def _json_object(raw: bytes) -> dict[str, Any]:
     if not isinstance(given, dict):
         raise Refused(47001)
     return given
+
+
+def _worded(world: World, refused: Refused) -> str:
+    said = MESSAGES.get(refused.errcode, "error")
+    return f"{said}{refused.extra} rid: {_rid(world)}"
 
 
 def _rid(world: World) -> str:
@@ -156,7 +138,7 @@ def check_app(world: World, given: dict[str, Any], secret_name: str = "secret") 
 
 
 def check_token(world: World, request: AnyRequest) -> App:
-    """The app an access token speaks for. Raises Refused 41001, 40014, 40001, 42001."""
+    """The account an access token speaks for. Raises Refused 41001, 40014, 40001, 42001."""
     given = request.query_params.get("access_token")
     if not given:
         raise Refused(41001)
@@ -172,7 +154,27 @@ def check_token(world: World, request: AnyRequest) -> App:
     return app
 
 
-def _spend(world: World, subject: str, operation: str) -> None:
+def api(
+    path: str,
+    operation: str,
+    work: Callable[[World, App, dict[str, Any]], Any],
+    *,
+    posted: bool = True,
+) -> HTTPRouteHandler:
+    """The route of an API that asks for an access token; `work` as in `serve`, with its app."""
+
+    @route(path, http_method=["GET", "POST"] if posted else ["GET"], status_code=200)
+    async def answer(request: AnyRequest, world: World) -> Response[bytes]:
+        def do(given: dict[str, Any]) -> Any:
+            return work(world, check_token(world, request), given)
+
+        return await serve(world, request, operation, do, posted=posted)
+
+    return answer
+
+
+def spend(world: World, subject: str, operation: str) -> None:
+    """Count a call. Raises Refused 45009 (the day's are used up), 45011 (the minute's)."""
     broken = limits.exceeded(world, subject, operation)
     if broken:
         raise Refused(45009 if broken.seconds >= limits.DAY else 45011)
@@ -181,7 +183,8 @@ def _spend(world: World, subject: str, operation: str) -> None:
 # -- tokens --------------------------------------------------------------------------------------
 
 
-def _new_token(world: World, appid: str, kind: str) -> Token:
+def new_token(world: World, appid: str, kind: str) -> Token:
+    """Hand out a token."""
     token = Token(
         token=f"{secrets.randbelow(90) + 10}_{secrets.token_urlsafe(96)}",
         appid=appid,
@@ -194,7 +197,8 @@ def _new_token(world: World, appid: str, kind: str) -> Token:
     return token
 
 
-def _last_token(world: World, appid: str, kind: str) -> Token | None:
+def last_token(world: World, appid: str, kind: str) -> Token | None:
+    """The token in use."""
     return world.store.maybe(
         Token,
         """select * from tokens where appid = ? and kind = ?
@@ -210,11 +214,11 @@ def stable_token(world: World, given: dict[str, Any]) -> dict[str, Any]:
     if given.get("grant_type") != "client_credential":
         raise Refused(40002)
     app = check_app(world, given)
-    _spend(world, app.appid, "token.stable")
-    token = _last_token(world, app.appid, "stable")
+    spend(world, app.appid, "token.stable")
+    token = last_token(world, app.appid, "stable")
     force = given.get("force_refresh") is True
     if force and token and world.at() - token.issued_at >= FORCE_PAUSE_SECONDS:
-        _spend(world, app.appid, "token.forced")
+        spend(world, app.appid, "token.forced")
         world.store.run(
             "update tokens set killed_at = ? where appid = ? and kind = 'stable'",
             world.at(),
@@ -222,7 +226,7 @@ def stable_token(world: World, given: dict[str, Any]) -> dict[str, Any]:
         )
         token = None
     if token is None or token.expires_at - world.at() <= TOKEN_OVERLAP_SECONDS:
-        token = _new_token(world, app.appid, "stable")
+        token = new_token(world, app.appid, "stable")
     return {"access_token": token.token, "expires_in": round(token.expires_at - world.at())}
 
 
@@ -231,14 +235,14 @@ def legacy_token(world: World, given: dict[str, Any]) -> dict[str, Any]:
     if given.get("grant_type") != "client_credential":
         raise Refused(40002)
     app = check_app(world, given)
-    _spend(world, app.appid, "token.legacy")
+    spend(world, app.appid, "token.legacy")
     world.store.run(
         """update tokens set killed_at = min(coalesce(killed_at, ?1), ?1)
             where appid = ?2 and kind = 'legacy'""",
         world.at() + TOKEN_OVERLAP_SECONDS,
         app.appid,
     )
-    token = _new_token(world, app.appid, "legacy")
+    token = new_token(world, app.appid, "legacy")
     return {"access_token": token.token, "expires_in": TOKEN_SECONDS}
 
 
@@ -248,6 +252,8 @@ def get_quota(world: World, app: App, given: dict[str, Any]) -> dict[str, Any]:
         "/cgi-bin/stable_token": "token.stable",
         "/cgi-bin/token": "token.legacy",
         "/wxa/getwxacodeunlimit": "code_image",
+        "/cgi-bin/message/subscribe/send": "message.subscription",
+        "/cgi-bin/message/template/send": "message.notice",
     }.get(str(given.get("cgi_path")))
     if operation is None:
         raise Refused(40097)
@@ -273,7 +279,7 @@ def clear_quota(world: World, app: App, given: dict[str, Any]) -> dict[str, Any]
     """清空 API 调用次数, ten times a month."""
     if given.get("appid") != app.appid:
         raise Refused(40013)
-    _spend(world, app.appid, "clear_quota")
+    spend(world, app.appid, "clear_quota")
     limits.clear(world, app.appid)
     return {"errcode": 0, "errmsg": "ok"}
 
@@ -307,7 +313,7 @@ def code_to_session(world: World, given: dict[str, Any]) -> dict[str, Any]:
         raise Refused(40002)
     person = redeem(world, "login", app.appid, given.get("js_code"))
     identity = identify(world, app.appid, person.person_id)
-    _spend(world, identity.openid, "login")
+    spend(world, identity.openid, "login")
     if person.risky:
         raise Refused(40226)
     return {
@@ -370,7 +376,7 @@ def code_image(world: World, app: App, given: dict[str, Any]) -> bytes:
         raise Refused(40097)
     if given.get("env_version", "release") not in ("release", "trial", "develop"):
         raise Refused(40097)
-    _spend(world, app.appid, "code_image")
+    spend(world, app.appid, "code_image")
     world.store.run("delete from pictures where (appid, scene, page) = (?, ?, ?)",
                     app.appid, scene, page)  # fmt: skip
     world.store.run(
@@ -411,66 +417,13 @@ async def get_session(request: AnyRequest, world: World) -> Response[bytes]:
     )
 
 
-@get("/wxa/checksession")
-async def get_check_session(request: AnyRequest, world: World) -> Response[bytes]:
-    """检验登录态."""
-    return await serve(
-        world,
-        request,
-        "login",
-        lambda given: check_session(world, check_token(world, request), given),
-        posted=False,
-    )
-
-
-@route("/wxa/business/getuserphonenumber", http_method=["GET", "POST"], status_code=200)
-async def any_phone_number(request: AnyRequest, world: World) -> Response[bytes]:
-    """获取手机号."""
-    return await serve(
-        world,
-        request,
-        "phone_number",
-        lambda given: phone_number(world, check_token(world, request), given),
-    )
-
-
-@route("/wxa/getwxacodeunlimit", http_method=["GET", "POST"], status_code=200)
-async def any_code_image(request: AnyRequest, world: World) -> Response[bytes]:
-    """获取不限制的小程序码."""
-    return await serve(
-        world,
-        request,
-        "code_image",
-        lambda given: code_image(world, check_token(world, request), given),
-    )
-
-
-@route("/cgi-bin/openapi/quota/get", http_method=["GET", "POST"], status_code=200)
-async def any_quota(request: AnyRequest, world: World) -> Response[bytes]:
-    """查询 API 调用额度."""
-    return await serve(
-        world, request, "quota", lambda given: get_quota(world, check_token(world, request), given)
-    )
-
-
-@route("/cgi-bin/clear_quota", http_method=["GET", "POST"], status_code=200)
-async def any_clear_quota(request: AnyRequest, world: World) -> Response[bytes]:
-    """清空 API 调用次数."""
-    return await serve(
-        world,
-        request,
-        "quota",
-        lambda given: clear_quota(world, check_token(world, request), given),
-    )
-
-
 routes = [
     any_stable_token,
     get_token,
     get_session,
-    get_check_session,
-    any_phone_number,
-    any_code_image,
-    any_quota,
-    any_clear_quota,
+    api("/wxa/checksession", "login", check_session, posted=False),
+    api("/wxa/business/getuserphonenumber", "phone_number", phone_number),
+    api("/wxa/getwxacodeunlimit", "code_image", code_image),
+    api("/cgi-bin/openapi/quota/get", "quota", get_quota),
+    api("/cgi-bin/clear_quota", "quota", clear_quota),
 ]

@@ -258,7 +258,8 @@ async def patch_merchant(world: World, mchid: str, data: MerchantChange) -> Cred
 @get("/apps")
 async def get_apps(world: World) -> list[AppView]:
     """All mini-programs."""
-    return [_app_view(app) for app in world.store.all(App, "select * from apps order by rowid")]
+    found = world.store.all(App, "select * from apps where kind = 'mini_program' order by rowid")
+    return [_app_view(app) for app in found]
 
 
 @post("/apps")

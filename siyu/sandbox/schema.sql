@@ -29,7 +29,9 @@ create table if not exists apps (
   tagline text not null,
   icon_url text,
   shop_url text,                       -- the H5 shown when a phone opens the app
-  mchid text references merchants (mchid)
+  mchid text references merchants (mchid),
+  kind text not null default 'mini_program'
+    check (kind in ('mini_program', 'official_account', 'wecom'))
 );
 
 create table if not exists people (
@@ -157,8 +159,9 @@ create table if not exists faults (
 create table if not exists messages (
   message_id integer primary key,
   person_id text not null references people (person_id),
-  chat text not null,                  -- 'pay', 'service', or the person_id of a friend
-  kind text not null check (kind in ('receipt', 'notice', 'card', 'refund', 'transfer')),
+  chat text not null,                  -- 'pay', 'service', a person_id, or see channels.py
+  kind text not null check (
+    kind in ('receipt', 'notice', 'card', 'refund', 'transfer', 'text', 'template')),
   mine integer not null,
   payload text not null,
   at real not null,
@@ -303,3 +306,95 @@ create table if not exists bills (       -- as they were made the morning after,
 create table if not exists downloads (
   token text primary key, mchid text not null, content blob not null, expires_at real not null
 );
+
+-- Reaching people: see channels.py. An account is a mini-program, official account or corporation.
+create table if not exists push_targets (
+  account text primary key references apps (appid),
+  url text not null, token text not null, aes_key text not null
+);
+create table if not exists pushes (        -- what a server is told
+  push_id integer primary key,
+  account text not null,
+  openid text not null,
+  body text not null,                  -- plain, sealed anew for every try
+  created_at real not null,
+  next_at real,                        -- null: delivered or given up
+  state text not null check (state in ('waiting', 'delivered', 'given_up', 'conformance_failed')),
+  failures integer not null default 0,
+  answer text not null default ''
+);
+create index if not exists pushes_due on pushes (next_at) where next_at is not null;
+create table if not exists templates (
+  appid text not null references apps (appid),
+  template_id text not null,
+  title text not null,
+  content text not null,               -- lines with {{thing1.DATA}}
+  example text not null,
+  primary key (appid, template_id)
+);
+create table if not exists subscriptions (
+  appid text not null, openid text not null, template_id text not null,
+  remaining integer not null check (remaining >= 0),
+  always text check (always in ('accept', 'reject')),  -- "do not ask again"
+  primary key (appid, openid, template_id)
+) without rowid;
+create table if not exists care_windows (   -- how long and how often a person may be answered
+  appid text not null, openid text not null,
+  ends_at real not null, remaining integer not null,
+  primary key (appid, openid)
+) without rowid;
+create table if not exists follows (
+  appid text not null, person_id text not null,
+  followed_at real not null, scene text not null,
+  ended_at real,
+  primary key (appid, person_id)
+) without rowid;
+create table if not exists sends (         -- every message that reached somebody
+  send_id integer primary key,
+  channel text not null check (
+    channel in ('subscription', 'notice', 'care', 'mass', 'welcome', 'staff')),
+  account text not null,
+  openid text not null,                -- WeCom: the external_userid
+  template_id text not null,
+  own_no text,                         -- client_msg_id
+  at real not null
+);
+create index if not exists sends_of_account on sends (account, channel, openid);
+create unique index if not exists sends_own on sends (account, openid, own_no)
+  where own_no is not null;
+create table if not exists masses (        -- mass messages of official accounts
+  msg_id integer primary key,
+  appid text not null,
+  own_no text,
+  status text not null check (status in ('SENDING', 'SEND_SUCCESS', 'SEND_FAIL', 'DELETE')),
+  content text not null,
+  at real not null
+);
+create table if not exists staff (
+  corpid text not null references apps (appid), userid text not null, name text not null,
+  primary key (corpid, userid)
+);
+create table if not exists contacts (      -- customers of staff
+  corpid text not null, external_userid text not null, userid text not null,
+  person_id text not null,
+  state text not null,
+  added_at real not null,
+  ended_at real,
+  primary key (corpid, external_userid, userid)
+) without rowid;
+create table if not exists welcome_codes (
+  code text primary key,
+  corpid text not null, external_userid text not null, userid text not null,
+  issued_at real not null, used_at real
+);
+create table if not exists mass_tasks (
+  msgid text primary key,
+  corpid text not null, text text not null, created_at real not null,
+  reminders integer not null default 0, cancelled_at real
+);
+create table if not exists mass_targets (
+  msgid text not null, userid text not null, external_userid text not null,
+  status integer not null default 0,   -- 0 unsent, 1 sent, 2 not a friend, 3 limit reached
+  sent_at real,
+  primary key (msgid, userid, external_userid)
+) without rowid;

@@ -15,7 +15,8 @@ from litestar.exceptions import HTTPException
 from msgspec import Meta
 
 from siyu.sandbox import tasks
-from siyu.sandbox.mini_program import MESSAGES, AnyRequest, Refused, check_token, serve
+from siyu.sandbox.errcodes import MESSAGES
+from siyu.sandbox.mini_program import AnyRequest, Refused, check_token, serve
 from siyu.sandbox.orders import Order
 from siyu.sandbox.registry import Body
 from siyu.sandbox.world import App, World, get_person, identify

@@ -26,14 +26,26 @@ class Store:
         self._db.execute("pragma journal_mode = wal")
         self._db.execute("pragma synchronous = normal")
         self._db.execute("pragma foreign_keys = on")
+        self._widen_apps()
         self._db.executescript((Path(__file__).parent / "schema.sql").read_text())
         self._widen_messages()
 
+    def _widen_apps(self) -> None:
+        """Files of earlier versions knew mini-programs only."""
+        sql = self.value("select sql from sqlite_master where name = 'apps'")
+        if sql and "kind" not in sql:
+            self._db.execute(
+                "alter table apps add column kind text not null default 'mini_program'"
+            )
+
     def _widen_messages(self) -> None:
-        """Files of earlier versions did not know refunds and transfers in chats."""
+        """Files of earlier versions did not know every kind of message."""
         sql = self.value("select sql from sqlite_master where name = 'messages'")
-        if "'transfer'" not in sql:
-            wider = sql.replace("'card')", "'card', 'refund', 'transfer')")
+        if "'template'" not in sql:
+            start = sql.index("kind text not null check (")
+            end = sql.index("mine integer")
+            kinds = "'receipt', 'notice', 'card', 'refund', 'transfer', 'text', 'template'"
+            wider = f"{sql[:start]}kind text not null check (kind in ({kinds})), {sql[end:]}"
             self._db.executescript(
                 f"""begin; alter table messages rename to old_messages; {wider};
                     insert into messages select * from old_messages;

@@ -46,7 +46,7 @@ class Merchant(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class App(msgspec.Struct, frozen=True, kw_only=True):
-    """A mini-program; `mchid` is the merchant it is bound to."""
+    """A mini-program, official account or corporation; `mchid` is the merchant it is bound to."""
 
     appid: str
     secret: str
@@ -55,6 +55,7 @@ class App(msgspec.Struct, frozen=True, kw_only=True):
     icon_url: str | None
     shop_url: str | None
     mchid: str | None
+    kind: str = "mini_program"
 
 
 class Person(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,6 +104,7 @@ class World:
     store: Store
     dice: random.Random = field(default_factory=random.Random)
     due: asyncio.Event = field(default_factory=asyncio.Event)  # a notification may be waiting
+    push_due: asyncio.Event = field(default_factory=asyncio.Event)  # a pushed message, too
 
     def now(self) -> datetime:
         """WeChat's clock: the kernel's, off by what was ordered."""
@@ -296,16 +298,18 @@ def add_app(
     icon_url: str | None = None,
     shop_url: str | None = None,
     mchid: str | None = None,
+    kind: str = "mini_program",
 ) -> App:
-    """Register a mini-program, bound to a merchant or to none."""
+    """Register a mini-program, official account or corporation, bound to a merchant or to none."""
     app = App(
-        appid=appid or f"wx{secrets.token_hex(8)}",
+        appid=appid or f"{'ww' if kind == 'wecom' else 'wx'}{secrets.token_hex(8)}",
         secret=secret or secrets.token_hex(16),
         name=name,
         tagline=tagline,
         icon_url=icon_url,
         shop_url=shop_url,
         mchid=mchid,
+        kind=kind,
     )
     world.store.insert("apps", app)
     return app

@@ -1,16 +1,110 @@
-"""Campaigns, reviews and tables, in the console."""
+"""Gifts, coupons, campaigns, reviews and tables, on both sides: the phone and the console."""
 
 import random
 import re
 
 import httpx
-from playwright.async_api import Page, expect
+from playwright.async_api import FrameLocator, Page, expect
 
 from siyu.app import demo_desk, demo_reviews
 from siyu.app.demo_customers import Customer
 from siyu.sandbox.client import SandboxClient
 from tests.browser.conftest import Installation, sign_in
 from tests.browser.test_console import ask, visit
+from tests.browser.test_shop import (
+    ADDRESS,
+    ZH,
+    answer_privacy,
+    button,
+    enter,
+    type_password,
+)
+
+BLESSING = "愿你天天有好茶喝"
+QUESTION = "盖子有点松，能补一个吗？"
+ANSWER = "马上补寄"
+
+
+async def test_a_coupon_and_a_gift_from_one_phone_to_the_other(
+    page: Page, installation: Installation
+) -> None:
+    async with SandboxClient(installation.sandbox_url) as sandbox:  # two who are new to the shop
+        giver = await sandbox.add_person("沈星河", "13800138061", listed=True)
+        friend = await sandbox.add_person("何田田", "13800138062", listed=True)
+    shop = await enter(page, installation, giver)
+    await answer_privacy(shop, "gate.privacy.yes")
+    await shop.get_by_role("link", name=ZH["tab.me"]).locator("visible=true").last.click()
+    await shop.get_by_role("link", name=ZH["coupon.centre"]).click()
+    ticket = shop.locator(".ticket", has=button(shop, "coupon.do.open")).first
+    name = await ticket.locator(".ticket__name").inner_text()
+    await ticket.get_by_role("button").click()
+    await page.locator("[data-answer=allow]").click()
+    await shop.get_by_role("link", name=ZH["coupon.toMine"]).click()
+    await expect(shop.locator(".ticket", has_text=name).last).to_be_visible()
+    for _ in range(2):
+        await shop.get_by_role("button", name=ZH["common.back"]).locator("visible=true").click()
+    await shop.get_by_role("link", name=ZH["tab.home"]).locator("visible=true").last.click()
+
+    await shop.get_by_role("link", name=ZH["gift.hall"]).first.click()
+    await shop.locator(".good").first.click()
+    await shop.locator("textarea").fill(BLESSING)
+    await speak(shop)
+    await button(shop, "gift.pay").click()
+    await type_password(page)
+    await page.locator("[data-answer=done]").click()
+    await button(shop, "gift.send").click()
+    await page.locator(f"[data-friend={friend}]").click()
+
+    await page.goto(f"{installation.sandbox_url}/phone/?person={friend}")
+    await page.locator(f"[data-chat={giver}]").click()
+    await page.locator(".card").last.click()
+    shop = page.frame_locator(".mini iframe")
+    await button(shop, "gift.look").click()
+    await answer_privacy(shop, "gate.privacy.yes")
+    await page.locator("[data-answer=allow]").click()
+    await shop.locator(".stage").click()
+    await expect(shop.get_by_text(BLESSING)).to_be_visible()
+    await button(shop, "gift.voicePlay").click()
+    await expect(button(shop, "gift.voiceStop")).to_be_visible()
+    await shop.get_by_text(ZH["gift.where"]).click()
+    for field, value in zip(await shop.locator(".form input").all(), ADDRESS, strict=True):
+        await field.fill(value)
+    await button(shop, "common.save").click()
+    await shop.get_by_role("button", name=ZH["gift.accept"]).locator("visible=true").last.click()
+    await expect(button(shop, "gift.giveToo")).to_be_visible()
+    await shop.locator("textarea").fill(QUESTION)
+    await button(shop, "gift.askSend").click()
+    await expect(shop.locator(".said--receiver")).to_contain_text(QUESTION)
+
+    await sign_in(page, installation)
+    await visit(page, installation, "/gifts")
+    row = page.locator("table.list tbody tr").first
+    await expect(row).to_contain_text("已领取")
+    await row.click()
+    drawer = page.locator(".t-drawer")
+    await expect(drawer).to_contain_text(BLESSING)
+    await expect(drawer).to_contain_text(QUESTION)
+    await expect(drawer).not_to_contain_text(ADDRESS[5])
+    await drawer.get_by_role("button", name="回复").click()
+    await page.locator(".t-dialog textarea").fill(ANSWER)
+    await page.locator(".t-dialog__confirm").click()
+    await expect(drawer).to_contain_text(ANSWER)
+    await drawer.get_by_role("button", name="退款").click()
+    await page.locator(".t-dialog textarea").fill("缺货")
+    await page.locator(".t-dialog__confirm").click()
+    await expect(drawer).to_contain_text("商家已退款")
+    await visit(page, installation, "/gifts?tab=conversion")
+    await expect(page.locator(".figures").first).to_contain_text("领取1100%")
+
+
+async def speak(shop: FrameLocator) -> None:
+    """A greeting of the browser's own beep, recorded and heard again before it is given."""
+    await button(shop, "gift.voiceBegin").click()
+    await expect(shop.get_by_text(re.compile("剩 58 秒"))).to_be_visible()
+    await shop.get_by_role("button", name=re.compile("点击结束")).click()
+    await button(shop, "gift.voicePlay").click()
+    await expect(button(shop, "gift.voiceStop")).to_be_visible()
+    await expect(button(shop, "gift.voicePlay")).to_be_visible()
 
 
 async def test_a_campaign_is_counted_on_past_orders_before_it_runs(

@@ -61,6 +61,15 @@ from siyu.people.experiments import service as experiments
 from siyu.people.experiments.contracts import Arm, ExperimentDraft, Surface
 from siyu.people.members import service as members
 from siyu.people.members.contracts import IdentifierKind
+from siyu.people.outreach import service as outreach
+from siyu.people.outreach.contracts import (
+    Form,
+    MessageAudience,
+    MessageCampaignDraft,
+    MessageChannel,
+    TemplateDraft,
+    Topic,
+)
 from siyu.people.privacy import service as privacy
 from siyu.people.profiles import service as profiles
 from siyu.people.profiles.contracts import ByHand, TagDraft, TagGroup
@@ -381,6 +390,29 @@ async def try_something(member: MemberIdentity) -> dict[str, str]:
         made = await experiments.make_experiment(tx, System(), draft)
         await experiments.start_experiment(tx, System(), made.experiment_id)
     return {"experiment_id": str(made.experiment_id)}
+
+
+async def write_to(member: MemberIdentity) -> dict[str, str]:
+    """A template and a campaign that uses it; a number that nobody has in the first shop."""
+    async with transaction(member.shop_id) as tx:
+        draft = TemplateDraft(
+            key="theirs",
+            name="乙店的消息",
+            topic=Topic.NEWS,
+            forms=[Form(channel=MessageChannel.INBOX, title="乙店", text="乙店上新")],
+        )
+        template = await outreach.save_template(tx, System(), draft)
+        wanted = MessageCampaignDraft(
+            name="乙店的群发",
+            template_id=template.template_id,
+            audience=MessageAudience(kind="all"),
+        )
+        campaign = await outreach.save_campaign(tx, System(), wanted)
+    return {
+        "message_template_id": str(template.template_id),
+        "message_campaign_id": str(campaign.campaign_id),
+        "person_no": "987654",
+    }
 
 
 async def leave_papers(member: MemberIdentity) -> dict[str, str]:

@@ -157,6 +157,7 @@ async def world(database: Database) -> AsyncIterator[World]:
     made.marks_b = ["乙店", order["order_no"], paid["order_no"], made.paid_id, *known]
     made.ids_b |= await foreign.differ(made.member_b)
     made.ids_b |= await foreign.leave_papers(made.member_b)
+    made.ids_b |= await foreign.write_to(made.member_b)
     made.marks_b.append(made.ids_b["ticket_id"])
     yield made
 

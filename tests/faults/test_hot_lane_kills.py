@@ -8,7 +8,8 @@ import pytest
 
 from siyu.app import bench_kills, sim_checks
 from siyu.app.bench_flash import switch_on
-from siyu.app.bench_kills import Customer, Kept, Killer, Place
+from siyu.app.bench_kills import Killer, Place
+from siyu.app.bench_kills_customers import Customer, Kept
 from siyu.kernel.db import reading
 
 ORDERS = 600
@@ -41,7 +42,7 @@ async def test_a_crash_loses_nobodys_acknowledged_order(place: Place) -> None:
     async def shop_on(customer: Customer) -> None:
         for _ in numbers:
             kept.keys += 1
-            answer = await customer._ask(kept, "/shop/v1/orders", body)
+            answer = await customer.ask(kept, "/shop/v1/orders", body)
             kept.orders.append(answer["order_id"])
 
     killer = Killer(place, seed=1, victims=("web", "postmaster"))

@@ -7,17 +7,20 @@ import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
 
 from siyu.app import bench_kills, demo, sim_checks
-from siyu.app.bench_kills import Kept, Killer, Place
+from siyu.app.bench_kills import Killer, Place
+from siyu.app.bench_kills_customers import Kept
 from siyu.app.http import create_litestar
 from siyu.app.processes import Processes, pause_before_restart
 from siyu.kernel import db
 
-CHECKOUTS = 300
+CHECKOUTS = 50  # or more, until the bursts are over
+BURSTS = 4
 SEED = 169  # each victim at least twice in the first four bursts
 
 
@@ -32,11 +35,12 @@ async def test_kills_lose_nothing_that_was_acknowledged(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """F113, F114: purchases under fire; orders, payments, stock, books and bank agree."""
-    figures = await bench_kills.storm(place, CHECKOUTS, SEED)
+    figures = await bench_kills.storm(place, CHECKOUTS, SEED, BURSTS)
     wrong = ("lost", "doubled", "unbooked", "stock_off", "difference_fen", "violations", "bugs")
     assert {name: getattr(figures, name) for name in wrong} == dict.fromkeys(wrong, 0), figures
     assert figures.proof == "balanced, 0 violations"
-    assert figures.checkouts == figures.acknowledged == CHECKOUTS
+    assert figures.checkouts == figures.acknowledged >= CHECKOUTS
+    assert figures.bursts >= BURSTS
     assert sum(figures.kills.values()) >= 6 and all(figures.kills.values()), figures.kills
     # The goal is for a machine that has nothing else to do; others who wait for it are in the way.
     crowd = max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
@@ -49,12 +53,12 @@ async def _answer_before_the_commit(place: Place, monkeypatch: pytest.MonkeyPatc
     told: list[str] = []
     honest = db.Tx.answer
 
-    def hasty(tx: db.Tx, view: Any, status: int = 200) -> Any:
+    def hasty(tx: db.Tx, view: Any, status: int = 200, made: UUID | None = None) -> Any:
         if not told:
             told.append(str(view.order_id))
             Killer(place, 1).kill("postmaster")
             time.sleep(0.5)  # nobody gets on meanwhile
-        return honest(tx, view, status)
+        return honest(tx, view, status, made)
 
     monkeypatch.setattr(db.Tx, "answer", hasty)
     app: Any = create_litestar()

@@ -1,13 +1,24 @@
 """Names, numbers and addresses that hurt (F068, F074), and where they must never appear (F092)."""
 
 import logging
+from pathlib import Path
+from uuid import UUID
 
+import duckdb
 import pytest
 
-from siyu.kernel.db import system_transaction
+from siyu.kernel.db import system_transaction, transaction
+from siyu.people.outreach import service as outreach
+from siyu.people.outreach.contracts import Answer, Parcel, RefusalReason, Refused
+from siyu.people.outreach.service.channels import sms
+from siyu.warehouse.compaction import service as compaction
+from siyu.warehouse.compaction.rules import read_parquet
+from siyu.warehouse.tail import service as tail
 from tests.merchant.lanes import PASSWORD, Lanes, lanes, wechat
+from tests.people.outreach import kit
+from tests.warehouse.conftest import warehouse
 
-__all__ = ["lanes", "wechat"]
+__all__ = ["lanes", "warehouse", "wechat"]
 
 
 @pytest.mark.parametrize(
@@ -129,6 +140,21 @@ async def test_F074_what_is_no_number_is_refused(lanes: Lanes, typed: str) -> No
 CANARIES = ["金丝雀先生", "13987654321", "1398765", "金丝雀路", "jinsique-nickname", PASSWORD]
 
 
+async def everything_stored() -> dict[str, str | None]:
+    """All tables as text, as who works for all shops sees them."""
+    async with system_transaction() as tx:
+        tables = await tx.connection.fetch(
+            """select c.oid::regclass::text as name from pg_class c
+               join pg_namespace n on n.oid = c.relnamespace
+               where c.relkind = 'r' and has_table_privilege(c.oid, 'select')
+                 and n.nspname not in ('pg_catalog', 'information_schema')"""
+        )
+        return {
+            row["name"]: await tx.value(f"select string_agg(t::text, ' ') from {row['name']} t")
+            for row in tables
+        }
+
+
 async def test_F092_personal_data_is_in_no_log_trail_queue_or_error(
     lanes: Lanes, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -161,17 +187,7 @@ async def test_F092_personal_data_is_in_no_log_trail_queue_or_error(
         ),
     ]
     assert {answer.status_code for answer in refusals} == {422, 401}
-    async with system_transaction() as tx:
-        tables = await tx.connection.fetch(
-            """select c.oid::regclass::text as name from pg_class c
-               join pg_namespace n on n.oid = c.relnamespace
-               where c.relkind = 'r' and has_table_privilege(c.oid, 'select')
-                 and n.nspname not in ('pg_catalog', 'information_schema')"""
-        )
-        stored = {
-            row["name"]: await tx.value(f"select string_agg(t::text, ' ') from {row['name']} t")
-            for row in tables
-        }
+    stored = await everything_stored()
     assert {"kernel.outbox", "kernel.audit", "staff.accounts"} <= stored.keys()
     seen = {
         **{f"table {name}": text or "" for name, text in stored.items()},
@@ -182,3 +198,56 @@ async def test_F092_personal_data_is_in_no_log_trail_queue_or_error(
         for canary in CANARIES:
             assert canary not in text, f"{canary} in {place}"
             assert canary.encode().hex() not in text, f"{canary} in {place}"
+
+
+class Broken:
+    """A provider of SMS that never takes anything, and says whom it was for."""
+
+    async def send(self, parcel: Parcel) -> Answer:
+        return Refused("30001", RefusalReason.REJECTED, is_next=False)
+
+    async def find(self, number: UUID) -> Answer | None:
+        return None
+
+
+async def test_F092_reaching_a_person_tells_nobody_who_they_are(
+    warehouse: Path, lanes: Lanes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Plans, calls, refusals, events, files of the warehouse, exports: numbers, never names."""
+    caplog.set_level(logging.DEBUG)
+    shop = lanes.shop_id
+    person = await lanes.wechat.person.add_person("金丝雀先生", "13987654321")
+    phone = await lanes.phone(person)
+    code = await lanes.wechat.person.phone_code(person, lanes.wechat.keys["appid"])
+    await phone.post("/shop/v1/phone", json={"code": code})
+    await phone.patch("/shop/v1/me", json={"nickname": "jinsique-nickname"})
+    before = sms._provider
+    outreach.use_provider(Broken())
+    try:
+        async with transaction(shop) as tx:
+            await kit.policy(tx, day=50, week=200, tired_at=100)
+            template_id = await kit.template(tx, forms=[kit.SMS])
+            await kit.consent(tx, 1)
+        campaign_id = await kit.campaign(shop, template_id)
+        await outreach.run_campaign(shop, campaign_id)
+        assert await kit.counts(shop, campaign_id) == {"failed:rejected": 1}
+    finally:
+        outreach.use_provider(before)
+    owner = await lanes.desk()
+    export = await owner.post("/admin/v1/members/export", json={"reason": "核对", "format": "csv"})
+    assert export.status_code == 200 and "jinsique-nickname" in export.text
+    while await tail.consume_outbox(settled=False):
+        pass
+    await compaction.compact()
+    files = [str(path) for path in warehouse.glob("b*/*/*")]
+    assert files, "the events stand in files"
+    kept = duckdb.execute(f"select * from {read_parquet(files)}").fetchall()
+    seen = {
+        **{f"table {name}": text or "" for name, text in (await everything_stored()).items()},
+        "files": str(kept) + "".join(path.read_text() for path in warehouse.rglob("*.json")),
+        "log": caplog.text + " ".join(str(record.__dict__) for record in caplog.records),
+    }
+    found = [(canary, place) for place, text in seen.items() for canary in CANARIES
+             if canary in text or canary.encode().hex() in text]  # fmt: skip
+    assert found == []
+    assert [one for one in ("13987654321", "1398765") if one in export.text] == []

@@ -26,12 +26,16 @@ async def _cups(shop: ShopId) -> list[int]:
 
 
 async def _read_all() -> None:
-    while True:
-        async with system_transaction() as tx:
-            rows = await read_outbox(tx, "relay", settled=False)
-            if not rows:
-                return
-            await advance(tx, "relay", rows[-1])
+    async with system_transaction() as tx:
+        readers = await tx.value("select array_agg(consumer) from kernel.outbox_cursor") or []
+    for reader in {"relay", *readers}:
+        more = True
+        while more:
+            async with system_transaction() as tx:
+                rows = await read_outbox(tx, reader, settled=False)
+                more = bool(rows)
+                if rows:
+                    await advance(tx, reader, rows[-1])
 
 
 async def test_events_go_when_they_are_old_and_everybody_has_read_them(shop: ShopId) -> None:
@@ -71,18 +75,19 @@ async def test_done_deliveries_and_ended_keys_go_and_dead_ones_stay(shop: ShopId
                 state,
                 days,
             )
-        for key, hours in (("ended", -1), ("kept", 1)):
+        for owner, hours in (("ended", -1), ("kept", 1)):
             await tx.run(
                 """insert into kernel.idempotency
-                     (shop_id, owner, key, fingerprint, created_at, expires_at)
-                   values ($1, 'x', $2, '', now(), now() + make_interval(hours => $3))""",
+                     (shop_id, key_id, owner, fingerprint, expires_at, status, answer)
+                   values ($1, gen_random_uuid(), $2, gen_random_uuid(),
+                     now() + make_interval(hours => $3), 200, '')""",
                 shop,
-                key,
+                owner,
                 hours,
             )
     await forget_old_rows()
     async with reading(shop) as tx:
         kept = await tx.value("select array_agg(reaction order by reaction) from kernel.deliveries")
-        keys = await tx.value("select array_agg(key) from kernel.idempotency")
+        keys = await tx.value("select array_agg(owner) from kernel.idempotency")
     assert kept == ["dead", "done"]
     assert keys == ["kept"]

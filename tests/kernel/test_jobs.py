@@ -3,9 +3,11 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from pgqueuer.adapters.persistence.queries import Queries
 from pgqueuer.domain.errors import RetryRequested
 
 from siyu.kernel import clock, dead, jobs
@@ -189,3 +191,39 @@ async def test_pauses_grow_to_an_hour() -> None:
 
 async def test_failure_of_a_job_is_told_without_its_data() -> None:
     assert str(JobFailed("X at y")) == "X at y"
+
+
+@job("tests.meets_weather")
+async def meet_weather(shop_id: int) -> None:
+    raise Exhausted
+
+
+class Exhausted(Exception):
+    """The one failure of a job that is good otherwise."""
+
+
+async def test_a_job_whose_next_try_cannot_be_written_is_not_dead(
+    shop: ShopId, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database goes away between the failure and the note of it: the job stays claimed, and
+    comes back without a heart-beat like one of a killed worker.
+    """
+    gone = asyncio.Event()
+
+    async def cut(*_: Any) -> None:
+        gone.set()
+        raise ConnectionResetError
+
+    monkeypatch.setattr(Queries, "retry_job", cut)
+    async with transaction(shop) as tx:
+        enqueue(tx, meet_weather)
+    stop = asyncio.Event()
+    serving = asyncio.create_task(jobs.serve(database.url, stop))
+    await asyncio.wait_for(gone.wait(), 20)
+    stop.set()
+    await asyncio.wait_for(serving, 20)
+    async with system_transaction() as tx:
+        states = await tx.connection.fetch(
+            "delete from jobs.pgqueuer where entrypoint = 'tests.meets_weather' returning status"
+        )
+    assert [row["status"] for row in states] == ["picked"]

@@ -197,6 +197,25 @@ async def test_killed_postmaster_comes_back_under_its_users(own: Cluster) -> Non
     assert running[0] != old
 
 
+async def test_one_killed_while_a_user_joins_is_started_by_that_user(
+    own: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who joins keeps the watchdog out meanwhile: if both waited, nobody would start it again."""
+    honest, killed = Cluster._answers, []
+
+    async def answers(self: Cluster) -> bool:
+        if not killed:
+            killed.append(kill_postmaster(self.home))
+            await until(lambda: not self.server.alive())
+        return await honest(self)
+
+    monkeypatch.setattr(Cluster, "_answers", answers)
+    second = await asyncio.wait_for(attach(own.home), 30)
+    assert await ask(own.owner_url()) == 1
+    assert Server(own.home).running()[0] not in killed  # type: ignore[index]
+    await second.detach()
+
+
 async def test_next_user_restarts_what_was_killed_with_everybody(home: Path) -> None:
     user = start_user(home)
     address = address_of(user)
@@ -364,3 +383,27 @@ async def test_refuses_when_no_programs_fit(home: Path) -> None:
     Server(home).data.joinpath("PG_VERSION").write_text("14\n")
     with pytest.raises(PostgresUnavailable, match="no usable PostgreSQL 14"):
         await attach(home)
+
+
+async def test_a_server_that_ends_in_the_middle_of_an_answer_has_not_answered(home: Path) -> None:
+    """As in a recovery that finds its log too short: it lets people in and ends."""
+    asked = 0
+
+    async def greet_and_hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        await reader.read(1000)
+        version = b"server_version\x0015.0\0"
+        writer.write(b"R\0\0\0\x08\0\0\0\0")  # welcome
+        writer.write(b"S" + (len(version) + 4).to_bytes(4, "big") + version + b"Z\0\0\0\x05I")
+        asked += bool(await reader.read(1000))
+        writer.close()
+
+    cluster = Cluster(Server(home))
+    cluster.server.data.mkdir(parents=True)
+    (home / "postgres.password").write_text("secret")
+    (cluster.server.data / "postmaster.pid").write_text(f"1\n{home}\n0\n5432\n{home}\n")
+    listener = await asyncio.start_unix_server(greet_and_hang_up, home / ".s.PGSQL.5432")
+    async with listener:
+        with pytest.raises(PostgresUnavailable, match="ended"):
+            await cluster.wait_until_it_answers()
+    assert asked

@@ -2,11 +2,13 @@
 
 import asyncio
 import contextlib
+import shutil
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from email.utils import format_datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import asyncpg
@@ -40,6 +42,18 @@ async def put(lanes: Lanes, **change: object) -> None:
     assert answer.status_code == 200, answer.text
 
 
+@pytest.fixture(autouse=True)
+def room(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """The disk these tests run on is half full, whatever the machine's own is."""
+
+    def fill(used: int) -> None:
+        usage = SimpleNamespace(total=100, used=used, free=100 - used)
+        monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+
+    fill(50)
+    return fill
+
+
 async def test_a_healthy_shop(lanes: Lanes) -> None:
     found = await examine(lanes)
     states = {key: item.state for key, item in found.items()}
@@ -49,6 +63,18 @@ async def test_a_healthy_shop(lanes: Lanes) -> None:
     assert (states["backups"], states["reconciliation"]) == ("warn", "skip")
     assert list(found) == [key for key, _, _ in doctor.CHECKS]
     assert all(item.next_step for item in found.values() if item.state in ("warn", "fail"))
+
+
+@pytest.mark.parametrize(
+    ("used", "state"), [(79, "ok"), (80, "warn"), (94, "warn"), (95, "fail"), (100, "fail")]
+)
+async def test_a_disk_that_fills(
+    lanes: Lanes, room: Callable[[int], None], used: int, state: str
+) -> None:
+    room(used)
+    item = (await examine(lanes))["storage"]
+    assert item.state == state and f"{used}%" in item.found
+    assert bool(item.next_step) == (state != "ok")
 
 
 async def test_both_languages(lanes: Lanes) -> None:

@@ -7,6 +7,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 
+from siyu.kernel.audit import System
 from siyu.kernel.db import Busy, Deadlocked, Tx, transaction
 from siyu.kernel.ids import new_id
 from siyu.money.ledger.contracts import Book
@@ -201,3 +202,63 @@ async def test_payout_against_revocation_spends_nothing_twice(till: Till) -> Non
             await till.follow(one)
         await till.earn(100_000 - (await till.commission())[0])
         await till.work(rounds=1, days=1)
+
+
+async def shared_both_ways(desk: Desk) -> tuple[list[UUID], list[UUID]]:
+    """Two orders whose parts belong to the same two promoters, each to another first."""
+    for level in (1, 2):
+        await desk.rule(1000, scope=Scope.PROMOTER, level=level, way=Way.BALANCE, **NOW)
+    above = await desk.promoter()
+    below = await desk.promoter(above)
+    order_ids = [await desk.order(promoter=below)]
+    async with transaction(desk.shop_id) as tx:
+        await sharing.set_promoter(tx, System(), below, None)
+        await sharing.set_promoter(tx, System(), above, below)
+    order_ids.append(await desk.order(promoter=above))
+    owners = [[part.owner_id for part in (await desk.plan(one)).parts] for one in order_ids]
+    assert owners == [[below, above], [above, below]]
+    await desk.work_on(70, rounds=0)
+    return order_ids, [above, below]
+
+
+async def share_from_the_same_moment(
+    desk: Desk, order_ids: list[UUID], owners: list[UUID]
+) -> list[Any]:
+    """Both plans begin while another holds both accounts; then it lets go."""
+    held = asyncio.Event()
+
+    async def hold() -> None:
+        async with transaction(desk.shop_id) as tx:
+            await books.ledger.lock_balances(tx, Book.COMMISSION, owners)
+            held.set()
+            for _ in range(2_000):
+                if await tx.value("select count(*) from pg_locks where not granted") == 2:
+                    break
+                await asyncio.sleep(0.005)
+
+    async def share(order_id: UUID) -> None:
+        await held.wait()
+        await sharing.advance(desk.shop_id, order_id)
+
+    works = [lambda order_id=order_id: share(order_id) for order_id in order_ids]
+    return (await at_once([hold, *works]))[1:]
+
+
+async def test_owner_by_owner_two_plans_wait_for_each_other(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def nothing(*_: object) -> None:
+        return None
+
+    order_ids, owners = await shared_both_ways(desk)
+    with monkeypatch.context() as patch:
+        patch.setattr(books, "lock_owners", nothing)
+        done = await share_from_the_same_moment(desk, order_ids, owners)
+    assert [type(one) for one in done if one is not None] == [Deadlocked]
+
+
+async def test_plans_of_the_same_owners_take_turns(desk: Desk) -> None:
+    order_ids, owners = await shared_both_ways(desk)
+    assert await share_from_the_same_moment(desk, order_ids, owners) == [None, None]
+    for owner in owners:
+        assert (await desk.balance(Book.COMMISSION, owner)).posted == 2_000

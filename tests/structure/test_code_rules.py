@@ -130,7 +130,7 @@ def test_no_float_holds_money() -> None:
 
 def test_verbs_never_open_transactions_inside_transactions() -> None:
     """A function that is handed `tx` must not open another one (they are never nested)."""
-    opens = {"transaction", "reading", "system_transaction"}
+    opens = {"transaction", "reading", "system_transaction", "looking", "writing_at_once"}
     wrong = []
     for file in modules():
         for function in functions(file):
@@ -141,5 +141,25 @@ def test_verbs_never_open_transactions_inside_transactions() -> None:
                 and dotted(node.func).partition(".")[0] not in ("connection", "self")
                 for node in ast.walk(function)
             ):
+                wrong.append(f"{where(file, function)} {function.name}")
+    assert wrong == []
+
+
+def test_who_may_only_read_writes_nothing() -> None:
+    """`looking` opens no transaction that the server would hold to reading."""
+    writes = re.compile(r"\b(insert into|update [a-z_]+\.[a-z_]+|delete from)\b")
+    wrong = []
+    for file in modules():
+        for function in functions(file):
+            kinds = [ast.unparse(one.annotation) for one in function.args.args if one.annotation]
+            if kinds[:1] != ["ReadTx"]:
+                continue
+            texts = [
+                " ".join(node.value.lower().split())
+                for statement in function.body[1:]
+                for node in ast.walk(statement)
+                if isinstance(node, ast.Constant) and isinstance(node.value, str)
+            ]
+            if any(writes.search(text) for text in texts):
                 wrong.append(f"{where(file, function)} {function.name}")
     assert wrong == []

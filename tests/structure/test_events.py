@@ -14,9 +14,10 @@ from tests.structure.source import domains
 
 # Heard by no reaction: the warehouse (and later webhooks) read them from the outbox.
 UNHEARD = {
+    "outreach.answered", "outreach.sent", "outreach.unsubscribed",
     "after_sale.case_approved", "after_sale.case_closed", "after_sale.case_opened",
-    "after_sale.case_overdue", "approvals.case_decided", "approvals.case_opened",
-    "consents.consent_decided", "consents.text_published", "consents.withdrawn",
+    "after_sale.case_overdue", "approvals.case_opened",
+    "consents.consent_decided", "consents.text_published",
     "privacy.erasure_asked", "privacy.erasure_ended", "rulebook.points_near_limit",
     "coupons.coupon_claimed",
     "coupons.coupon_returned", "coupons.coupon_used", "fulfilment.money_released",
@@ -28,13 +29,14 @@ UNHEARD = {
     "gifting.gift_received", "gifting.gift_refunded", "gifting.gift_returned",
     "gifting.gift_swapped", "ordering.order_imported",
     "ordering.order_placed",
-    "ordering.order_shipped", "payments.money_parked",
+    "payments.money_parked",
     "payouts.payout_ended", "points.points_earned",
     "points.points_expired", "points.points_revoked", "points.points_spent",
     "reviews.review_approved", "reviews.review_hidden", "reviews.review_reuse_changed",
     "reviews.review_submitted",
     "profiles.tier_changed",
-    "reconciliation.day_closed", "reconciliation.difference_found", "segments.segment_removed",
+    "reconciliation.day_closed", "reconciliation.difference_found", "segments.segment_entered",
+    "segments.segment_left", "segments.segment_removed",
     "segments.segment_saved", "stored_value.bonus_expired",
     "stored_value.top_up_refunded", "stored_value.topped_up", "stored_value.value_spent",
 }  # fmt: skip

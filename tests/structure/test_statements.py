@@ -26,14 +26,16 @@ MOST_VARIANTS = 32
 
 # Composed from white-listed columns or conditions at run time; tests of their own cover them.
 COMPOSED = {
+    "service.list_top", "service.list_on_ladder",
     "catalog.list_cards", "catalog.list_stock_skus", "catalog.insert_product",
     "catalog.move_product", "inventory.lock_and_receive", "inventory.move_between",
     "inventory.move_on_hand",
     "ordering.list_orders", "ordering.stream_export", "service._count",
+    "service.count_members", "service.count_matching",
     "service.list_member_rows", "service.move_rows", "compaction.drop_partition",
     "tail.insert_codes",
     "tail.create_partition", "service.seal", "service.list_member_orders",
-    "kernel.forget_old_rows", "app.ask",
+    "kernel.forget_old_rows", "app.ask", "app.count",
     "fulfilment.list_consignments", "promotions.list_campaigns", "ledger.list_entries",
     "privacy.list_rows", "privacy.count_rows", "privacy.list_blocks", "privacy.erase_rows",
     "privacy.expire_rows", "privacy.lock_sealed", "privacy.move_sealed",

@@ -101,7 +101,7 @@ async def test_W6_files_are_sorted_compressed_and_delta_encoded(warehouse):
     codecs = duckdb.execute(
         "select path_in_schema, compression, encodings from parquet_metadata(?)", [str(path)]
     ).fetchall()
-    assert {codec for _, codec, _ in codecs} == {"ZSTD"}
+    assert {codec for _, codec, _ in codecs} == {"LZ4_RAW"}
     encodings = {name: encoding for name, _, encoding in codecs}
     for name in ("person_no", "at_us", "event_no"):
         assert "DELTA_BINARY_PACKED" in encodings[name], name
@@ -349,7 +349,8 @@ async def test_W3_W4_a_reader_without_the_lock_would_miss_rows_and_ours_does_not
     assert await totals() == [61, 40]
 
 
-async def test_W4_no_transaction_is_open_while_a_snapshot_is_used(warehouse):
+async def test_F119_W4_no_transaction_is_open_while_a_snapshot_is_used(warehouse):
+    """However long the question: nothing of it holds back a vacuum or a change of tables."""
     need = Need(names=frozenset({"behaviour.view"}), since_us=0, until_us=2**62, props=False)
     await write(batch(5))
     async with query.snapshot(1, [need]) as snapshot:
@@ -360,6 +361,9 @@ async def test_W4_no_transaction_is_open_while_a_snapshot_is_used(warehouse):
                and datname = current_database() and xact_start is not null"""
         )
         assert open_ones == [(0,)]
+    # And whoever reads the books for too long is stopped.
+    limits = "current_setting('statement_timeout'), current_setting('lock_timeout')"
+    assert await rows(f"select {limits}") == [("30s", "3s")]
     assert not snapshot.tail.exists()
 
 

@@ -1,7 +1,7 @@
 """The compiled kernels give the integers of the plain reference and trust no file (W7, W8)."""
 
 from array import array
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -9,8 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from siyu.warehouse.engines.rules import to_us
 from siyu.warehouse.engines.service import _kernel, kernels
-from siyu.warehouse.query.contracts import FunnelSpec, RetentionSpec, Step
+from siyu.warehouse.query.contracts import (
+    Count,
+    FunnelSpec,
+    Measure,
+    RetentionSpec,
+    SeriesSpec,
+    Step,
+)
 from tests.warehouse import reference
 from tests.warehouse.histories import (
     BEGIN,
@@ -142,6 +150,73 @@ def test_W7_W10_compiled_retention_equals_the_reference(
     assert found == reference.retention(known(spec, joined), everybody(events, joined))
 
 
+measures = st.one_of(
+    st.builds(Measure, st.sampled_from(Count), any_step),
+    st.builds(Measure, st.just(Count.PERSONS), any_step, any_step),
+)
+
+
+@relaxed
+@given(
+    events=histories,
+    cut=st.integers(0, 3),
+    parts=st.sampled_from([1, 1, 3]),
+    joined=joins,
+    measured=st.lists(measures, min_size=1, max_size=5),
+    hours=st.lists(st.integers(0, 960), min_size=2, max_size=6, unique=True),
+    time_zone=st.sampled_from(ZONES),
+    where=wheres,
+    people=peoples,
+)
+def test_W7_W10_compiled_series_equals_the_reference(
+    folder, events, cut, parts, joined, measured, hours, time_zone, where, people
+):
+    edges = [BEGIN + timedelta(hours=hour) for hour in sorted(hours)]
+    spec = SeriesSpec(
+        shop_id=SHOP,
+        measures=tuple(measured),
+        spans=tuple(zip(edges[::2], edges[1::2], strict=False))[::-1],
+        time_zone=time_zone,
+        where=where,
+        people=people,
+    )
+    [found] = answer(snapshot_of(with_joins(events, joined), folder, cut, parts), series=spec)
+    assert found == reference.series(known(spec, joined), everybody(events, joined))
+
+
+@pytest.mark.parametrize(
+    ("time_zone", "hours"), [("Asia/Shanghai", (-7, 1)), ("America/New_York", (-4, 3))]
+)
+def test_W10_a_business_day_that_reaches_into_the_next_month_counts_a_person_once(
+    folder, time_zone, hours
+):
+    april = datetime(2024, 4, 1, tzinfo=UTC)
+    rest = {"channel": "h5", "page": "", "item_no": 0, "amount_fen": 0, "zone": "", "dwell_ms": 0}
+    events = [
+        Seen(1, to_us(april + timedelta(hours=hour)), n, "see", props=None, **rest)
+        for n, hour in enumerate(hours)
+    ]
+    spec = SeriesSpec(
+        shop_id=SHOP,
+        measures=(Measure(Count.PERSONS, Step("see")), Measure(Count.EVENTS, Step("see"))),
+        spans=((april - 2 * DAY, april + 2 * DAY),),
+        time_zone=time_zone,
+    )
+    [[found]] = answer(snapshot_of(events, folder, cut=0, parts=1), series=spec)
+    assert found == reference.series(spec, events)[0]
+    assert [max(values) for values in found.values] == [1, 2]
+
+
+def test_spans_that_share_a_business_day_are_left_to_sql():
+    noon = BEGIN + timedelta(hours=12)
+    measures = (Measure(Count.PERSONS, Step("see")), Measure(Count.VISITS, Step("see")))
+    days = {"shop_id": SHOP, "measures": measures, "time_zone": "UTC"}
+    whole = SeriesSpec(**days, spans=((BEGIN, noon), (BEGIN + DAY, BEGIN + 2 * DAY)))
+    assert kernels.hard_measures(whole) == [measures[1]]
+    shared = SeriesSpec(**days, spans=((BEGIN, noon), (noon, BEGIN + DAY)))
+    assert kernels.hard_measures(shared) == list(measures)
+
+
 _kept: list[duckdb.DuckDBPyConnection] = []
 
 
@@ -171,6 +246,17 @@ def two_steps():
 def counted(*kinds: int):
     kernel = _kernel.figures(list(kinds), [0] * len(kinds), [0, 0])
     _kernel.read(kernel, 0, [], 2 ** len(kinds) - 1, [ANY] * len(kinds))
+    return kernel
+
+
+_DAY_US = 86_400_000_000
+ALL_DAYS = [0, 200 * _DAY_US, 0, 199]
+
+
+def by_day(*measures: int, spans=ALL_DAYS, extras: int = 0):
+    kernel = _kernel.series(spans, list(measures), [0, 0])
+    tests = len(measures) // 2
+    _kernel.read(kernel, extras, [], 2**tests - 1, [[0, 200 * _DAY_US, 0]] * tests)
     return kernel
 
 
@@ -214,6 +300,29 @@ def test_W7_days_of_a_month_long_gone_are_refused():
     _kernel.read(kernel, 0, [], 1, [[0, 1_000 * day, 0]])
     with pytest.raises(RuntimeError, match="not in order"):
         _kernel.feed(kernel, stream((1, 100 * day, 1, 1), (1, 36 * day, 1, 2)), False)
+
+
+@pytest.mark.parametrize("days", [(100, 36), (36, 100)])
+def test_W7_a_series_is_fed_month_by_month(days):
+    rows = [(1, day * _DAY_US, 1, n) for n, day in enumerate(days)]
+    with pytest.raises(RuntimeError, match="not in order"):
+        _kernel.feed(by_day(6, -1), stream(*rows), False)
+
+
+def test_W7_months_of_a_series_come_in_order():
+    kernel = by_day(6, -1)
+    _kernel.feed(kernel, stream((1, 100 * _DAY_US, 1, 1)), False)
+    _kernel.end_month(kernel)
+    with pytest.raises(RuntimeError, match="months that are not in order"):
+        _kernel.feed(kernel, stream((1, 36 * _DAY_US, 1, 2)), False)
+
+
+def test_W8_a_series_checks_persons_and_days():
+    with pytest.raises(RuntimeError, match="a person out of range"):
+        _kernel.feed(by_day(0, -1), stream((-1, 5, 1, 1)), False)
+    # A clock that does not belong to the days.
+    with pytest.raises(RuntimeError, match="a day out of range"):
+        _kernel.feed(by_day(0, -1, spans=[0, _DAY_US, 3, 3]), stream((1, 5, 1, 1)), False)
 
 
 def test_W8_names_that_nobody_knows_are_nobodys_step():
@@ -261,6 +370,20 @@ def numbers(*some: int) -> bytes:
         lambda: _kernel.figures([6], [0], [0, 0]),
         lambda: _kernel.figures([0] * 63, [0] * 63, [0, 0]),
         lambda: _kernel.figures([0], [64], [0, 0]),
+        lambda: _kernel.series([], [0, -1], [0, 0]),
+        lambda: _kernel.series([0, 1, 0], [0, -1], [0, 0]),
+        lambda: _kernel.series([0, 1, 1, 0], [0, -1], [0, 0]),
+        lambda: _kernel.series([0, 1, 0, 2**40], [0, -1], [0, 0]),
+        lambda: _kernel.series([0, 1, 0, 0, 1, 2, 0, 1], [0, -1], [0, 0]),
+        lambda: _kernel.series(ALL_DAYS, [], [0, 0]),
+        lambda: _kernel.series(ALL_DAYS, [2, -1], [0, 0]),
+        lambda: _kernel.series(ALL_DAYS, [1, -1], [0, 0]),
+        lambda: _kernel.series(ALL_DAYS, [6, 1], [0, 0]),
+        lambda: _kernel.series(ALL_DAYS, [6, 1, 0, -1], [0, 0]),
+        lambda: _kernel.series(ALL_DAYS, [6, -1], [0]),
+        lambda: _kernel.read(_kernel.series(ALL_DAYS, [1, 1], [0, 0]), 1, [], 0, [ANY]),
+        lambda: _kernel.read(_kernel.series(ALL_DAYS, [0, -1], [0, 0]), 0, [], 0, [ANY, ANY]),
+        lambda: _kernel.table(by_day(0, -1), 0, 1),
         lambda: _kernel.read(two_steps(), 0, [], 0, [ANY, ANY]),
         lambda: _kernel.read(fresh(), 0, [], 0, [ANY]),
         lambda: _kernel.read(fresh(), 65, [], 0, [ANY, ANY]),
@@ -282,6 +405,8 @@ def numbers(*some: int) -> bytes:
         lambda: _kernel.only(fresh(), numbers(0)),
         lambda: _kernel.only(fresh(), b"1"),
         lambda: _kernel.waits(fresh(), [1]),
+        lambda: _kernel.paths(-1, 4, False),
+        lambda: _kernel.paths(1, 11, False),
         lambda: _kernel.tally(counted(0)),
         lambda: _kernel.table(fresh(), 0, 1),
         lambda: _kernel.table(counted(0), -1, 1),

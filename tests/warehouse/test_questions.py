@@ -141,10 +141,16 @@ def test_W10_features_equal_the_reference(folder, events, cut, spec, joined, par
         top=st.integers(1, 3),
         pause=st.sampled_from([timedelta(minutes=30), DAY, 9 * DAY]),
     ),
+    joined=joins,
+    parts=st.sampled_from([1, 3]),
+    compiled=st.booleans(),
 )
-def test_paths_equal_the_reference(folder, events, cut, spec):
-    [found] = answer(snapshot_of(events, folder, cut), paths=spec)
-    assert found == reference_exploring.paths(spec, events)
+def test_W10_paths_equal_the_reference(folder, events, cut, spec, joined, parts, compiled):
+    snapshot = snapshot_of(with_joins(events, joined), folder, cut, parts)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kernels, "COMPILED", compiled and kernels.COMPILED)
+        [found] = answer(snapshot, paths=spec)
+    assert found == reference_exploring.paths(known(spec, joined), everybody(events, joined))
 
 
 @relaxed

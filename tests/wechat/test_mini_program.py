@@ -13,7 +13,6 @@ from siyu.kernel.crypto import vault
 from siyu.kernel.db import reading, transaction
 from siyu.kernel.ids import ShopId, new_id
 from siyu.sandbox.client import SandboxClient
-from siyu.wechat.mini_program import queries
 from siyu.wechat.mini_program import service as mini
 from siyu.wechat.mini_program.contracts import (
     CodeRefused,
@@ -24,9 +23,10 @@ from siyu.wechat.mini_program.contracts import (
     SceneInvalid,
     UserBlocked,
 )
-from siyu.wechat.mini_program.service import calling as mini_calls
+from siyu.wechat.transport import queries
+from siyu.wechat.transport import service as transport
 from siyu.wechat.transport.contracts import Answer, ChannelUnusable, WeChatError
-from siyu.wechat.transport.service import calling
+from siyu.wechat.transport.service import apis, calling
 from tests.wechat.conftest import Server
 
 
@@ -35,6 +35,7 @@ async def person(served_sandbox: Server) -> AsyncIterator[SandboxClient]:
     async with SandboxClient(served_sandbox.url) as client:
         await client.call("DELETE", "/faults")
         calling._lanes.clear()
+        transport.forget_tokens()
         yield client
 
 
@@ -177,7 +178,7 @@ async def test_F109_the_next_token_is_fetched_five_minutes_early_while_the_old_o
         assert await mini.access_token(shop, credentials) == token, "another process is asking"
         assert asked() == before
         async with transaction(shop) as write:
-            await write.run("update mini_program.access_tokens set lease_until = now()")
+            await write.run("update transport.access_tokens set lease_until = now()")
         renewed = await mini.access_token(shop, credentials)
         assert renewed != token
         assert asked() == before + 1
@@ -190,10 +191,11 @@ async def test_F109_a_refused_token_is_replaced_once_and_the_call_repeated(
     token = await mini.access_token(shop, credentials)
     async with transaction(shop) as tx:
         await tx.run(
-            "update mini_program.access_tokens set sealed_token = $2 where shop_id = $1",
+            "update transport.access_tokens set sealed_token = $2 where shop_id = $1",
             shop,
             vault().seal("80_" + stale),
         )
+    transport.forget_tokens()
     code = await person.phone_code("p1", credentials.appid)
     before = asked()
     assert (await mini.phone_number(shop, credentials, code)).country_code == "86"
@@ -336,7 +338,7 @@ async def test_F109_nobody_waits_for_ever(
 ) -> None:
     async with transaction(shop) as tx:
         assert await queries.take_lease(tx, credentials.appid, new_id(), 60)
-    monkeypatch.setattr(mini_calls, "_WAIT_SECONDS", 0.3)
+    monkeypatch.setattr(apis, "_WAIT_SECONDS", 0.3)
     with pytest.raises(WeChatError, match="NO_ANSWER"):
         await mini.access_token(shop, credentials)
 

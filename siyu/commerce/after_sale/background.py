@@ -14,6 +14,8 @@ from siyu.kernel.errors import Busy, SiyuError
 from siyu.kernel.ids import ShopId
 from siyu.kernel.jobs import enqueue, every, job
 from siyu.money.payments.contracts import RefundAbnormal
+from siyu.people.members import service as members
+from siyu.people.members.contracts import MembersMerged, MergeUndone
 from siyu.people.privacy.contracts import PersonErased
 
 log = logging.getLogger("siyu.after_sale")
@@ -35,6 +37,21 @@ async def on_order_refund_undone(tx: Tx, event: OrderRefundUndone) -> None:
 async def on_refund_abnormal(tx: Tx, event: RefundAbnormal) -> None:
     """The refund is stuck: its case shows it."""
     await service.note_abnormal(tx, event.refund_id)
+
+
+async def on_members_merged(tx: Tx, event: MembersMerged) -> None:
+    """Cases and pictures follow to who stands for the person."""
+    await _follow(tx, event.record_ids)
+
+
+async def on_merge_undone(tx: Tx, event: MergeUndone) -> None:
+    """Cases and pictures go home."""
+    await _follow(tx, event.record_ids)
+
+
+async def _follow(tx: Tx, record_ids: list[UUID]) -> None:
+    await members.follow(tx, "after_sale.cases", record_ids)
+    await members.follow(tx, "after_sale.pictures", record_ids, but=queries.OF_ANOTHERS_CASE)
 
 
 @every(seconds=60)

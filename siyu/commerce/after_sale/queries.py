@@ -18,6 +18,7 @@ from siyu.commerce.after_sale.contracts import (
 )
 from siyu.kernel.db import ReadTx, Tx, filters
 from siyu.kernel.ids import new_id
+from siyu.kernel.pool import BETWEEN
 
 _CASE = """case_id, case_no, order_id, order_no, member_id, person_no, kind, state, reason,
   freight_by, is_unshipped, cap_fen, shipping_cap_fen, asked_fen, amount_fen, refund_id, restock,
@@ -28,6 +29,11 @@ _LINE = """line_no, sku_id, product_id, title, option_values, image_url, quantit
 
 
 # --- terms ------------------------------------------------------------------------------------
+
+
+# A picture goes where the text it belongs to has gone; $3 is who would get it (members.follow).
+OF_ANOTHERS_CASE = """exists (select from after_sale.cases o
+  where o.shop_id = pictures.shop_id and o.case_id = pictures.case_id and o.member_id <> $3)"""
 
 
 class TermsRow(msgspec.Struct, frozen=True):
@@ -187,8 +193,6 @@ async def lock_order(tx: Tx, order_id: UUID) -> None:
 
 # --- cases ------------------------------------------------------------------------------------
 
-_BETWEEN = "\x1f"
-
 
 async def insert_case(tx: Tx, case: Case, lines: Sequence[CaseLine], entry: TimelineEntry) -> None:
     """A case with its lines and the first line of its timeline."""
@@ -238,7 +242,7 @@ async def insert_case(tx: Tx, case: Case, lines: Sequence[CaseLine], entry: Time
         [line.sku_id for line in lines],
         [line.product_id for line in lines],
         [line.title for line in lines],
-        [_BETWEEN.join(line.option_values) for line in lines],
+        [BETWEEN.join(line.option_values) for line in lines],
         [line.image_url for line in lines],
         [line.quantity for line in lines],
         [line.cap_fen for line in lines],

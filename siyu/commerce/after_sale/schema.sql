@@ -77,6 +77,7 @@ create table after_sale.cases (
   exchange_tracking_no  text,
   return_address_sealed bytea,
   trouble               text        check (trouble in ('abnormal', 'closed')),
+  home_id uuid,
   primary key (shop_id, case_id),
   constraint case_no_taken unique (shop_id, case_no),
   constraint refund_of_one_case unique (shop_id, refund_id),
@@ -104,6 +105,8 @@ create index case_by_state on after_sale.cases (shop_id, state, case_id desc);
 create index case_open on after_sale.cases (shop_id, state) where closed_at is null;
 create index case_waits on after_sale.cases (shop_id, due_at) where due_at is not null;
 create index case_due on after_sale.cases (due_at) where due_at is not null and reminded_at is null;
+comment on column after_sale.cases.home_id is 'The record it came with, when a merge gave it to another; null: member_id.';
+create index cases_home on after_sale.cases (shop_id, home_id) where home_id is not null;
 select kernel.tenant_table('after_sale.cases', worker => true);
 
 create table after_sale.case_lines (
@@ -150,6 +153,7 @@ create table after_sale.pictures (
   width       int         not null check (width > 0),
   height      int         not null check (height > 0),
   uploaded_at timestamptz not null,
+  home_id uuid,
   primary key (shop_id, picture_id),
   constraint nine_pictures unique (shop_id, case_id, position),
   foreign key (shop_id, case_id) references after_sale.cases (shop_id, case_id),
@@ -159,4 +163,6 @@ comment on table after_sale.pictures is
   'Evidence, re-encoded; files lie in data_dir/evidence, never under a public address. Without a case: thrown away after a day.';
 create index picture_waiting on after_sale.pictures (uploaded_at) where case_id is null;
 create index picture_of_member on after_sale.pictures (shop_id, member_id) where case_id is null;
+comment on column after_sale.pictures.home_id is 'The record it came with, when a merge gave it to another; null: member_id.';
+create index pictures_home on after_sale.pictures (shop_id, home_id) where home_id is not null;
 select kernel.tenant_table('after_sale.pictures', worker => true);

@@ -23,9 +23,12 @@ from siyu.commerce.bulk.contracts import (
     TaskNotFound,
     TaskState,
 )
+from siyu.commerce.ordering import service as ordering
+from siyu.compliance.approvals import service as approvals
+from siyu.compliance.approvals.contracts import SecondApproverNeeded
 from siyu.kernel.auth import StaffIdentity
 from siyu.kernel.db import reading, transaction
-from siyu.kernel.errors import NotFound
+from siyu.kernel.errors import BadInput, NotFound
 from siyu.kernel.http import Page, decode_cursor, encode_cursor, get, post, staff
 from siyu.kernel.jobs import enqueue
 from siyu.kernel.tables import MEDIA_TYPES
@@ -58,12 +61,13 @@ class StartTaskBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
 
 class ExportBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What to write, and in which form; `warehouse_id`: of stock, where it lies, null: in the
-    default warehouse.
+    default warehouse. `reason`: why, for orders (F084).
     """
 
     kind: TaskKind
     format: TableFormat
     warehouse_id: UUID | None = None
+    reason: Annotated[str, Meta(min_length=2, max_length=200, pattern=r"\S")] | None = None
 
 
 class TaskView(msgspec.Struct, frozen=True):
@@ -231,13 +235,25 @@ async def cancel_bulk_task(task_id: UUID, staff: StaffIdentity) -> TaskView:
 
 @post("/bulk/exports", access=ANY, status_code=201)
 async def start_export(data: ExportBody, staff: StaffIdentity) -> TaskView:
-    """Have a table written."""
+    """Have a table written. Above the shop's limit of orders a second person signs first: 409 with
+    the approval's `case_id` (F084)."""
     if data.kind.is_in:
         raise NotFound
     staff.must_have(NEEDS[data.kind])
+    if data.kind is TaskKind.ORDERS_OUT and data.reason is None:
+        raise BadInput(field="reason")
+    waiting, rows = None, 0
     async with transaction(staff.shop_id) as tx:
-        task = await service.want_export(tx, staff, data.kind, data.format, data.warehouse_id)
-        enqueue(tx, background.run_task, task_id=task.task_id, run_no=task.run_no)
+        if data.reason is not None and data.kind is TaskKind.ORDERS_OUT:
+            rows = await ordering.count_matching(tx)
+            waiting = await approvals.ask_export(
+                tx, staff, what="orders", asked={}, rows=rows, reason=data.reason.strip()
+            )
+        if waiting is None:
+            task = await service.want_export(tx, staff, data.kind, data.format, data.warehouse_id)
+            enqueue(tx, background.run_task, task_id=task.task_id, run_no=task.run_no)
+    if waiting is not None:
+        raise SecondApproverNeeded(case_id=str(waiting.case_id), rows=rows)
     return _view(task)
 
 

@@ -1,5 +1,7 @@
 """What the worker runs for coupons."""
 
+from uuid import UUID
+
 from siyu.commerce.coupons import queries, rules, service
 from siyu.commerce.coupons.queries import Receiver
 from siyu.commerce.coupons.service import small_store
@@ -7,7 +9,8 @@ from siyu.kernel import clock
 from siyu.kernel.db import Tx, system_transaction, transaction
 from siyu.kernel.ids import ShopId
 from siyu.kernel.jobs import every
-from siyu.people.members.contracts import MemberJoined, PhoneGiven
+from siyu.people.members import service as members
+from siyu.people.members.contracts import MemberJoined, MembersMerged, MergeUndone, PhoneGiven
 
 
 async def on_member_joined(tx: Tx, event: MemberJoined) -> None:
@@ -19,6 +22,21 @@ async def on_member_joined(tx: Tx, event: MemberJoined) -> None:
 async def on_phone_given(tx: Tx, event: PhoneGiven) -> None:
     """What of the pack waits for a phone number."""
     await service.welcome(tx, Receiver(event.member_id, event.person_no), has_phone=True)
+
+
+async def on_members_merged(tx: Tx, event: MembersMerged) -> None:
+    """Coupons follow to who stands for the person."""
+    await _follow(tx, event.record_ids)
+
+
+async def on_merge_undone(tx: Tx, event: MergeUndone) -> None:
+    """Coupons go home."""
+    await _follow(tx, event.record_ids)
+
+
+async def _follow(tx: Tx, record_ids: list[UUID]) -> None:
+    await members.follow(tx, "coupons.claims", record_ids, once_per=("batch_id", "birthday_year"))
+    await members.follow(tx, "coupons.birthdays", record_ids, once_per=("shop_id",))
 
 
 @every("23 * * * *")

@@ -13,11 +13,13 @@ INVARIANTS = {
           using (shop_id, batch_id)
         where b.claimed_count <> coalesce(c.given, 0) or coalesce(c.given, 0) > b.total_count""",
     "nobody has more coupons of a batch than were counted for them": """
-        select c.shop_id, c.batch_id, c.member_id from coupons.claims c
+        select c.shop_id, c.batch_id, c.taker_id
+        from (select shop_id, batch_id, coalesce(home_id, member_id) as taker_id, birthday_year
+              from coupons.claims) c
         left join coupons.takers t on t.shop_id = c.shop_id and t.batch_id = c.batch_id
-          and t.kind = 'member' and t.taker = decode(replace(c.member_id::text, '-', ''), 'hex')
+          and t.kind = 'member' and t.taker = decode(replace(c.taker_id::text, '-', ''), 'hex')
         where c.birthday_year is null
-        group by c.shop_id, c.batch_id, c.member_id, t.taken
+        group by c.shop_id, c.batch_id, c.taker_id, t.taken
         having count(*) is distinct from t.taken::bigint""",
     "the history of a coupon has no gap and ends where the coupon stands": """
         select c.shop_id, c.claim_id from coupons.claims c

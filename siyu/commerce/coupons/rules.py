@@ -141,9 +141,13 @@ def most_off(batch: Batch) -> int:
 
 def as_rule(coupon: Coupon) -> CouponOff:
     """The coupon as prices know it."""
-    batch = coupon.batch
+    return rule_of(coupon.batch, coupon.claim.claim_id)
+
+
+def rule_of(batch: Batch, claim_id: UUID) -> CouponOff:
+    """A coupon of a batch as prices know it."""
     return CouponOff(
-        claim_id=coupon.claim.claim_id,
+        claim_id=claim_id,
         coupon_id=batch.batch_id,
         label=batch.name,
         gives=batch.gives,
@@ -151,6 +155,18 @@ def as_rule(coupon: Coupon) -> CouponOff:
         scope=batch.scope,
         group=batch.group,
         full_price_only=batch.full_price_only,
+    )
+
+
+def trial_of(batch: Batch) -> promotions.CouponTrial:
+    """The batch as if every member had its coupons from now on, whatever its state and window, and
+    none was given yet. Phones and devices do not count: they are not known of past orders."""
+    return promotions.CouponTrial(
+        coupon=rule_of(batch, batch.batch_id),
+        per_member=batch.per_member,
+        total_count=batch.total_count,
+        budget_fen=batch.budget_fen,
+        first_order_only=batch.issue is Issue.FIRST_ORDER,
     )
 
 

@@ -91,6 +91,7 @@ create table coupons.claims (
   claimed_at timestamptz not null,
   used_at timestamptz,
   moves int not null default 1 check (moves > 0),
+  home_id uuid,
   primary key (shop_id, claim_id),
   foreign key (shop_id, batch_id) references coupons.batches (shop_id, batch_id),
   check ((order_id is not null) = (state in ('held', 'used'))),
@@ -111,6 +112,8 @@ create index claim_member on coupons.claims (shop_id, member_id, claim_id desc);
 create index claim_batch on coupons.claims (shop_id, batch_id, claim_id desc);
 create index claim_order on coupons.claims (shop_id, order_id) where order_id is not null;
 create index claim_ending on coupons.claims (valid_until) where state = 'claimed';
+comment on column coupons.claims.home_id is 'The record it came with, when a merge gave it to another; null: member_id.';
+create index claims_home on coupons.claims (shop_id, home_id) where home_id is not null;
 select kernel.tenant_table('coupons.claims', worker => true);
 
 create table coupons.moves (
@@ -144,6 +147,7 @@ create table coupons.birthdays (
   sealed bytea,
   day_key bytea,
   given_at timestamptz not null,
+  home_id uuid,
   primary key (shop_id, member_id),
   check ((sealed is null) = (day_key is null))
 );
@@ -152,6 +156,8 @@ comment on table coupons.birthdays is
 comment on column coupons.birthdays.sealed is 'MM-DD, encrypted.';
 comment on column coupons.birthdays.day_key is 'Keyed hash of it, to find whose day it is.';
 create index birthday_day on coupons.birthdays (shop_id, day_key) where day_key is not null;
+comment on column coupons.birthdays.home_id is 'The record it came with, when a merge gave it to another; null: member_id.';
+create index birthdays_home on coupons.birthdays (shop_id, home_id) where home_id is not null;
 select kernel.tenant_table('coupons.birthdays');
 
 create table coupons.code_attempts (

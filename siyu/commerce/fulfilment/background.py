@@ -2,6 +2,7 @@
 
 import logging
 from datetime import timedelta
+from uuid import UUID
 
 from siyu.commerce.fulfilment import rules, service
 from siyu.commerce.fulfilment.service import pickup_store, upload_store
@@ -22,12 +23,29 @@ from siyu.kernel.ids import ShopId
 from siyu.kernel.jobs import every, for_each
 from siyu.merchant.shops import service as shops
 from siyu.money.payments.contracts import PaymentSucceeded, Purpose
+from siyu.people.members import service as members
+from siyu.people.members.contracts import MembersMerged, MergeUndone
 
 log = logging.getLogger("siyu.fulfilment")
 
 _BATCH = 200
 _TRACKED_FOR = timedelta(days=30)
 _BY_BUYER = ("received", "received_by_time")
+
+
+async def on_members_merged(tx: Tx, event: MembersMerged) -> None:
+    """Consignments and parcels follow to who stands for the person."""
+    await _follow(tx, event.record_ids)
+
+
+async def on_merge_undone(tx: Tx, event: MergeUndone) -> None:
+    """Consignments and parcels go home."""
+    await _follow(tx, event.record_ids)
+
+
+async def _follow(tx: Tx, record_ids: list[UUID]) -> None:
+    for table in ("fulfilment.consignments", "fulfilment.parcels"):
+        await members.follow(tx, table, record_ids, columns=("receiver_id", "receiver_home_id"))
 
 
 async def on_order_paid(tx: Tx, event: OrderPaid) -> None:

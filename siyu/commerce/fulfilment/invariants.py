@@ -21,7 +21,8 @@ INVARIANTS = {
         join fulfilment.parcel_lines l using (shop_id, parcel_id)
         join fulfilment.consignments c using (shop_id, consignment_id)
         group by p.shop_id, p.parcel_id, p.receiver_id
-        having count(distinct c.address_key) > 1 or bool_or(c.receiver_id <> p.receiver_id)""",
+        having count(distinct c.address_key) > 1 or bool_or(
+          c.receiver_id <> p.receiver_id and c.receiver_home_id is null)""",
     "a parcel is not empty": """
         select shop_id, parcel_id from fulfilment.parcels p where not exists (
           select from fulfilment.parcel_lines l

@@ -19,6 +19,7 @@ create table fulfilment.consignments (
   reminded_at timestamptz,
   handed_over_at timestamptz,
   ended_at timestamptz,
+  receiver_home_id uuid,
   primary key (shop_id, consignment_id),
   unique (shop_id, source_id),
   check ((kind = 'ship') = (address_sealed is not null)),
@@ -41,6 +42,8 @@ create index consignment_open on fulfilment.consignments (shop_id, kind, consign
 create index consignment_together on fulfilment.consignments (shop_id, receiver_id, address_key) where state = 'open';
 create index consignment_due on fulfilment.consignments (due_at) where state = 'open' and due_at is not null;
 create unique index consignment_code on fulfilment.consignments (shop_id, code_key) where state = 'open' and code_key is not null;
+comment on column fulfilment.consignments.receiver_home_id is 'The record it was for, when a merge gave it to another; null: receiver_id.';
+create index consignment_home on fulfilment.consignments (shop_id, receiver_home_id) where receiver_home_id is not null;
 select kernel.tenant_table('fulfilment.consignments', worker => true);
 
 create table fulfilment.consignment_lines (
@@ -82,12 +85,15 @@ create table fulfilment.parcels (
   tracking_no text not null check (length(tracking_no) between 1 and 64),
   sent_at timestamptz not null,
   delivered_at timestamptz,
+  receiver_home_id uuid,
   primary key (shop_id, parcel_id)
 );
 comment on table fulfilment.parcels is 'What has left, and under which number.';
 comment on column fulfilment.parcels.carrier_code is 'WeChat''s delivery id; none for a carrier it does not know.';
 create index parcel_tracking on fulfilment.parcels (shop_id, tracking_no);
 create index parcel_under_way on fulfilment.parcels (shop_id, sent_at) where delivered_at is null;
+comment on column fulfilment.parcels.receiver_home_id is 'The record it was for, when a merge gave it to another; null: receiver_id.';
+create index parcel_home on fulfilment.parcels (shop_id, receiver_home_id) where receiver_home_id is not null;
 select kernel.tenant_table('fulfilment.parcels', worker => true);
 
 create table fulfilment.parcel_lines (

@@ -4,17 +4,17 @@ INVARIANTS = {
     "reserved is the sum of the living reservations": """
         select shop_id, sku_id, warehouse_id, s.reserved, coalesce(r.quantity, 0) as kept
         from inventory.stock s
-        left join (select shop_id, sku_id, warehouse_id, sum(quantity) as quantity
+        full join (select shop_id, sku_id, warehouse_id, sum(quantity) as quantity
                    from inventory.reservations group by 1, 2, 3) r
           using (shop_id, sku_id, warehouse_id)
-        where s.reserved <> coalesce(r.quantity, 0)""",
+        where s.reserved is distinct from coalesce(r.quantity, 0)""",
     "on hand is the sum of the movements": """
         select shop_id, sku_id, warehouse_id, s.on_hand, coalesce(m.delta, 0) as moved
         from inventory.stock s
-        left join (select shop_id, sku_id, warehouse_id, sum(delta) as delta
+        full join (select shop_id, sku_id, warehouse_id, sum(delta) as delta
                    from inventory.movements group by 1, 2, 3) m
           using (shop_id, sku_id, warehouse_id)
-        where s.on_hand <> coalesce(m.delta, 0)""",
+        where s.on_hand is distinct from coalesce(m.delta, 0)""",
     "what an order was sold is moved once": """
         select shop_id, sku_id, warehouse_id, source, count(*) from inventory.movements
         where kind = 'sold' group by 1, 2, 3, 4 having count(*) > 1""",

@@ -62,10 +62,10 @@ create table inventory.reservations (
   warehouse_id uuid not null,
   quantity     int  not null check (quantity > 0),
   until        timestamptz,
-  primary key (shop_id, source, sku_id, warehouse_id),
-  foreign key (shop_id, sku_id, warehouse_id) references inventory.stock
+  primary key (shop_id, source, sku_id, warehouse_id)
 );
-comment on table inventory.reservations is 'Living ones only: the row is deleted when released or consumed.';
+comment on table inventory.reservations is
+  'Living ones only: the row is deleted when released or consumed. Written by the statement that takes from the stock''s row, which is never deleted; so no foreign key looks for it again.';
 select kernel.tenant_table('inventory.reservations');
 
 create table inventory.movements (
@@ -80,10 +80,10 @@ create table inventory.movements (
   actor_name   text        not null,
   reason       text        not null,
   moved_at     timestamptz not null,
-  primary key (shop_id, sku_id, movement_id, warehouse_id),
-  foreign key (shop_id, sku_id, warehouse_id) references inventory.stock
+  primary key (shop_id, sku_id, movement_id, warehouse_id)
 );
-comment on table inventory.movements is 'Each change of on_hand, never edited; their sum is on_hand.';
+comment on table inventory.movements is
+  'Each change of on_hand, never edited; their sum is on_hand. Written by the statement that changes it, as reservations are.';
 create unique index movement_returned on inventory.movements (shop_id, source, sku_id) where kind = 'returned';
 create unique index movement_sold on inventory.movements (shop_id, source, sku_id, warehouse_id)
   where kind = 'sold';

@@ -1,5 +1,6 @@
 """What the worker runs for ordering."""
 
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from uuid import UUID
@@ -10,9 +11,10 @@ from siyu.commerce.ordering.contracts import (
     MoveRefused,
     OrderCompleted,
     OrderRefunded,
+    OrderShipped,
     PaymentUnclear,
 )
-from siyu.commerce.ordering.service import delivery_store
+from siyu.commerce.ordering.service import cart_store, checkout_store, delivery_store
 from siyu.kernel import clock
 from siyu.kernel.audit import System
 from siyu.kernel.db import Tx, system_transaction, transaction
@@ -30,18 +32,31 @@ from siyu.money.payments.contracts import (
 from siyu.money.points import service as points
 from siyu.people.members import service as members
 from siyu.people.members.contracts import MembersMerged, MergeUndone
+from siyu.people.outreach import service as outreach
+from siyu.people.outreach.contracts import PersonNotReachable
 
 log = logging.getLogger("siyu.ordering")
 
 
 async def on_members_merged(tx: Tx, event: MembersMerged) -> None:
-    """Orders follow their buyer, but for those the buyer got a commission for as another person."""
-    await members.follow(tx, "ordering.orders", event.record_ids, but="promoter_id = $3")
+    """Orders and carts follow their buyer, but for orders the buyer got a commission for as another
+    person."""
+    await _follow(tx, event.record_ids)
 
 
 async def on_merge_undone(tx: Tx, event: MergeUndone) -> None:
-    """Orders go home; those placed since stay with who placed them."""
-    await members.follow(tx, "ordering.orders", event.record_ids, but="promoter_id = $3")
+    """Orders and carts go home; orders placed since stay with who placed them."""
+    await _follow(tx, event.record_ids)
+
+
+async def _follow(tx: Tx, record_ids: list[UUID]) -> None:
+    await members.follow(tx, "ordering.orders", record_ids, but="promoter_id = $3")
+    # Who has bought before, as any of their records, is no new customer.
+    await members.follow(tx, "ordering.buyers", record_ids, once_per=("shop_id",))
+    await checkout_store.ensure_buyers(tx, record_ids)
+    head_ids = {await members.person_of(tx, one) for one in record_ids}
+    await cart_store.ensure_carts(tx, sorted(head_ids), clock.now())
+    await members.follow(tx, "ordering.cart_lines", record_ids, once_per=("sku_id",))
 
 
 async def on_payment_succeeded(tx: Tx, event: PaymentSucceeded) -> None:
@@ -75,14 +90,41 @@ async def on_order_completed(tx: Tx, event: OrderCompleted) -> None:
     )
 
 
+async def on_order_shipped(tx: Tx, event: OrderShipped) -> None:
+    """Tell the buyer that the goods have left: a subscription message, else the inbox."""
+    await _tell(
+        tx,
+        event,
+        "order_shipped",
+        {"shipped_at": event.shipped_at.isoformat()},
+        f"order_shipped:{event.order_id}",
+    )
+
+
+async def _tell(
+    tx: Tx, event: OrderShipped | OrderRefunded, key: str, words: dict[str, str], once: str
+) -> None:
+    about = {"order_no": event.order_no, "order_id": str(event.order_id)}
+    with contextlib.suppress(PersonNotReachable):
+        await outreach.reach(tx, event.person_no, key, about | words, once=once)
+
+
 async def on_order_refunded(tx: Tx, event: OrderRefunded) -> None:
-    """What a refund was for earns no points, whether they were granted already or not (F058)."""
+    """What a refund was for earns no points, whether they were granted already or not (F058); the
+    buyer is told that the money is back."""
     await points.revoke(
         tx,
         member_id=event.member_id,
         order_id=event.order_id,
         refund_id=event.refund_id,
         refunded_fen=event.goods_fen,
+    )
+    await _tell(
+        tx,
+        event,
+        "refund_arrived",
+        {"amount": str(event.refunded_fen)},
+        f"refund_arrived:{event.refund_id}",
     )
 
 

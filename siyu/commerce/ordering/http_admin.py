@@ -32,6 +32,8 @@ from siyu.commerce.ordering.service.checkout import open_address
 from siyu.commerce.ordering.service.counting import CampaignResult, OrderCounts
 from siyu.commerce.promotions import service as promotions
 from siyu.commerce.promotions.contracts import TraceEntry
+from siyu.compliance.approvals import service as approvals
+from siyu.compliance.approvals.contracts import SecondApproverNeeded
 from siyu.kernel import clock
 from siyu.kernel.audit import audit
 from siyu.kernel.auth import StaffIdentity
@@ -367,7 +369,7 @@ async def edit_settings(data: OrderSettings, staff: StaffIdentity) -> OrderSetti
 
 
 @post("/price-simulations", access=staff("prices.write"))
-async def simulate_prices(data: SimulationBody, staff: StaffIdentity) -> service.Simulation:
+async def simulate_prices(data: SimulationBody, staff: StaffIdentity) -> service.CampaignSimulation:
     """What a campaign would have cost over the shop's own past orders; kept with its version, which
     may then go live.
     """
@@ -376,9 +378,25 @@ async def simulate_prices(data: SimulationBody, staff: StaffIdentity) -> service
     simulation = await asyncio.to_thread(service.simulate_past, past)
     async with transaction(staff.shop_id) as write:
         await promotions.note_simulation(
-            write, staff, simulation.campaign_id, simulation.version, simulation.cost
+            write, staff, data.campaign_id, simulation.version, simulation.cost
         )
-    return simulation
+    return service.CampaignSimulation(
+        campaign_id=data.campaign_id, **msgspec.structs.asdict(simulation)
+    )
+
+
+@get("/coupons/{batch_id:uuid}/simulation", access=staff("prices.write"))
+async def simulate_coupon(
+    batch_id: UUID,
+    staff: StaffIdentity,
+    days: Annotated[int, Parameter(ge=1, le=365)] = 90,
+) -> service.Simulation:
+    """What a coupon would have cost over the shop's own past orders had every buyer had it and used
+    it as soon as it served, once in an order, within its limits. Nothing is kept.
+    """
+    async with reading(staff.shop_id) as tx:
+        past = await service.load_coupon_past(tx, batch_id, days)
+    return await asyncio.to_thread(service.simulate_past, past)
 
 
 @get("/campaigns/{campaign_id:uuid}/result", access=staff("prices.read"))
@@ -398,6 +416,9 @@ _MEDIA_TYPES = {
 async def export_orders(
     *,
     staff: StaffIdentity,
+    reason: Annotated[
+        str, Parameter(min_length=2, max_length=200, pattern=r"^[^\x00]*\S[^\x00]*$")
+    ],
     format: Literal["csv", "xlsx"] = "csv",
     status: OrderStatus | None = None,
     q: Search = None,
@@ -408,12 +429,21 @@ async def export_orders(
     is_offline: bool | None = None,
     is_refunded: bool | None = None,
 ) -> Stream:
-    """A table of all matching lines, safe to open in a spreadsheet; noted in the trail."""
+    """A table of all matching lines, safe to open in a spreadsheet; noted in the trail. Above
+    the shop's limit a second person signs first: 409 with the approval's `case_id` (F084)."""
     wanted = _filter(q, status, kind, placed_from, placed_to, delivery, is_offline, is_refunded)
     async with transaction(staff.shop_id) as tx:
         shop = await shops.get_shop(tx)
-        after = {"format": format, "status": status, "kind": kind, "searched": bool(q)}
-        audit(tx, staff, "ordering.orders_exported", ("shop", staff.shop_id), after=after)
+        rows = await counting.count_matching(tx, wanted)
+        asked = {"filter": msgspec.to_builtins(wanted)}
+        waiting = await approvals.ask_export(
+            tx, staff, what="orders", asked=asked, rows=rows, reason=reason.strip()
+        )
+        if waiting is None:
+            after = {"format": format, "status": status, "kind": kind, "searched": bool(q)}
+            audit(tx, staff, "ordering.orders_exported", ("shop", staff.shop_id), after=after)
+    if waiting is not None:
+        raise SecondApproverNeeded(case_id=str(waiting.case_id), rows=rows)
     write = export.write_csv if format == "csv" else export.write_xlsx
     name = f"orders-{clock.business_day(clock.now(), shop.time_zone)}.{format}"
     return Stream(
@@ -450,20 +480,7 @@ async def list_refusals(
 
 
 routes = [
-    list_orders,
-    count_orders,
-    show_order,
-    reveal_address,
-    cancel_order,
-    pay_offline,
-    add_note,
-    complete_order,
-    show_refundable,
-    show_settings,
-    edit_settings,
-    simulate_prices,
-    show_campaign_result,
-    export_orders,
-    list_imports,
-    list_refusals,
-]
+    list_orders, count_orders, show_order, reveal_address, cancel_order, pay_offline, add_note,
+    complete_order, show_refundable, show_settings, edit_settings, simulate_prices,
+    simulate_coupon, show_campaign_result, export_orders, list_imports, list_refusals,
+]  # fmt: skip

@@ -24,10 +24,10 @@ from siyu.commerce.ordering.service.counting import OrderCounts
 from siyu.commerce.ordering.service.order_view import OrderSummary, OrderView
 from siyu.commerce.promotions.contracts import MAX_COUPONS
 from siyu.kernel.auth import MemberIdentity
-from siyu.kernel.db import reading, transaction
+from siyu.kernel.db import looking, reading, transaction, writing_at_once
 from siyu.kernel.http import MEMBER, OnceKey, Page, decode_cursor, delete, get, patch, post
 from siyu.kernel.i18n import language_of
-from siyu.kernel.idempotency import Replayed
+from siyu.kernel.idempotency import Recalled, Replayed
 from siyu.kernel.money import MAX_FEN
 from siyu.merchant.shops import service as shops
 from siyu.money.payments import service as payments
@@ -158,7 +158,7 @@ async def show_cart(member: MemberIdentity) -> service.CartView:
 @post("/cart/lines", access=MEMBER)
 async def add_cart_line(data: LineBody, member: MemberIdentity) -> service.CartView:
     """Put a SKU into the cart, or more of it."""
-    async with transaction(member.shop_id, replans=False) as tx:
+    async with writing_at_once(member.shop_id) as tx:
         return await service.add_to_cart(
             tx, member.member_id, LineAsked(data.sku_id, data.quantity)
         )
@@ -199,7 +199,7 @@ async def quote_checkout(
 ) -> quote_view.QuoteView:
     """What a basket costs now, explained to the fen."""
     lines = _asked(data.lines)
-    async with reading(member.shop_id, replans=False) as tx:
+    async with looking(member.shop_id) as tx:
         if data.source == "cart" and not lines:
             cart = await cart_store.list_cart(tx, member.member_id)
             lines = [LineAsked(line.sku_id, line.quantity) for line in cart if line.selected]
@@ -225,27 +225,41 @@ async def place_order(
     data: PlaceOrderBody, member: MemberIdentity, once: OnceKey, request: Request[Any, Any, Any]
 ) -> OrderView:
     """Order what was confirmed. The total is compared, never taken: 409 with the present one."""
-    if _is_for_hot_lane(data, member):
-        line = data.lines[0]
-        answer: Any = msgspec.Raw(
-            await hot_lane.place(
-                hot_lane.Wish(
-                    member=member,
-                    once=once,
-                    line=LineAsked(line.sku_id, line.quantity),
-                    address_id=data.address_id,
-                    remark=data.remark,
-                    expected_total_fen=data.expected_total_fen,
-                    expected_payable_fen=data.expected_payable_fen,
-                    platform=data.platform,
-                    empties_cart=data.source == "cart",
-                    promoter_id=data.promoter_id,
-                    best_coupons=data.coupon_ids is None,
-                    chinese=_chinese(request),
-                )
-            )
-        )
-        return answer  # type: ignore[no-any-return]
+    chinese = _chinese(request)
+    try:
+        if _is_for_hot_lane(data, member):
+            answer: Any = msgspec.Raw(await hot_lane.place(_wish(data, member, once, chinese)))
+            return answer  # type: ignore[no-any-return]
+        return await _place_order(data, member, once, chinese)
+    except Recalled as recalled:
+        async with looking(member.shop_id) as tx:
+            view = await order_view.recall(tx, recalled.made, chinese=chinese)
+        raise Replayed(200, msgspec.json.encode(view)) from None
+
+
+def _wish(
+    data: PlaceOrderBody, member: MemberIdentity, once: OnceKey, chinese: bool
+) -> hot_lane.Wish:
+    line = data.lines[0]
+    return hot_lane.Wish(
+        member=member,
+        once=once,
+        line=LineAsked(line.sku_id, line.quantity),
+        address_id=data.address_id,
+        remark=data.remark,
+        expected_total_fen=data.expected_total_fen,
+        expected_payable_fen=data.expected_payable_fen,
+        platform=data.platform,
+        empties_cart=data.source == "cart",
+        promoter_id=data.promoter_id,
+        best_coupons=data.coupon_ids is None,
+        chinese=chinese,
+    )
+
+
+async def _place_order(
+    data: PlaceOrderBody, member: MemberIdentity, once: OnceKey, chinese: bool
+) -> OrderView:
     async with transaction(member.shop_id, once=once, replans=False) as tx:
         placed = await service.place_order(
             tx,
@@ -261,8 +275,7 @@ async def place_order(
             promoter_id=data.promoter_id,
             pickup_store_id=data.pickup_store_id,
         )
-        parts = (placed.order, placed.lines, placed.address, placed.timeline)
-        return tx.answer(order_view.show(*parts, [], chinese=_chinese(request)))
+        return order_view.answer(tx, placed, chinese=chinese)
 
 
 def _is_for_hot_lane(data: PlaceOrderBody, member: MemberIdentity) -> bool:

@@ -89,11 +89,15 @@ INVARIANTS = {
         where status = 'refunded' and exists (
           select from ordering.refunds r where r.shop_id = o.shop_id
             and r.order_id = o.order_id and r.status in ('started', 'abnormal'))""",
-    "every order has a beginning in its timeline": """
-        select shop_id, order_id from ordering.orders o where not exists (
-          select from ordering.timeline t
-          where t.shop_id = o.shop_id and t.order_id = o.order_id
-            and t.event in ('placed', 'imported'))""",
+    "every line and every entry is of an order": """
+        select shop_id, order_id
+        from (select shop_id, order_id from ordering.order_lines
+              union select shop_id, order_id from ordering.timeline) part
+        where not exists (
+          select from ordering.orders o
+          where o.shop_id = part.shop_id and o.order_id = part.order_id)""",
+    "an order begins once": """
+        select shop_id, order_id from ordering.timeline where event in ('placed', 'imported')""",
     "who has paid is a buyer": """
         select distinct shop_id, member_id from ordering.orders o
         where paid_at is not null and kind = 'sale' and not exists (

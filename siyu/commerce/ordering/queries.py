@@ -24,6 +24,7 @@ from siyu.commerce.ordering.contracts import (
 from siyu.commerce.promotions.contracts import TraceEntry
 from siyu.kernel.db import ReadTx, Tx, filters
 from siyu.kernel.ids import new_id
+from siyu.kernel.pool import BETWEEN
 
 ORDER = """o.order_id, o.order_no, o.kind, o.status, o.member_id, o.person_no, o.platform,
   o.has_virtual, o.items_fen, o.discount_fen, o.shipping_fen, o.total_fen, o.paid_fen, o.placed_at,
@@ -51,15 +52,10 @@ class NewOrder(msgspec.Struct, frozen=True, kw_only=True):
     is_first: bool = False
     phone_key: bytes | None
     empties_cart: bool
-    actor: str
-
-
-# Option values travel as one text per line, for an array of arrays of different lengths is none.
-_BETWEEN = "\x1f"
 
 
 async def insert_order(tx: Tx, new: NewOrder) -> None:
-    """Order, lines and first timeline entry in one trip; the bought lines leave the cart in it.
+    """Order and lines in one trip; the bought lines leave the cart in it.
 
     Raises PriceChanged when the member has another order at a first order's price.
     """
@@ -87,23 +83,19 @@ async def _insert_order(tx: Tx, new: NewOrder) -> None:
                total_fen, adjustments, remark, address_sealed, phone_key, placed_at, pay_before,
                delivery, promoter_id, pickup, coupons, is_first)
              values ($1, $2, $3, 'sale', 'shop', 'pending_payment', $4, $5, $6, $7, $8, $9, $10,
-               $11, $12, $13, $14, $15, $16, $17, $34, $35, $36, $37,
-               $39)),
-           noted as (
-             insert into ordering.timeline (shop_id, order_id, entry_id, at, event, actor)
-             values ($1, $2, $18, $16, 'placed', $32)),
+               $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)),
            emptied as (
              delete from ordering.cart_lines
-             where $19 and shop_id = $1 and member_id = $4 and sku_id = any ($20))
+             where $23 and shop_id = $1 and member_id = $4 and sku_id = any ($24))
            insert into ordering.order_lines (shop_id, order_id, line_no, sku_id, product_id,
              product_no, title, title_key, option_values, image_url, quantity, list_price_fen,
              unit_price_fen, discount_fen, total_fen, points_fen, is_gift)
            select $1, $2, l.no, l.sku, l.product, l.product_no, l.title, l.title_key,
              string_to_array(l.options, e'\\x1f'), l.image, l.quantity, l.list, l.unit,
              l.discount, l.total, l.points, l.gift
-           from unnest($20::uuid[], $21::uuid[], $22::int[], $23::text[], $24::text[],
-             $25::text[], $26::text[], $27::int[], $28::bigint[], $29::bigint[], $30::bigint[],
-             $31::bigint[], $33::bigint[], $38::boolean[]) with ordinality
+           from unnest($24::uuid[], $25::uuid[], $26::int[], $27::text[], $28::text[],
+             $29::text[], $30::text[], $31::int[], $32::bigint[], $33::bigint[], $34::bigint[],
+             $35::bigint[], $36::bigint[], $37::boolean[]) with ordinality
              as l (sku, product, product_no, title, title_key, options, image, quantity, list,
                unit, discount, total, points, gift, no)""",
         tx.shop_id,
@@ -123,28 +115,26 @@ async def _insert_order(tx: Tx, new: NewOrder) -> None:
         new.phone_key,
         order.placed_at,
         order.pay_before,
-        new_id(),
+        order.delivery,
+        order.promoter_id,
+        order.pickup,
+        order.coupons,
+        new.is_first,
         new.empties_cart,
         [line.sku_id for line in lines],
         [line.product_id for line in lines],
         [line.product_no for line in lines],
         [line.title for line in lines],
         [title_key(line.title) for line in lines],
-        [_BETWEEN.join(line.option_values) for line in lines],
+        [BETWEEN.join(line.option_values) for line in lines],
         [line.image_url for line in lines],
         [line.quantity for line in lines],
         [line.list_price_fen for line in lines],
         [line.unit_price_fen for line in lines],
         [line.discount_fen for line in lines],
         [line.total_fen for line in lines],
-        new.actor,
         [line.points_fen for line in lines],
-        order.delivery,
-        order.promoter_id,
-        order.pickup,
-        order.coupons,
         [line.is_gift for line in lines],
-        new.is_first,
     )
 
 
@@ -314,11 +304,21 @@ async def get_order_detail(tx: ReadTx, order_id: UUID) -> OrderDetail | None:
 
 
 async def list_timeline(tx: ReadTx, order_id: UUID) -> list[TimelineEntry]:
-    """What happened to an order, oldest first."""
+    """What happened to an order, oldest first. The first entry is the order itself: it was placed
+    by its member, or came with an import.
+    """
     return await tx.all(
         TimelineEntry,
-        """select at, event, actor from ordering.timeline
-           where shop_id = $1 and order_id = $2 order by entry_id""",
+        """select at, event, actor
+           from (
+             select placed_at as at, case source when 'shop' then 'placed' else 'imported' end,
+               case source when 'shop' then '会员 ' || person_no else source end, null::uuid
+             from ordering.orders where shop_id = $1 and order_id = $2
+             union all
+             select at, event, actor, entry_id
+             from ordering.timeline where shop_id = $1 and order_id = $2
+           ) as entries (at, event, actor, entry_id)
+           order by entry_id nulls first""",
         tx.shop_id,
         order_id,
     )

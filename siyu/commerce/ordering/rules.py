@@ -132,9 +132,12 @@ def may_confirm(status: OrderStatus, delivery: Delivery) -> bool:
 def order_number(random_bytes: bytes) -> str:
     """Ten random bytes as `7Q2M-9FKD-0XWP-3HTV`: no letters that are mistaken for digits."""
     assert len(random_bytes) == 10
-    bits = int.from_bytes(random_bytes)
-    a, b, c, d, e, f, g, h = (_PAIRS[bits >> shift & 1023] for shift in range(70, -1, -10))
-    return f"{a}{b}-{c}{d}-{e}{f}-{g}{h}"
+    bits, of = int.from_bytes(random_bytes), _PAIRS
+    first, last = bits >> 40, bits & (1 << 40) - 1
+    return (
+        f"{of[first >> 30]}{of[first >> 20 & 1023]}-{of[first >> 10 & 1023]}{of[first & 1023]}-"
+        f"{of[last >> 30]}{of[last >> 20 & 1023]}-{of[last >> 10 & 1023]}{of[last & 1023]}"
+    )
 
 
 def read_order_number(text: str) -> str | None:

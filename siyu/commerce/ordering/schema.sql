@@ -16,10 +16,13 @@ create table ordering.cart_lines (
   quantity int not null check (quantity between 1 and 999),
   selected boolean not null default true,
   added_at timestamptz not null,
+  home_id uuid,
   primary key (shop_id, member_id, sku_id),
   foreign key (shop_id, member_id) references ordering.carts (shop_id, member_id)
 );
 comment on table ordering.cart_lines is 'What a member means to buy. No price: it is asked anew each time.';
+comment on column ordering.cart_lines.home_id is 'The record it came with, when a merge gave it to another; null: member_id.';
+create index cart_lines_home on ordering.cart_lines (shop_id, home_id) where home_id is not null;
 select kernel.tenant_table('ordering.cart_lines');
 
 create table ordering.orders (
@@ -155,14 +158,14 @@ create table ordering.order_lines (
   sent_quantity int not null default 0,
   is_gift boolean not null default false,
   primary key (shop_id, order_id, line_no),
-  foreign key (shop_id, order_id) references ordering.orders (shop_id, order_id),
   constraint gift_costs_nothing check (not is_gift or total_fen = 0),
   constraint line_adds_up check (total_fen = list_price_fen * quantity - discount_fen),
   constraint refunded_within_quantity check (refunded_quantity between 0 and quantity),
   constraint sent_within_quantity check (sent_quantity between 0 and quantity),
   constraint refunded_within_line check (refunded_fen between 0 and total_fen)
 );
-comment on table ordering.order_lines is 'What was bought, frozen at that moment.';
+comment on table ordering.order_lines is
+  'What was bought, frozen at that moment. Written by the statement that writes its order, which is never deleted; so no foreign key looks for it again.';
 comment on column ordering.order_lines.title_key is
   'Title in lower case, bytewise: a prefix is found by >= and <, which (unlike LIKE) may use an index under row-level security.';
 comment on column ordering.order_lines.discount_fen is 'All that was taken off this line, its share of order-wide reductions included.';
@@ -239,7 +242,8 @@ create table ordering.timeline (
   primary key (shop_id, order_id, entry_id),
   foreign key (shop_id, order_id) references ordering.orders (shop_id, order_id)
 );
-comment on table ordering.timeline is 'What happened to an order, in the order it happened; never edited.';
+comment on table ordering.timeline is
+  'What happened to an order after it was placed or imported, in the order it happened; never edited.';
 select kernel.tenant_table('ordering.timeline');
 revoke update, delete on ordering.timeline from siyu_app;
 
@@ -262,9 +266,12 @@ create table ordering.buyers (
   shop_id int not null,
   member_id uuid not null,
   first_order_id uuid not null,
+  home_id uuid,
   primary key (shop_id, member_id)
 );
 comment on table ordering.buyers is 'Who has paid at least once, and for which order first: two payments at once cannot both be the first.';
+comment on column ordering.buyers.home_id is 'The record it came with, when a merge gave it to another; null: member_id.';
+create index buyers_home on ordering.buyers (shop_id, home_id) where home_id is not null;
 select kernel.tenant_table('ordering.buyers');
 
 create table ordering.import_presets (

@@ -1,5 +1,6 @@
 """Nouns of pricing. All amounts are whole fen; `pay_bps` 8500 is 85 折: 15 % less."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Annotated
 from uuid import UUID
@@ -71,8 +72,7 @@ class Audience(StrEnum):
 
 class Scope(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which lines count: those in one of the first three sets (all lines when the three are empty),
-    but none that an `except_` set names. A category includes its children.
-    """
+    but none that an `except_` set names. A category includes its children."""
 
     category_ids: Ids = frozenset()
     product_ids: Ids = frozenset()
@@ -94,8 +94,7 @@ class MemberPrice(msgspec.Struct, frozen=True, tag="member_price"):
 
 class FixedPrice(msgspec.Struct, frozen=True, tag="fixed_price"):
     """An offer: these SKUs cost this much each (group-buy, flash sale). A price above the list
-    price has no effect; the floor does not raise it.
-    """
+    price has no effect; the floor does not raise it."""
 
     price_fen: dict[UUID, int]
     label: str
@@ -226,8 +225,7 @@ class PointsUsed(msgspec.Struct, frozen=True, tag="points"):
     """The buyer's points take `off_fen` off the goods, after all other rules; shared by price.
 
     They pay, in a way: shipping that is free from some amount on looks at the goods before them,
-    and the floor does not hold them.
-    """
+    and the floor does not hold them."""
 
     off_fen: int
     label: str = "积分抵扣"
@@ -385,17 +383,18 @@ class Quote(msgspec.Struct, frozen=True):
 
 
 class OrderFacts(msgspec.Struct, frozen=True):
-    """A past order, as far as prices care: its lines at list prices of then."""
+    """A past order, as far as prices care: its lines at list prices of then, its coupons."""
 
     lines: list[PriceLine]
     buyer: Buyer
     is_sent: bool = True
+    member_id: UUID | None = None
+    coupons: Sequence[CouponOff] = ()
 
 
 class CampaignCost(msgspec.Struct, frozen=True):
     """What a campaign would have given: `orders` touched, of them, and its share of the turnover
-    (goods at list prices, in bps; None without turnover).
-    """
+    (goods at list prices, in bps; None without turnover)."""
 
     campaign_id: UUID
     label: str
@@ -403,6 +402,15 @@ class CampaignCost(msgspec.Struct, frozen=True):
     given_fen: int
     share_bps: int | None
     gifts: dict[UUID, int]
+
+
+class CouponCost(msgspec.Struct, frozen=True):
+    """As `CampaignCost`; `missed`: so many more had been used but for quantity and budget."""
+
+    orders: int
+    given_fen: int
+    share_bps: int | None
+    missed: int
 
 
 class CostReport(msgspec.Struct, frozen=True):
@@ -422,15 +430,14 @@ class CostReport(msgspec.Struct, frozen=True):
     lines_at_floor: int
     lines_below_floor: int
     campaigns: list[CampaignCost]
+    coupon: CouponCost | None = None
 
 
 # --- errors -----------------------------------------------------------------------------------
 
 
 class AmountTooLarge(BadInput):
-    """More than 10^8 yuan in one order; refused before any multiplication reaches the database
-    (F066).
-    """
+    """More than 10^8 yuan in one order; refused before anything is multiplied (F066)."""
 
     code = "promotions.amount_too_large"
     zh = "金额超出上限"

@@ -83,8 +83,25 @@ class AdditionDraft(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     picture_ids: Pictures = []
 
 
+class ReviewableLine(msgspec.Struct, frozen=True, kw_only=True):
+    """What a member has and may review; `piece_no` as in Review, `received_at`: since when."""
+
+    order_id: UUID
+    line_no: int
+    piece_no: int
+    sku_id: UUID
+    product_id: UUID
+    product_no: int
+    title: str
+    option_values: list[str]
+    image_url: str | None
+    quantity: int
+    received_at: datetime
+
+
 class Review(msgspec.Struct, frozen=True, kw_only=True):
-    """A review without its parts. `person_no` null: its author was erased.
+    """A review without its parts. `person_no` null: its author was erased. `piece_no`: of a gift,
+    whose receivers speak for a piece each; 0: the buyer for the line.
 
     `author`: their nickname as strangers read it. `is_shown`: its first part is approved.
     `reuse_allowed_at`: since when the author lets it be used as content; `reusable_at`: since when
@@ -94,6 +111,7 @@ class Review(msgspec.Struct, frozen=True, kw_only=True):
     review_id: UUID
     order_id: UUID
     line_no: int
+    piece_no: int
     member_id: UUID
     person_no: int | None
     author: str

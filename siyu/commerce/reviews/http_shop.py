@@ -78,10 +78,11 @@ _FILTERS: dict[Shown, ReviewFilter] = {
 
 
 class SubmitBody(ReviewDraft, frozen=True, kw_only=True):
-    """A review, and of which line."""
+    """A review, and of which line, or piece of a gift; 0: the line as its buyer has it."""
 
     order_id: UUID
     line_no: Annotated[int, msgspec.Meta(ge=1, le=32_000)]
+    piece_no: Annotated[int, msgspec.Meta(ge=0, le=32_000)] = 0
 
     def draft(self) -> ReviewDraft:
         """The review alone."""
@@ -158,10 +159,11 @@ class ProductReviews(msgspec.Struct, frozen=True):
 
 
 class WaitingLine(msgspec.Struct, frozen=True):
-    """A line that can be reviewed before `until`."""
+    """A line, or a piece of a gift (`piece_no`), that can be reviewed before `until`."""
 
     order_id: UUID
     line_no: int
+    piece_no: int
     product_id: UUID
     title: str
     option_values: list[str]
@@ -375,13 +377,14 @@ async def list_waiting_reviews(member: MemberIdentity) -> WaitingLines:
             WaitingLine(
                 line.order_id,
                 line.line_no,
+                line.piece_no,
                 line.product_id,
                 line.title,
                 line.option_values,
                 line.image_url,
                 line.quantity,
-                line.completed_at,
-                rules.review_until(settings, line.completed_at),
+                line.received_at,
+                rules.review_until(settings, line.received_at),
             )
             for line in lines
         ]
@@ -436,10 +439,10 @@ async def show_own_picture(picture_id: UUID, member: MemberIdentity, size: int =
 
 @post("/reviews", access=MEMBER)
 async def submit_review(data: SubmitBody, member: MemberIdentity, once: OnceKey) -> OwnReview:
-    """Review a line that was received."""
+    """Review a line, or a piece of a gift, that was received."""
     async with transaction(member.shop_id, once=once) as tx:
         review_id = await service.submit_review(
-            tx, member, data.order_id, data.line_no, data.draft()
+            tx, member, data.order_id, data.line_no, data.draft(), data.piece_no
         )
         return tx.answer(await _own_one(tx, review_id, member))
 

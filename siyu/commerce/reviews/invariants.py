@@ -44,6 +44,7 @@ INVARIANTS = {
         select r.shop_id, r.review_id from reviews.reviews r
         left join ordering.orders o using (shop_id, order_id)
         left join ordering.order_lines l using (shop_id, order_id, line_no)
-        where r.person_no is not null and (o.member_id is distinct from r.member_id
+        where r.person_no is not null and (
+          (o.member_id is distinct from r.member_id and o.home_id is null and r.home_id is null)
           or o.source <> 'shop' or o.completed_at is null or l.sku_id <> r.sku_id)""",
 }

@@ -7,13 +7,13 @@ from uuid import UUID
 
 import msgspec
 
-from siyu.commerce.ordering.service import ReceivedLine
 from siyu.commerce.reviews import rules
 from siyu.commerce.reviews.contracts import (
     REUSE_TEXT_VERSION,
     Post,
     ReusableReview,
     Review,
+    ReviewableLine,
     ReviewDraft,
     ReviewFigures,
     ReviewPart,
@@ -23,7 +23,7 @@ from siyu.kernel.db import ReadTx, Tx, filters
 from siyu.kernel.ids import new_id
 from siyu.people.members.contracts import Member
 
-_REVIEW = """r.review_id, r.order_id, r.line_no, r.member_id, r.person_no, r.author,
+_REVIEW = """r.review_id, r.order_id, r.line_no, r.piece_no, r.member_id, r.person_no, r.author,
   r.product_id, r.product_no, r.sku_id, r.title, r.option_values, r.image_url, r.stars,
   r.service_stars, r.logistics_stars, r.is_anonymous, r.is_shown, r.picture_count,
   r.helpful_count, r.completed_at, r.submitted_at, r.answer, r.answered_at, r.answered_by,
@@ -37,18 +37,18 @@ NOBODY = UUID(int=0)
 
 
 async def insert_review(
-    tx: Tx, review_id: UUID, author: Member, line: ReceivedLine, draft: ReviewDraft, at: datetime
+    tx: Tx, review_id: UUID, author: Member, line: ReviewableLine, draft: ReviewDraft, at: datetime
 ) -> bool:
-    """A review that is not shown yet; False when the line has one already."""
+    """A review that is not shown yet; False when there is one already."""
     return bool(
         await tx.run(
             """insert into reviews.reviews (shop_id, review_id, order_id, line_no, member_id,
                  person_no, product_id, product_no, sku_id, title, option_values, image_url,
                  stars, service_stars, logistics_stars, is_anonymous, picture_count,
-                 completed_at, submitted_at, reuse_allowed_at, reuse_text_version, author)
+                 completed_at, submitted_at, reuse_allowed_at, reuse_text_version, author, piece_no)
                values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16,
-                 $17, $18, $19, $20, $21, $22)
-               on conflict on constraint one_review_per_line do nothing""",
+                 $17, $18, $19, $20, $21, $22, $23)
+               on conflict on constraint one_review_per_piece do nothing""",
             tx.shop_id,
             review_id,
             line.order_id,
@@ -66,11 +66,12 @@ async def insert_review(
             draft.logistics_stars,
             draft.is_anonymous,
             len(draft.picture_ids),
-            line.completed_at,
+            line.received_at,
             at,
             at if draft.allow_reuse else None,
             REUSE_TEXT_VERSION if draft.allow_reuse else None,
             rules.shown_name(author.nickname),
+            line.piece_no,
         )
     )
 
@@ -235,14 +236,17 @@ async def get_review(tx: ReadTx, review_id: UUID) -> Review | None:
     )
 
 
-async def get_review_of_line(tx: ReadTx, order_id: UUID, line_no: int) -> UUID | None:
-    """The review of an order line."""
+async def get_review_of_line(
+    tx: ReadTx, order_id: UUID, line_no: int, piece_no: int
+) -> UUID | None:
+    """The review of an order line, or of a piece of it."""
     found: UUID | None = await tx.value(
         """select review_id from reviews.reviews
-           where shop_id = $1 and order_id = $2 and line_no = $3""",
+           where shop_id = $1 and order_id = $2 and line_no = $3 and piece_no = $4""",
         tx.shop_id,
         order_id,
         line_no,
+        piece_no,
     )
     return found
 
@@ -260,6 +264,11 @@ async def list_posts(tx: ReadTx, review_ids: Sequence[UUID]) -> dict[UUID, dict[
     for row in rows:
         posts[row.review_id][row.part] = row
     return posts
+
+
+# A picture goes where the text it belongs to has gone; $3 is who would get it (members.follow).
+OF_ANOTHERS_REVIEW = """exists (select from reviews.reviews o
+  where o.shop_id = pictures.shop_id and o.review_id = pictures.review_id and o.member_id <> $3)"""
 
 
 class ReviewFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -368,7 +377,7 @@ async def list_reviewed_lines(
     rows = await tx.all(
         ReviewedLine,
         """select order_id, line_no from reviews.reviews
-           where shop_id = $1 and member_id = $2 and completed_at >= $3""",
+           where shop_id = $1 and member_id = $2 and completed_at >= $3 and piece_no = 0""",
         tx.shop_id,
         member_id,
         since,

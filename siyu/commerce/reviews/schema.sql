@@ -16,6 +16,7 @@ create table reviews.reviews (
   review_id          uuid        not null,
   order_id           uuid        not null,
   line_no            smallint    not null,
+  piece_no           smallint    not null default 0 check (piece_no >= 0),
   member_id          uuid        not null,
   person_no          bigint,
   author             text        not null check (length(author) <= 10),
@@ -41,15 +42,17 @@ create table reviews.reviews (
   reuse_withdrawn_at timestamptz,
   reuse_text_version text,
   reusable_at        timestamptz,
+  home_id uuid,
   primary key (shop_id, review_id),
-  constraint one_review_per_line unique (shop_id, order_id, line_no),
+  constraint one_review_per_piece unique (shop_id, order_id, line_no, piece_no),
   constraint answer_is_whole check ((answer is null) = (answered_at is null)
     and (answer is null) = (answered_by is null)),
   constraint consent_names_its_words check ((reuse_allowed_at is null) = (reuse_text_version is null)),
   constraint consent_is_given_or_withdrawn check (reuse_allowed_at is null or reuse_withdrawn_at is null),
   constraint reuse_needs_consent check (reusable_at is null or (reuse_allowed_at is not null and is_shown))
 );
-comment on table reviews.reviews is 'One per order line, by its buyer; its words stand in posts.';
+comment on table reviews.reviews is 'One per order line, by its buyer, or per piece of a gift, by who received it; its words stand in posts.';
+comment on column reviews.reviews.piece_no is '0: the line as its buyer has it; else the piece of a gift.';
 comment on column reviews.reviews.person_no is 'Null: the author was erased, and with them all words and pictures.';
 comment on column reviews.reviews.author is 'The author''s nickname as strangers read it, frozen: its first and last character.';
 comment on column reviews.reviews.title is 'What was bought, as it was called then.';
@@ -61,7 +64,31 @@ create index review_of_product on reviews.reviews (shop_id, product_id, review_i
 create index review_by_help on reviews.reviews (shop_id, product_id, helpful_count desc, review_id desc) where is_shown;
 create index review_of_member on reviews.reviews (shop_id, member_id, review_id desc);
 create index review_reusable on reviews.reviews (shop_id, review_id) where reusable_at is not null;
+comment on column reviews.reviews.home_id is 'The record it came with, when a merge gave it to another; null: member_id.';
+create index reviews_home on reviews.reviews (shop_id, home_id) where home_id is not null;
 select kernel.tenant_table('reviews.reviews');
+
+create table reviews.pieces (
+  shop_id       int         not null,
+  order_id      uuid        not null,
+  line_no       smallint    not null,
+  piece_no      smallint    not null check (piece_no > 0),
+  member_id     uuid        not null,
+  sku_id        uuid        not null,
+  product_id    uuid        not null,
+  product_no    int         not null,
+  title         text        not null,
+  option_values text[]      not null,
+  image_url     text,
+  received_at   timestamptz not null,
+  home_id       uuid,
+  primary key (shop_id, order_id, line_no, piece_no)
+);
+comment on table reviews.pieces is 'Pieces of gifts that their receivers have and may review; ordering knows the giver alone.';
+comment on column reviews.pieces.home_id is 'The record it came with, when a merge gave it to another; null: member_id.';
+create index pieces_home on reviews.pieces (shop_id, home_id) where home_id is not null;
+create index piece_of_member on reviews.pieces (shop_id, member_id, received_at desc);
+select kernel.tenant_table('reviews.pieces');
 
 create table reviews.posts (
   shop_id    int         not null,
@@ -115,6 +142,7 @@ create table reviews.pictures (
   width       int         not null check (width > 0),
   height      int         not null check (height > 0),
   uploaded_at timestamptz not null,
+  home_id uuid,
   primary key (shop_id, picture_id),
   constraint nine_pictures unique (shop_id, review_id, part, position),
   foreign key (shop_id, review_id, part) references reviews.posts,
@@ -124,6 +152,8 @@ comment on table reviews.pictures is
   'Re-encoded pictures; files lie in data_dir/reviews and are handed out only while they may be seen. Without a review: thrown away after a day.';
 create index picture_waiting on reviews.pictures (uploaded_at) where review_id is null;
 create index picture_of_member on reviews.pictures (shop_id, member_id) where review_id is null;
+comment on column reviews.pictures.home_id is 'The record it came with, when a merge gave it to another; null: member_id.';
+create index pictures_home on reviews.pictures (shop_id, home_id) where home_id is not null;
 select kernel.tenant_table('reviews.pictures', worker => true);
 
 create table reviews.votes (
@@ -131,11 +161,14 @@ create table reviews.votes (
   review_id uuid        not null,
   member_id uuid        not null,
   voted_at  timestamptz not null,
+  home_id uuid,
   primary key (shop_id, review_id, member_id),
   foreign key (shop_id, review_id) references reviews.reviews
 );
 comment on table reviews.votes is 'Who found a review helpful, each once; their number is kept in the review.';
 create index vote_of_member on reviews.votes (shop_id, member_id);
+comment on column reviews.votes.home_id is 'The record it came with, when a merge gave it to another; null: member_id.';
+create index votes_home on reviews.votes (shop_id, home_id) where home_id is not null;
 select kernel.tenant_table('reviews.votes');
 
 create table reviews.figures (

@@ -17,13 +17,17 @@ class Step(StrEnum):
     AUTHOR = "author"
     EDITOR = "editor"
     LEGAL = "legal"
+    SECOND = "second"
+    """Another person than who asks; the only step after the author on the path `second`."""
 
 
 class Path(StrEnum):
-    """strict: three different persons; for politics, medicine and finance."""
+    """strict: three different persons; for politics, medicine and finance. second: who asks, and
+    one other person."""
 
     NORMAL = "normal"
     STRICT = "strict"
+    SECOND = "second"
 
 
 class CaseKind(StrEnum):
@@ -35,6 +39,8 @@ class CaseKind(StrEnum):
     TEMPLATE = "template"
     CAMPAIGN = "campaign"
     CONTENT = "content"
+    EXPORT = "export"
+    """Rows about people that leave the shop as a file; content: {what, asked, rows, reason}."""
 
 
 class CaseState(StrEnum):
@@ -73,6 +79,12 @@ class Case(msgspec.Struct, frozen=True):
     next_step: Step | None
 
 
+class ExportLimit(msgspec.Struct, frozen=True):
+    """Up to how many rows about people one person may export without a second one."""
+
+    rows: int
+
+
 class CaseNotFound(NotFound):
     """There is no such case in this shop."""
 
@@ -103,6 +115,14 @@ class NotSigned(Conflict):
     code = "approvals.not_signed"
     zh = "该内容尚未通过审批"
     en = "This content has not been signed off"
+
+
+class SecondApproverNeeded(Conflict):
+    """So many rows leave only after another person has signed `case_id`; then ask again."""
+
+    code = "approvals.second_approver_needed"
+    zh = "导出 {rows} 行需由另一位同事审批，请在“审批”中签署后重试"
+    en = "An export of {rows} rows needs the signature of a second person; then ask again"
 
 
 class CaseOpened(Event, frozen=True):

@@ -101,6 +101,51 @@ async def decide_case(tx: Tx, case_id: UUID, state: CaseState, at: datetime) -> 
     )
 
 
+async def lock_export(
+    tx: Tx, author: str, known: dict[str, Any], rows: int, since: datetime
+) -> CaseRow | None:
+    """The newest case by which this person may export this, or waits to: signed since then for as
+    many rows (a tenth more is no news) and not used yet, or still open. Held."""
+    return await tx.maybe(
+        CaseRow,
+        f"""select {_CASE} from approvals.cases c
+            where c.shop_id = $1 and c.kind = 'export' and c.content @> $2::jsonb
+              and c.content -> 'asked' = $2::jsonb -> 'asked'
+              and (c.content ->> 'rows')::bigint * 11 >= $3::bigint * 10 and c.used_at is null
+              and (c.state = 'open' or (c.state = 'approved' and c.decided_at > $4))
+              and exists (select from approvals.signoffs s where s.shop_id = c.shop_id
+                and s.case_id = c.case_id and s.step = 'author' and s.signed_by = $5)
+            order by c.state, c.case_id desc limit 1 for no key update of c""",
+        *(tx.shop_id, known, rows, since, author),
+    )
+
+
+async def get_export_limit(tx: ReadTx) -> int | None:
+    """What the shop has set."""
+    found: int | None = await tx.value(
+        "select export_alone_max from approvals.settings where shop_id = $1", tx.shop_id
+    )
+    return found
+
+
+async def upsert_export_limit(tx: Tx, rows: int, at: datetime) -> None:
+    """Set it."""
+    await tx.run(
+        """insert into approvals.settings (shop_id, export_alone_max, changed_at)
+           values ($1, $2, $3) on conflict (shop_id) do update
+             set export_alone_max = excluded.export_alone_max, changed_at = excluded.changed_at""",
+        *(tx.shop_id, rows, at),
+    )
+
+
+async def use_case(tx: Tx, case_id: UUID, at: datetime) -> None:
+    """What a case allowed was done; it counts once."""
+    await tx.run(
+        "update approvals.cases set used_at = $3 where shop_id = $1 and case_id = $2",
+        *(tx.shop_id, case_id, at),
+    )
+
+
 async def is_signed(tx: ReadTx, kind: CaseKind, content_hash: str) -> bool:
     """Whether this exact content has passed."""
     return bool(

@@ -1,5 +1,6 @@
 """Verbs of approvals."""
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from siyu.compliance.approvals.contracts import (
     CaseNotFound,
     CaseOpened,
     CaseState,
+    ExportLimit,
     NotSigned,
     NotYourStep,
     OtherPersonNeeded,
@@ -27,10 +29,14 @@ from siyu.kernel.audit import Actor, audit
 from siyu.kernel.db import ReadTx, Tx
 from siyu.kernel.events import emit
 from siyu.kernel.ids import new_id
+from siyu.merchant.staff import service as staff
+
+SIGNING = "compliance.sign"
+"""The permission of whoever signs last."""
 
 
 def _case(row: queries.CaseRow) -> Case:
-    step = rules.next_step(row.signoffs) if row.state is CaseState.OPEN else None
+    step = rules.next_step(row.path, row.signoffs) if row.state is CaseState.OPEN else None
     return Case(**msgspec.structs.asdict(row), next_step=step)
 
 
@@ -124,7 +130,7 @@ async def sign(
         ("approval", case_id),
         after={"step": step, "approved": approved, "content_hash": content_hash},
     )
-    if not approved or step is Step.LEGAL:
+    if not approved or step is rules.STEPS[row.path][-1]:
         state = CaseState.APPROVED if approved else CaseState.REFUSED
         await queries.decide_case(tx, case_id, state, now)
         emit(tx, CaseDecided(case_id=case_id, kind=row.kind, state=state))
@@ -138,6 +144,73 @@ async def sign(
                 granted_by=actor,
             )
     return await get_case(tx, case_id)
+
+
+async def has_second(tx: ReadTx) -> bool:
+    """Whether the shop has anybody beside one person who could sign; an owner alone with their
+    shop answers alone."""
+    return await staff.count_who_may(tx, SIGNING) > 1
+
+
+async def get_export_limit(tx: ReadTx) -> ExportLimit:
+    """Up to how many rows about people one person may export."""
+    rows = await queries.get_export_limit(tx)
+    return ExportLimit(rules.EXPORT_ALONE_MAX if rows is None else rows)
+
+
+async def set_export_limit(tx: Tx, actor: Actor, limit: ExportLimit) -> ExportLimit:
+    """Change it, from the next export on; for those who may sign. What is signed already stands."""
+    before = await get_export_limit(tx)
+    await queries.upsert_export_limit(tx, limit.rows, clock.now())
+    audit(
+        tx,
+        actor,
+        "approvals.export_limit_set",
+        ("shop", tx.shop_id),
+        before={"rows": before.rows},
+        after={"rows": limit.rows},
+    )
+    return limit
+
+
+async def ask_export(
+    tx: Tx, actor: Actor, *, what: str, asked: dict[str, Any], rows: int, reason: str
+) -> Case | None:
+    """Whether rows about people may leave the shop as a file (F084); audited either way.
+
+    None: they may, now and once. A case: too many for one person; commit, and tell them by
+    SecondApproverNeeded. The same person asking for the same (what, asked) within a day of the
+    second signature gets None. An owner with whom nobody else could sign answers alone.
+    """
+    told = {"what": what, "rows": rows, "reason": reason}
+    if rows <= (await get_export_limit(tx)).rows or not await has_second(tx):
+        audit(tx, actor, "approvals.exported", ("shop", tx.shop_id), after=told)
+        return None
+    known = {"what": what, "asked": msgspec.to_builtins(asked)}
+    found = await queries.lock_export(
+        tx, actor.actor, known, rows, clock.now() - rules.EXPORT_SIGNED_FOR
+    )
+    if found is None:
+        return await open_case(
+            tx,
+            actor,
+            CaseKind.EXPORT,
+            title=f"{what} · {rows}",
+            content={**known, "rows": rows, "reason": reason},
+            path=Path.SECOND,
+            note=reason,
+        )
+    if found.state is CaseState.OPEN:
+        return _case(found)
+    await queries.use_case(tx, found.case_id, clock.now())
+    after = {**told, "case_id": str(found.case_id)}
+    audit(tx, actor, "approvals.exported", ("shop", tx.shop_id), after=after)
+    return None
+
+
+def watermark(actor: Actor, at: datetime) -> str:
+    """The last line of an exported table, which says who took it out and when (F084)."""
+    return f"内部资料，禁止外传 · {actor.actor_name} · {at:%Y-%m-%d %H:%M} UTC"
 
 
 async def must_be_signed(tx: ReadTx, kind: CaseKind, content: dict[str, Any]) -> None:

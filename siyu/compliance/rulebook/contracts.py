@@ -189,7 +189,7 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     limit_points: int
     alert_points: int
     pause_points: int
-    features: list[Feature]
+    features: Annotated[list[Feature], Meta(max_length=len(Feature))]
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -205,8 +205,8 @@ class RuleBroken(Conflict):
     """A rule blocks this; details name the rules and the words."""
 
     code = "rulebook.rule_broken"
-    zh = "内容不合规：{message}"
-    en = "This breaks a rule: {message}"
+    zh = "内容不合规：{zh}"
+    en = "This breaks a rule: {en}"
 
 
 class FeaturePaused(Conflict):

@@ -67,7 +67,8 @@ async def must_pass(tx: Tx, draft: Draft) -> list[Finding]:
     blocking = [one for one in findings if one.verdict is Verdict.BLOCK and not one.override_id]
     if blocking:
         raise RuleBroken(
-            message=blocking[0].message.zh,
+            zh=blocking[0].message.zh,
+            en=blocking[0].message.en,
             rules=[one.rule_id for one in blocking],
             excerpts=[one.excerpt for one in blocking],
         )

@@ -12,6 +12,7 @@ from siyu.commerce.ordering.contracts import (
     OrderRefundUndone,
 )
 from siyu.growth.gifting import queries, service
+from siyu.growth.gifting.service import remind_store
 from siyu.growth.gifting.service.voices import KEPT_FOR
 from siyu.kernel import clock
 from siyu.kernel.db import Tx, system_transaction, transaction
@@ -19,6 +20,9 @@ from siyu.kernel.errors import Busy, SiyuError
 from siyu.kernel.ids import ShopId
 from siyu.kernel.jobs import enqueue, every, for_each, job
 from siyu.money.payments.contracts import Purpose, RefundAbnormal
+from siyu.people.members import service as members
+from siyu.people.members.contracts import MembersMerged, MergeUndone
+from siyu.people.outreach import service as outreach
 from siyu.people.privacy.contracts import PersonErased
 
 _AT_ONCE = 200
@@ -60,6 +64,29 @@ async def on_refund_abnormal(tx: Tx, event: RefundAbnormal) -> None:
         await service.note_trouble(tx, event.refund_id, event.problem)
 
 
+async def on_members_merged(tx: Tx, event: MembersMerged) -> None:
+    """Gifts, given and received, follow to who stands for the person."""
+    await _follow(tx, event.record_ids)
+
+
+async def on_merge_undone(tx: Tx, event: MergeUndone) -> None:
+    """Gifts, given and received, go home."""
+    await _follow(tx, event.record_ids)
+
+
+async def _follow(tx: Tx, record_ids: list[UUID]) -> None:
+    await members.follow(tx, "gifting.gifts", record_ids, columns=("giver_id", "giver_home_id"))
+    await members.follow(
+        tx,
+        "gifting.shares",
+        record_ids,
+        columns=("receiver_id", "receiver_home_id"),
+        once_per=("gift_id",),
+    )
+    await members.follow(tx, "gifting.voices", record_ids)
+    await members.follow(tx, "gifting.visits", record_ids, once_per=("gift_id",))
+
+
 @every(seconds=15)
 async def return_gifts() -> None:
     """Take back what was not accepted in time, then ask for the money that is owed."""
@@ -88,6 +115,28 @@ async def ask_one(shop_id: ShopId, refund_id: UUID) -> None:
         async with transaction(shop_id) as tx:
             await service.put_off_refund(tx, refund_id, error.code)
         raise
+
+
+@every("*/20 * * * *")
+async def remind_givers() -> None:
+    """Tell givers, once per gift, that something of it waits and its day is nearly over."""
+    now = clock.now()
+    async with system_transaction() as tx:
+        ending = await remind_store.list_ending(tx, now, now + service.ENDS_SOON, _AT_ONCE)
+    await for_each(remind_one, ((gift.shop_id, gift) for gift in ending))
+
+
+async def remind_one(shop_id: ShopId, gift: remind_store.Ending) -> None:
+    """Tell one giver; what was told is not told again."""
+    words = {
+        "gift": gift.title,
+        "gift_id": str(gift.gift_id),
+        "expires_at": gift.accept_before.isoformat(),
+    }
+    async with transaction(shop_id) as tx:
+        await outreach.reach(
+            tx, gift.giver_no, "gift_reminder", words, once=f"gift_reminder:{gift.gift_id}"
+        )
 
 
 @every("23 * * * *")

@@ -123,7 +123,8 @@ class Gift(msgspec.Struct, frozen=True):
 
 
 class Share(msgspec.Struct, frozen=True):
-    """One piece of a gift. Once swapped, `sent_sku_id` and `sent_title` are what goes instead.
+    """One piece of a gift. Once swapped, `sent_sku_id` and `sent_title` (with its options) are
+    what goes instead.
 
     `received_at`: when its receiver had it. `returned_id`: the refund by which the shop gave its
     money back though it was accepted.

@@ -16,7 +16,8 @@ INVARIANTS = {
         where s.ended_by = 'time' and s.ended_at < g.accept_before""",
     "the giver has none of the own gift": """
         select shop_id, gift_id, share_no from gifting.shares s
-        join gifting.gifts g using (shop_id, gift_id) where s.receiver_id = g.giver_id""",
+        join gifting.gifts g using (shop_id, gift_id) where s.receiver_id = g.giver_id
+          and s.receiver_home_id is null and g.giver_home_id is null""",
     "a refund counts its shares, and goes their way": """
         select r.shop_id, r.refund_id from gifting.refunds r
         left join gifting.shares s

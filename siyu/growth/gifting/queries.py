@@ -343,6 +343,32 @@ async def move_back_by_staff(tx: Tx, gift_id: UUID, refund_id: UUID, quantity: i
     return moved
 
 
+async def insert_foreign_return(
+    tx: Tx, gift_id: UUID, refund_id: UUID, share_nos: Sequence[int], reason: str
+) -> None:
+    """Accepted shares whose money staff gave back under a number of their own, which may have taken
+    waiting ones, too; none: nothing.
+    """
+    await tx.run(
+        """with noted as (
+             insert into gifting.refunds as r (shop_id, refund_id, gift_id, state, quantity,
+               ended_by, due_at, reason)
+             select $1, $3, $2, 'asked', cardinality($4::int[]), 'staff', clock_timestamp() + $6,
+               left($5, 80)
+             where cardinality($4::int[]) > 0
+             on conflict (shop_id, refund_id) do update
+               set quantity = r.quantity + excluded.quantity)
+           update gifting.shares set returned_id = $3
+           where shop_id = $1 and gift_id = $2 and share_no = any ($4::int[])""",
+        tx.shop_id,
+        gift_id,
+        refund_id,
+        list(share_nos),
+        reason,
+        clock.shift(),
+    )
+
+
 async def list_late(tx: ReadTx, limit: int) -> list[DueGift]:
     """Gifts of all shops of which something waits though their day is over."""
     return await tx.all(

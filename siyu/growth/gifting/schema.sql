@@ -62,6 +62,7 @@ create table gifting.voices (
   duration_ms int         not null check (duration_ms between 1 and 60000),
   uploaded_at timestamptz not null,
   gift_id     uuid,
+  home_id uuid,
   primary key (shop_id, voice_id),
   constraint one_voice_per_gift unique (shop_id, gift_id)
 );
@@ -69,6 +70,8 @@ comment on table gifting.voices is
   'Voice greetings; files lie in data_dir/voices, never under a public address. Without a gift: thrown away after a day.';
 create index voice_waiting on gifting.voices (uploaded_at) where gift_id is null;
 create index voice_of_member on gifting.voices (shop_id, member_id) where gift_id is null;
+comment on column gifting.voices.home_id is 'The record it came with, when a merge gave it to another; null: member_id.';
+create index voices_home on gifting.voices (shop_id, home_id) where home_id is not null;
 select kernel.tenant_table('gifting.voices', worker => true);
 
 create table gifting.gifts (
@@ -98,6 +101,7 @@ create table gifting.gifts (
   placed_at     timestamptz not null,
   paid_at       timestamptz,
   accept_before timestamptz,
+  giver_home_id uuid,
   primary key (shop_id, gift_id),
   constraint gift_link_taken unique (shop_id, link_key),
   constraint gift_of_order unique (shop_id, order_id),
@@ -115,6 +119,8 @@ comment on column gifting.gifts.unit_fen is 'List price of a piece when it was g
 create index gift_of_giver on gifting.gifts (shop_id, giver_id, gift_id desc);
 create index gift_placed on gifting.gifts (shop_id, gift_id desc);
 create index gift_paid on gifting.gifts (shop_id, paid_at) where paid_at is not null;
+comment on column gifting.gifts.giver_home_id is 'The record that gave it, when a merge gave it to another; null: giver_id.';
+create index gifts_giver_home on gifting.gifts (shop_id, giver_home_id) where giver_home_id is not null;
 select kernel.tenant_table('gifting.gifts', worker => true);
 
 create table gifting.refunds (
@@ -158,6 +164,7 @@ create table gifting.shares (
   share_id        uuid     not null,
   received_at     timestamptz,
   returned_id     uuid,
+  receiver_home_id uuid,
   primary key (shop_id, gift_id, share_no),
   unique (shop_id, share_id),
   foreign key (shop_id, gift_id) references gifting.gifts (shop_id, gift_id),
@@ -184,6 +191,8 @@ create index share_of_receiver on gifting.shares (shop_id, receiver_id, accepted
   where receiver_id is not null;
 create index share_of_refund on gifting.shares (shop_id, refund_id) where refund_id is not null;
 create index share_waiting on gifting.shares (shop_id, gift_id) where state = 'waiting';
+comment on column gifting.shares.receiver_home_id is 'The record that accepted it, when a merge gave it to another; null: receiver_id.';
+create index shares_receiver_home on gifting.shares (shop_id, receiver_home_id) where receiver_home_id is not null;
 select kernel.tenant_table('gifting.shares', worker => true);
 
 create table gifting.messages (
@@ -208,8 +217,11 @@ create table gifting.visits (
   member_id uuid        not null,
   scene     text        check (scene ~ '^[a-z0-9_-]{1,32}$'),
   seen_at   timestamptz not null,
+  home_id uuid,
   primary key (shop_id, gift_id, member_id),
   foreign key (shop_id, gift_id) references gifting.gifts (shop_id, gift_id)
 );
 comment on table gifting.visits is 'Who opened a gift first when, and how they came to it; the giver''s own looks do not count.';
+comment on column gifting.visits.home_id is 'The record it came with, when a merge gave it to another; null: member_id.';
+create index visits_home on gifting.visits (shop_id, home_id) where home_id is not null;
 select kernel.tenant_table('gifting.visits');

@@ -1,13 +1,14 @@
 """Behaviour analysis in the console: questions, the last minutes, events, boards, digests."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine
 from datetime import date, datetime
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 from uuid import UUID
 
 import msgspec
 from litestar.params import Parameter
+from litestar.response import Stream
 from msgspec import Meta
 
 from siyu.insight.behaviour import queries, service
@@ -24,6 +25,7 @@ from siyu.insight.behaviour.contracts import (
     ValueView,
 )
 from siyu.insight.behaviour.queries import Annotation, BoardHead
+from siyu.kernel import tables
 from siyu.kernel.auth import StaffIdentity
 from siyu.kernel.clock import business_day
 from siyu.kernel.db import reading, transaction
@@ -52,6 +54,13 @@ class AskBody(Body, frozen=True, kw_only=True):
 
     question: Question
     key: UUID | None = None
+
+
+class ExportBody(Body, frozen=True, kw_only=True):
+    """A question whose answer is taken along."""
+
+    question: Question
+    format: Literal["csv", "xlsx"] = "csv"
 
 
 class ProgressView(msgspec.Struct, frozen=True):
@@ -160,6 +169,30 @@ async def ask_question(
     """
     work = service.ask(staff.shop_id, data.question, _language(request), data.key)
     return await _while_awaited(request, work)
+
+
+@post("/insight/export", access=READ, status_code=200)
+async def export_answer(
+    data: ExportBody, staff: StaffIdentity, request: Request[Any, Any, Any]
+) -> Stream:
+    """The answer to a question as a table: numbers of groups, of nobody in particular."""
+    language = _language(request)
+    work = service.ask(staff.shop_id, data.question, language)
+    head, rows = service.table_of((await _while_awaited(request, work)).answer, language)
+
+    async def all_rows() -> AsyncIterator[list[list[tables.Cell]]]:
+        yield rows
+
+    write = tables.write_csv if data.format == "csv" else tables.write_xlsx
+    return Stream(
+        write(head, all_rows()),
+        media_type=tables.MEDIA_TYPES[data.format],
+        headers={
+            "Content-Disposition": f'attachment; filename="answer.{data.format}"',
+            "Cache-Control": "no-store",
+            "X-Content-Type-Options": "nosniff",
+        },
+    )
 
 
 @get("/insight/progress", access=READ)
@@ -322,6 +355,7 @@ async def read_digest(on: date, staff: StaffIdentity) -> None:
 
 routes = [
     ask_question,
+    export_answer,
     show_progress,
     save_drop_off,
     show_vocabulary,

@@ -1,20 +1,13 @@
 """Nouns of the shops domain."""
 
 from datetime import datetime
-from enum import StrEnum
 from typing import Annotated
 from uuid import UUID
 
 import msgspec
 
 from siyu.kernel.errors import BadInput, Conflict, NotFound
-
-
-class Environment(StrEnum):
-    """Which WeChat a shop speaks with."""
-
-    REAL = "real"
-    SANDBOX = "sandbox"
+from siyu.wechat.transport.contracts import Environment as Environment  # noqa: PLC0414
 
 
 class Shop(msgspec.Struct, frozen=True):

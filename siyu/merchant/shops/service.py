@@ -1,6 +1,7 @@
 """Verbs of the shops domain."""
 
 from collections.abc import Mapping
+from datetime import date
 from uuid import UUID
 
 import msgspec
@@ -88,6 +89,13 @@ async def get_time_zone(tx: ReadTx) -> str:
 async def list_shops(tx: ReadTx) -> list[Shop]:
     """All shops of the installation; `tx` is a system transaction."""
     return await queries.list_shops(tx)
+
+
+async def list_days(tx: ReadTx) -> dict[int, date]:
+    """Today at each shop, by shop_id: midnight comes at its own time; `tx` is a system
+    transaction."""
+    now = clock.now()
+    return {shop.shop_id: clock.business_day(now, shop.time_zone) for shop in await list_shops(tx)}
 
 
 async def resolve_shop(code: str) -> ShopIdentity | None:

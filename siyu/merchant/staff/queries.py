@@ -1,5 +1,6 @@
 """All SQL of the staff domain. All of it runs in system transactions."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -18,6 +19,13 @@ class AccountRow(msgspec.Struct, frozen=True):
     password_hash: str
     totp_sealed: bytes | None
     totp_confirmed_at: datetime | None
+
+
+class SealedTotp(msgspec.Struct, frozen=True):
+    """Whose TOTP secret, as stored."""
+
+    staff_id: UUID
+    totp_sealed: bytes
 
 
 _ACCOUNT = "staff_id, login_name, name, password_hash, totp_sealed, totp_confirmed_at"
@@ -155,6 +163,23 @@ async def confirm_totp(tx: Tx, staff_id: UUID, step: int, at: datetime) -> bool:
             at,
         )
     )
+
+
+async def lock_old_totps(tx: Tx, newest: int, limit: int) -> list[SealedTotp]:
+    """TOTP secrets that an older key than this one sealed."""
+    return await tx.all(
+        SealedTotp,
+        """select staff_id, totp_sealed from staff.accounts
+           where totp_sealed is not null and get_byte(totp_sealed, 0) <> $1
+           order by staff_id limit $2 for no key update""",
+        newest,
+        limit,
+    )
+
+
+async def move_totp(tx: Tx, staff_id: UUID, sealed: bytes) -> None:
+    """The same secret under another key."""
+    await tx.run("update staff.accounts set totp_sealed = $2 where staff_id = $1", staff_id, sealed)
 
 
 async def remove_totp(tx: Tx, staff_id: UUID) -> bool:
@@ -324,6 +349,15 @@ async def list_colleagues(tx: ReadTx) -> list[Colleague]:
            where m.shop_id = $1 order by m.created_at, a.staff_id""",
         tx.shop_id,
     )
+
+
+async def count_roles(tx: ReadTx, roles: Sequence[Role]) -> int:
+    """How many people of the shop have one of these roles."""
+    found: int = await tx.value(
+        "select count(*) from staff.memberships where shop_id = $1 and role = any($2::text[])",
+        *(tx.shop_id, list(roles)),
+    )
+    return found
 
 
 async def insert_membership(tx: Tx, shop_id: int, staff_id: UUID, role: Role, at: datetime) -> bool:

@@ -13,10 +13,11 @@ from siyu.merchant.staff.contracts import BadLoginName, BadName, Role, WeakPassw
 _MANAGER = frozenset({
     "shop.read", "shop.write", "products.read", "products.write", "stock.read", "stock.write",
     "orders.read", "orders.write", "orders.collect", "orders.export", "members.read",
-    "members.write", "members.reveal", "insight.read", "insight.write", "audit.read", "jobs.manage",
+    "members.write", "members.reveal", "members.export", "insight.read", "insight.write",
+    "audit.read", "jobs.manage",
     "after_sale.read", "after_sale.write", "reviews.read", "reviews.write", "money.read",
     "money.write", "coupons.read", "coupons.write", "prices.read", "prices.write",
-    "experiments.write", "compliance.sign",
+    "experiments.write", "compliance.sign", "outreach.read", "outreach.write",
 })  # fmt: skip
 
 PERMISSIONS: dict[Role, frozenset[str]] = {
@@ -25,7 +26,7 @@ PERMISSIONS: dict[Role, frozenset[str]] = {
     Role.CLERK: frozenset({
         "shop.read", "products.read", "stock.read", "stock.write", "orders.read", "orders.write",
         "orders.collect", "members.read", "after_sale.read", "after_sale.write", "reviews.read",
-        "reviews.write", "coupons.read", "prices.read",
+        "reviews.write", "coupons.read", "prices.read", "outreach.read",
     }),
     Role.FINANCE: frozenset({
         "shop.read", "orders.read", "orders.export", "members.read", "after_sale.read",

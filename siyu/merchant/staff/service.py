@@ -38,6 +38,7 @@ from siyu.merchant.staff.contracts import (
     Workplace,
 )
 
+RESEALED_AT_ONCE = 500
 CACHE_SECONDS = 5.0
 """How long a proven session is believed without asking again; so long lives a right taken away."""
 _CACHE_MAX = 5_000
@@ -310,9 +311,31 @@ async def remove_totp(tx: Tx, staff: StaffIdentity) -> None:
 # --- who works here ---------------------------------------------------------------------------
 
 
+async def reseal_totp() -> int:
+    """Seal TOTP secrets again that an older key sealed (F093); how many. Opens its own
+    transactions; both keys open meanwhile, so nobody is locked out."""
+    done, count = 0, RESEALED_AT_ONCE
+    while count == RESEALED_AT_ONCE:
+        async with system_transaction() as tx:
+            rows = await queries.lock_old_totps(tx, vault().newest, RESEALED_AT_ONCE)
+            for row in rows:
+                secret = vault().open(row.totp_sealed)
+                await queries.move_totp(tx, row.staff_id, vault().seal(secret))
+        count = len(rows)
+        done += count
+    return done
+
+
 async def list_colleagues(tx: ReadTx) -> list[Colleague]:
     """Everybody who works in the shop of the transaction."""
     return await queries.list_colleagues(tx)
+
+
+async def count_who_may(tx: ReadTx, permission: str) -> int:
+    """How many people of the shop have a permission."""
+    return await queries.count_roles(
+        tx, [role for role in Role if permission in rules.PERMISSIONS[role]]
+    )
 
 
 async def add_staff(

@@ -202,17 +202,20 @@ async def get_balance(tx: ReadTx, book: Book, owner: UUID | None, asset: str) ->
     )
 
 
-async def lock_balance(tx: Tx, book: Book, owner: UUID, asset: str) -> Balance:
-    """An owned account, opened if it is new, locked."""
-    return await tx.one(
+async def lock_balances(tx: Tx, book: Book, owners: Sequence[UUID], asset: str) -> list[Balance]:
+    """Owned accounts, opened if they are new, locked in the order of their owners."""
+    return await tx.all(
         Balance,
-        """insert into ledger.accounts as a (shop_id, book, owner, asset, posted, held, floor)
-           values ($1, $2, $3, $4, 0, 0, ledger.usual_floor($2))
-           on conflict (shop_id, book, owner, asset) do update set floor = a.floor
-           returning posted, held, posted - held as available""",
+        """with locked as (
+             insert into ledger.accounts as a (shop_id, book, owner, asset, posted, held, floor)
+             select $1, $2, owner, $4, 0, 0, ledger.usual_floor($2)
+               from unnest($3::uuid[]) as t (owner) order by owner
+             on conflict (shop_id, book, owner, asset) do update set floor = a.floor
+             returning owner, posted, held)
+           select posted, held, posted - held as available from locked order by owner""",
         tx.shop_id,
         book,
-        owner,
+        owners,
         asset,
     )
 

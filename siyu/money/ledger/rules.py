@@ -224,6 +224,11 @@ KINDS: Final[dict[str, KindWords]] = {
         "人工调整储值余额 {total}。",
         "Stored value was adjusted by {total} by staff.",
     ),
+    "balance_moved": KindWords(
+        "储值随档案转移", "Stored value moved",
+        "会员档案合并或撤销合并，储值 {total} 随之转移。",
+        "Records of a member were merged or parted; {total} of stored value moved with them.",
+    ),
     # points
     "points_earned": KindWords(
         "获得积分", "Points earned", "会员获得 {total}。", "The member earned {total}."

@@ -1,6 +1,6 @@
 """Verbs of the ledger: post, hold, balance, reverse, tell."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -195,7 +195,16 @@ async def balance(tx: ReadTx, book: Book, owner: UUID | None = None, asset: str 
 async def lock_balance(tx: Tx, book: Book, owner: UUID, asset: str = "CNY") -> Balance:
     """As `balance` of an owned account, which nobody else moves until this transaction ends."""
     assert rules.BOOKS[book].is_owned
-    return await queries.lock_balance(tx, book, owner, asset)
+    [found] = await queries.lock_balances(tx, book, [owner], asset)
+    return found
+
+
+async def lock_balances(tx: Tx, book: Book, owners: Iterable[UUID], asset: str = "CNY") -> None:
+    """Nobody else moves these owned accounts until this transaction ends. Whoever books for
+    several owners, one call after the other, says so first: each in its own order, two
+    transactions would wait for each other."""
+    assert rules.BOOKS[book].is_owned
+    await queries.lock_balances(tx, book, sorted(set(owners)), asset)
 
 
 async def set_floor(tx: Tx, book: Book, owner: UUID, floor: int | None, asset: str = "CNY") -> None:

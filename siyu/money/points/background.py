@@ -1,6 +1,5 @@
 """What the worker runs for points."""
 
-from siyu.kernel import clock
 from siyu.kernel.db import Tx, system_transaction, transaction
 from siyu.kernel.ids import ShopId
 from siyu.kernel.jobs import every
@@ -27,11 +26,7 @@ async def expire_due() -> None:
     shop; a member's points end together, in one entry."""
     while True:
         async with system_transaction() as tx:
-            days = {
-                shop.shop_id: clock.business_day(clock.now(), shop.time_zone)
-                for shop in await shops.list_shops(tx)
-            }
-            due = await queries.list_ending(tx, days, _BATCH)
+            due = await queries.list_ending(tx, await shops.list_days(tx), _BATCH)
         for one in due:
             async with transaction(ShopId(one.shop_id)) as own:
                 await service.expire(own, one.member_id)

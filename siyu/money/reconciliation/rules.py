@@ -279,9 +279,11 @@ def _compare_number(
     if ours.domain_fen is not None and ours.domain_fen not in (ours.settled_fen, ours.transit_fen):
         return _as(said, Difference.LEDGER)
     if bill is Bill.TRADE and ours.domain_fen is not None:
-        # A refund that WeChat closed later stays in the bill of the day it was begun on.
+        # A refund that WeChat closed stays in the bill of the day it was begun on, and stands again
+        # in that of the day it was asked for anew; what moved in all is the fund bill's to say.
+        told = {gross_fen(line) for line in lines} if theirs < 0 else {theirs}
         is_given_up = theirs < 0 and not ours.domain_fen and not ours.transit_fen
-        return said if theirs != ours.domain_fen and not is_given_up else None
+        return said if told != {ours.domain_fen} and not is_given_up else None
     return said if theirs not in (ours.settled_fen, ours.transit_fen) else None
 
 

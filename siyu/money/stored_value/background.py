@@ -2,7 +2,6 @@
 
 import logging
 
-from siyu.kernel import clock
 from siyu.kernel.db import Tx, system_transaction, transaction
 from siyu.kernel.errors import Busy, SiyuError
 from siyu.kernel.ids import ShopId
@@ -16,6 +15,7 @@ from siyu.money.payments.contracts import (
     RefundSucceeded,
 )
 from siyu.money.stored_value import queries, service
+from siyu.people.members.contracts import MembersMerged, MergeUndone
 
 log = logging.getLogger("siyu.stored_value")
 _BATCH = 200
@@ -37,6 +37,16 @@ async def on_refund_closed(tx: Tx, event: RefundClosed) -> None:
     """A refund of a top-up was given up: its value is the member's again."""
     if event.purpose is Purpose.TOP_UP:
         await service.record_refund_end(tx, event.refund_id, is_paid=False)
+
+
+async def on_members_merged(tx: Tx, event: MembersMerged) -> None:
+    """Stored value follows to who stands for the person."""
+    await service.follow_person(tx, event.record_ids)
+
+
+async def on_merge_undone(tx: Tx, event: MergeUndone) -> None:
+    """What is left of each record's lots goes home."""
+    await service.follow_person(tx, event.record_ids)
 
 
 @every(seconds=30)
@@ -66,11 +76,7 @@ async def expire_due() -> None:
     shop."""
     while True:
         async with system_transaction() as tx:
-            days = {
-                shop.shop_id: clock.business_day(clock.now(), shop.time_zone)
-                for shop in await shops.list_shops(tx)
-            }
-            due = await queries.list_ending(tx, days, _BATCH)
+            due = await queries.list_ending(tx, await shops.list_days(tx), _BATCH)
         for one in due:
             async with transaction(ShopId(one.shop_id)) as own:
                 await service.expire_bonus(own, one.member_id)

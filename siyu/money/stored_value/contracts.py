@@ -78,6 +78,7 @@ class WalletMovementKind(StrEnum):
     GIVEN_BACK = "given_back"
     REFUNDED = "refunded"
     REFUND_UNDONE = "refund_undone"
+    MOVED = "moved"
     EXPIRED = "expired"
     ADJUSTED = "adjusted"
 

@@ -51,6 +51,10 @@ WORDS: Final[dict[WalletMovementKind, tuple[str, str]]] = {
         "A refund failed; put back",
     ),
     WalletMovementKind.EXPIRED: ("赠金过期", "Bonus expired"),
+    WalletMovementKind.MOVED: (
+        "会员档案合并或撤销合并，随之转移",
+        "Moved with the records of the member",
+    ),
     WalletMovementKind.ADJUSTED: ("商家调账", "Adjusted by the shop"),
 }
 """What a line of the statement says, in Chinese and English."""

@@ -92,6 +92,7 @@ create table stored_value.top_ups (
   refunded_fen bigint not null default 0,
   withdrawn_fen bigint not null default 0,
   kept_back_fen bigint not null default 0,
+  home_id uuid,
   primary key (shop_id, top_up_id),
   foreign key (shop_id, offer_id) references stored_value.offers (shop_id, offer_id),
   foreign key (shop_id, member_id) references stored_value.wallets (shop_id, member_id),
@@ -104,6 +105,8 @@ create table stored_value.top_ups (
 comment on table stored_value.top_ups is 'Payments into wallets, from the wish to the money.';
 comment on column stored_value.top_ups.refunded_fen is
   'Principal taken out again by refunds; kept_back_fen of it paid for bonus that was spent.';
+comment on column stored_value.top_ups.home_id is
+  'The record that paid it in, when a merge gave it to another; null: member_id.';
 comment on column stored_value.top_ups.withdrawn_fen is 'Unspent bonus taken back by refunds.';
 create index top_up_member on stored_value.top_ups (shop_id, member_id, top_up_id desc);
 create index top_up_overdue on stored_value.top_ups (pay_before) where state = 'pending';
@@ -120,6 +123,7 @@ create table stored_value.lots (
   unused_fen bigint not null default 0 check (unused_fen between 0 and bonus_fen - bonus_left_fen),
   expires_on date,
   created_at timestamptz not null,
+  home_id uuid,
   primary key (shop_id, lot_id),
   foreign key (shop_id, member_id) references stored_value.wallets (shop_id, member_id)
 );
@@ -129,6 +133,10 @@ comment on column stored_value.lots.expires_on is
   'Last good day of the bonus. Principal never expires.';
 comment on column stored_value.lots.unused_fen is
   'Bonus that ended unspent: its day was over, or staff took it away.';
+comment on column stored_value.lots.home_id is
+  'The record it came with, when a merge gave it to another; null: member_id.';
+create index lot_member on stored_value.lots (shop_id, member_id);
+create index lot_home on stored_value.lots (shop_id, home_id) where home_id is not null;
 create index lot_left on stored_value.lots (shop_id, member_id, lot_id)
   where principal_left_fen > 0 or bonus_left_fen > 0;
 create index lot_ending on stored_value.lots (expires_on) where bonus_left_fen > 0;
@@ -261,7 +269,7 @@ create table stored_value.movements (
   member_id uuid not null,
   movement_no int not null check (movement_no > 0),
   kind text not null check (kind in ('topped_up', 'spent', 'given_back', 'refunded',
-    'refund_undone', 'expired', 'adjusted')),
+    'refund_undone', 'expired', 'adjusted', 'moved')),
   principal_fen bigint not null,
   bonus_fen bigint not null,
   principal_after_fen bigint not null check (principal_after_fen >= 0),

@@ -2,10 +2,11 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import ClassVar
+from typing import Annotated, ClassVar
 from uuid import UUID
 
 import msgspec
+from msgspec import Meta
 
 from siyu.kernel.errors import Conflict
 from siyu.kernel.events import Event
@@ -105,6 +106,17 @@ class ConsentWithdrawn(Event, frozen=True):
     name: ClassVar[str] = "consents.withdrawn"
     person_no: int
     purpose: str
+
+
+class TextDraft(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """New words for a purpose, in both languages, as they are signed."""
+
+    purpose: Purpose
+    title_zh: Annotated[str, Meta(min_length=1, max_length=40, pattern=r"\S")]
+    title_en: Annotated[str, Meta(min_length=1, max_length=80, pattern=r"\S")]
+    text_zh: Annotated[str, Meta(min_length=20, max_length=4000)]
+    text_en: Annotated[str, Meta(min_length=20, max_length=8000)]
+    asks_more: bool
 
 
 class TextPublished(Event, frozen=True):

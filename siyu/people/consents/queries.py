@@ -1,5 +1,6 @@
 """All SQL of the consents domain."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -16,19 +17,13 @@ from siyu.people.consents.contracts import (
 
 
 class StateRow(msgspec.Struct, frozen=True):
-    """What a person last said about a purpose."""
+    """What a record's person last said about a purpose."""
 
+    person_no: int
     purpose: Purpose
     text_version: str
     granted: bool
     decided_at: datetime
-
-
-class GrantRow(msgspec.Struct, frozen=True):
-    """A person who said yes, and to which words."""
-
-    person_no: int
-    text_version: str
 
 
 class CountRow(msgspec.Struct, frozen=True):
@@ -40,26 +35,16 @@ class CountRow(msgspec.Struct, frozen=True):
     refused_count: int
 
 
-async def list_states(tx: ReadTx, person_no: int) -> list[StateRow]:
-    """The last decision of a person per purpose."""
+async def list_states(
+    tx: ReadTx, persons: list[int], purpose: Purpose | None = None
+) -> list[StateRow]:
+    """The last decision of each record per purpose, or about one of them."""
     return await tx.all(
         StateRow,
-        """select purpose, text_version, granted, decided_at from consents.states
-           where shop_id = $1 and person_no = $2""",
-        tx.shop_id,
-        person_no,
-    )
-
-
-async def list_granting(tx: ReadTx, persons: list[int], purpose: Purpose) -> list[GrantRow]:
-    """Those of the persons whose last word was yes, and to which version."""
-    return await tx.all(
-        GrantRow,
-        """select person_no, text_version from consents.states
-           where shop_id = $1 and person_no = any($2::bigint[]) and purpose = $3 and granted""",
-        tx.shop_id,
-        persons,
-        purpose,
+        """select person_no, purpose, text_version, granted, decided_at from consents.states
+           where shop_id = $1 and person_no = any($2::bigint[])
+             and ($3::text is null or purpose = $3)""",
+        *(tx.shop_id, persons, purpose),
     )
 
 
@@ -75,6 +60,24 @@ async def list_decisions(tx: ReadTx, person_no: int, limit: int) -> list[Decisio
         person_no,
         limit,
     )
+
+
+async def first_yes_after_no(
+    tx: ReadTx, persons: Sequence[int], purpose: Purpose
+) -> datetime | None:
+    """When these records' person first agreed after the last time that one of them refused."""
+    found: datetime | None = await tx.value(
+        """select min(decided_at) from consents.decisions
+           where shop_id = $1 and person_no = any($2) and purpose = $3 and granted
+             and decided_at > coalesce((
+               select max(decided_at) from consents.decisions
+               where shop_id = $1 and person_no = any($2) and purpose = $3 and not granted
+             ), '-infinity')""",
+        tx.shop_id,
+        list(persons),
+        purpose,
+    )
+    return found
 
 
 async def count_states(tx: ReadTx) -> list[CountRow]:
@@ -126,7 +129,7 @@ async def insert_decision(
     ip_hash: bytes | None,
     agent: str | None,
 ) -> None:
-    """Keep a decision and make it the state in force, in one trip."""
+    """Keep a decision and make it the state in force unless a later one is, in one trip."""
     await tx.run(
         """with decision as (
              insert into consents.decisions (shop_id, decision_id, person_no, purpose,
@@ -137,7 +140,8 @@ async def insert_decision(
            values ($1, $3, $4, $5, $6, $7, $2)
            on conflict (shop_id, person_no, purpose) do update
              set text_version = excluded.text_version, granted = excluded.granted,
-                 decided_at = excluded.decided_at, decision_id = excluded.decision_id""",
+                 decided_at = excluded.decided_at, decision_id = excluded.decision_id
+             where s.decided_at <= excluded.decided_at""",
         tx.shop_id,
         decision_id,
         person_no,

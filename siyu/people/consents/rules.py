@@ -3,12 +3,28 @@
 import hashlib
 import itertools
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
+from typing import Protocol, TypeVar
 
 import msgspec
 
 from siyu.kernel.i18n import Language
 from siyu.people.consents.contracts import Purpose
+
+
+class Word(Protocol):
+    """What a record's person last said about a purpose."""
+
+    @property
+    def granted(self) -> bool:
+        """Yes or no."""
+
+    @property
+    def decided_at(self) -> datetime:
+        """When."""
+
+
+W = TypeVar("W", bound=Word)
 
 
 class Text(msgspec.Struct, frozen=True):
@@ -154,3 +170,20 @@ def next_version(purpose: Purpose, today: date, texts: Sequence[Text]) -> str:
     taken = {text.version for text in texts if text.purpose is purpose}
     names = (f"{today}" if n == 1 else f"{today}.{n}" for n in itertools.count(1))
     return next(name for name in names if name not in taken)
+
+
+def word_of(words: Sequence[W], merged_at: datetime | None) -> W | None:
+    """What counts of what the records of one person last said; None: nothing was said.
+
+    The stricter holds: a no of any record, until the person says yes anew after the last merge.
+    merged_at: None for a person of one record.
+    """
+    ordered = sorted(words, key=lambda one: one.decided_at)
+    yes, no = (
+        next((one for one in reversed(ordered) if one.granted is side), None)
+        for side in (True, False)
+    )
+    if yes is None or no is None:
+        return yes or no
+    is_anew = yes.decided_at > no.decided_at and (merged_at is None or yes.decided_at > merged_at)
+    return yes if is_anew else no

@@ -1,9 +1,15 @@
 """Verbs of the consents domain."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from uuid import UUID
 
+import msgspec
+
+from siyu.compliance.approvals import service as approvals
+from siyu.compliance.approvals.contracts import Case, CaseKind, Path
 from siyu.kernel import clock, moment
-from siyu.kernel.audit import Actor, audit
+from siyu.kernel.audit import Actor, System, audit
 from siyu.kernel.crypto import vault
 from siyu.kernel.db import ReadTx, Tx, reading
 from siyu.kernel.events import emit
@@ -20,10 +26,12 @@ from siyu.people.consents.contracts import (
     Origin,
     PublishedText,
     Purpose,
+    TextDraft,
     TextOutdated,
     TextPublished,
 )
 from siyu.people.consents.rules import Text
+from siyu.people.members import service as members
 
 DECISIONS_SHOWN = 200
 TEXTS_SECONDS = 20
@@ -110,6 +118,41 @@ async def publish_text(
     return made
 
 
+async def ask_text(tx: Tx, actor: Actor, draft: TextDraft) -> Case | None:
+    """Have new words put in force: at once by who is alone with their shop (None), else when a
+    second person who may has signed exactly these (the case)."""
+    if not await approvals.has_second(tx):
+        await _publish(tx, actor, draft)
+        return None
+    return await approvals.open_case(
+        tx,
+        actor,
+        CaseKind.CONSENT_TEXT,
+        title=draft.title_zh,
+        content=msgspec.to_builtins(draft),
+        path=Path.SECOND,
+    )
+
+
+async def publish_signed(tx: Tx, case_id: UUID) -> None:
+    """Put signed words in force; the case names who asked for them."""
+    case = await approvals.get_case(tx, case_id)
+    author = case.signoffs[0]
+    draft = msgspec.convert(case.content, TextDraft)
+    await _publish(tx, System(author.signed_by, author.signed_by_name), draft)
+
+
+async def _publish(tx: Tx, actor: Actor, draft: TextDraft) -> None:
+    await publish_text(
+        tx,
+        actor,
+        draft.purpose,
+        title={"zh-CN": draft.title_zh, "en": draft.title_en},
+        text={"zh-CN": draft.text_zh, "en": draft.text_en},
+        asks_more=draft.asks_more,
+    )
+
+
 # --- decisions ------------------------------------------------------------------------------------
 
 
@@ -120,8 +163,20 @@ async def list_texts(shop_id: ShopId, language: Language) -> list[Consent]:
 
 async def list_consents(tx: ReadTx, person_no: int, language: Language) -> list[Consent]:
     """The words in force and what the person said to them."""
-    states = {row.purpose: row for row in await queries.list_states(tx, person_no)}
-    return _consents(states, await _texts(tx), language)
+    return _consents(await _words(tx, person_no), await _texts(tx), language)
+
+
+async def _words(tx: ReadTx, person_no: int) -> dict[Purpose, queries.StateRow]:
+    """What counts of all that a person said, as any of their records."""
+    ties = (await members.ties_of(tx, [person_no])).get(person_no)
+    rows = await queries.list_states(tx, list(ties.person_nos) if ties else [person_no])
+    found = {
+        purpose: rules.word_of(
+            [row for row in rows if row.purpose is purpose], ties.merged_at if ties else None
+        )
+        for purpose in Purpose
+    }
+    return {purpose: row for purpose, row in found.items() if row is not None}
 
 
 def _consents(
@@ -165,9 +220,9 @@ async def decide(
     in_force = rules.text_in_force(purpose, texts).version
     if granted and text_version != in_force:
         raise TextOutdated(text_version=in_force)
-    states = {row.purpose: row for row in await queries.list_states(tx, person_no)}
-    state = states.get(purpose)
-    if state and (state.granted, state.text_version) == (granted, text_version):
+    state = (await _words(tx, person_no)).get(purpose)
+    is_own = state is not None and state.person_no == person_no
+    if state and is_own and (state.granted, state.text_version) == (granted, text_version):
         return
     shown = next((t for t in texts if (t.purpose, t.version) == (purpose, text_version)), None)
     await queries.insert_decision(
@@ -194,18 +249,46 @@ async def decide(
         emit(tx, ConsentWithdrawn(person_no=person_no, purpose=purpose))
 
 
+async def counts_from(tx: ReadTx, persons: Sequence[int], purpose: Purpose) -> datetime:
+    """From when on what a person of these records does may be kept for a purpose: since the first
+    yes after their last no; while it is a no, from now on at the earliest."""
+    return await queries.first_yes_after_no(tx, persons, purpose) or clock.now()
+
+
 async def allows(tx: ReadTx, person_no: int, purpose: Purpose) -> bool:
     """Whether the person's last word on a purpose is a yes that still counts; silence is a no."""
     return person_no in await those_allowing(tx, [person_no], purpose)
 
 
 async def those_allowing(tx: ReadTx, persons: Collection[int], purpose: Purpose) -> set[int]:
-    """Those of the persons who agreed to a purpose, in one trip."""
+    """Those of the persons who agreed to a purpose, in two trips.
+
+    A no of any record of a merged person holds until the person says yes anew after the merge.
+    """
     texts = await _texts(tx)
+    ties = await members.ties_of(tx, persons)
+    numbers = {*persons, *(one for tie in ties.values() for one in tie.person_nos)}
+    said: dict[int, list[queries.StateRow]] = {}
+    for row in await queries.list_states(tx, list(numbers), purpose):
+        said.setdefault(row.person_no, []).append(row)
+    found = set()
+    for person_no in persons:
+        tie = ties.get(person_no)
+        rows = said.get(person_no, [])
+        if tie is not None:
+            rows = [row for one in tie.person_nos for row in said.get(one, [])]
+        word = rules.word_of(rows, tie.merged_at if tie else None)
+        if word and word.granted and rules.still_counts(purpose, word.text_version, texts):
+            found.add(person_no)
+    return found
+
+
+async def words_of_merged(tx: ReadTx, persons: Collection[int]) -> dict[int, dict[Purpose, bool]]:
+    """What counts of the words of those of the persons who are more than one record."""
+    ties = await members.ties_of(tx, persons)
     return {
-        row.person_no
-        for row in await queries.list_granting(tx, list(persons), purpose)
-        if rules.still_counts(purpose, row.text_version, texts)
+        person_no: {purpose: row.granted for purpose, row in (await _words(tx, person_no)).items()}
+        for person_no in ties
     }
 
 

@@ -11,5 +11,5 @@ under a row lock per shop, which every merge holds too; what identifies is seale
 keyed hash; a merged visitor keeps pointing at the person it became.
 Emits `members.member_joined`, `members.member_imported`, `members.member_logged_in`,
 `members.person_joined`, `members.phone_given`, `members.merge_proposed`, `members.members_merged`,
-`members.merge_undone`. Called by consents, collection of behaviour, ordering, wallets and payments.
+`members.merge_undone`, `members.members_tagged`. Called by consents, behaviour, money and trade.
 """

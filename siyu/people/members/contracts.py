@@ -116,7 +116,8 @@ class Identity(msgspec.Struct, frozen=True):
 
 
 class Identifier(msgspec.Struct, frozen=True):
-    """A link from an identifier to a record, masked. confidence_bps: 10 000 is certain."""
+    """A link from an identifier to a record, masked. confidence_bps: 10 000 is certain; ref: by
+    which staff take it off; null for a log-in, which WeChat vouches for."""
 
     kind: IdentifierKind
     app_id: str | None
@@ -125,6 +126,19 @@ class Identifier(msgspec.Struct, frozen=True):
     evidence: Evidence
     confidence_bps: int
     linked_at: datetime
+    ref: str | None
+
+
+class RemovedIdentifier(msgspec.Struct, frozen=True):
+    """An identifier that staff took off a record, masked; it can be given back."""
+
+    removal_id: UUID
+    kind: IdentifierKind
+    masked: str
+    member_id: UUID
+    removed_at: datetime
+    removed_by: str
+    reason: str
 
 
 class MemberRecord(msgspec.Struct, frozen=True):
@@ -165,12 +179,21 @@ class Merge(msgspec.Struct, frozen=True):
 
 class Person(msgspec.Struct, frozen=True):
     """Everything that says who a person is. member_id: the record that stands for them, the
-    earliest of `records`; merges: newest first, undone and refused ones too."""
+    earliest of `records`; merges: newest first, undone and refused ones too; removed: identifiers
+    that staff took off."""
 
     member_id: UUID
     person_no: int
     records: list[MemberRecord]
     merges: list[Merge]
+    removed: list[RemovedIdentifier]
+
+
+class Ties(msgspec.Struct, frozen=True):
+    """The numbers of the records that merges tie into one person, and when the last was made."""
+
+    person_nos: tuple[int, ...]
+    merged_at: datetime
 
 
 class LoggedIn(msgspec.Struct, frozen=True):
@@ -344,6 +367,22 @@ class TooManyIdentifiers(Conflict):
     en = "At most {limit} identifiers of one kind can be linked"
 
 
+class IdentifierNotFound(NotFound):
+    """This record has no such identifier that could be taken off, or given back."""
+
+    code = "members.identifier_not_found"
+    zh = "没有找到该标识"
+    en = "There is no such identifier"
+
+
+class IdentifierTaken(Conflict):
+    """The identifier has become somebody's since it was taken off."""
+
+    code = "members.identifier_taken"
+    zh = "该标识已属于其他会员，请改用“绑定标识”发起合并"
+    en = "The identifier is somebody else's by now: link it instead, which proposes a merge"
+
+
 class MergeNotFound(NotFound):
     """There is no such merge in this shop."""
 
@@ -411,6 +450,14 @@ class MemberImported(Event, frozen=True):
     person_no: int
     member_id: UUID
     level: str
+
+
+class MembersTagged(Event, frozen=True):
+    """A list of the shop's says which tags members have; tags: name → numbers of persons."""
+
+    name: ClassVar[str] = "members.members_tagged"
+    import_id: UUID
+    tags: dict[str, list[int]]
 
 
 class MergeProposed(Event, frozen=True):

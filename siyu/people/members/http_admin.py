@@ -3,13 +3,19 @@
 from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import msgspec
 from litestar.params import Parameter
+from litestar.response import Stream
 
+from siyu.compliance.approvals import service as approvals
+from siyu.compliance.approvals.contracts import SecondApproverNeeded
+from siyu.kernel import clock, tables
 from siyu.kernel.auth import StaffIdentity
 from siyu.kernel.db import reading, transaction
 from siyu.kernel.http import Page, decode_cursor, get, patch, post, put, staff
+from siyu.merchant.shops import service as shops
 from siyu.people.members import service
 from siyu.people.members.contracts import (
     Address,
@@ -49,6 +55,20 @@ class IdentifierBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     value: Annotated[str, msgspec.Meta(min_length=1, max_length=254)]
 
 
+class UnlinkBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Which identifier of the record to take off, and why; ref: as the identities show it."""
+
+    kind: _LinkKind
+    ref: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{16}$")]
+    reason: _Reason
+
+
+class RelinkBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Which removal to take back."""
+
+    removal_id: UUID
+
+
 class RegisterBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A member as staff or another system know them."""
 
@@ -82,6 +102,17 @@ class UndoMergeBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     reason: _Reason
 
 
+class ExportBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Which people to write into a table, and why; joined_from, joined_until: half open."""
+
+    reason: _Reason
+    format: Literal["csv", "xlsx"] = "csv"
+    level: Level | None = None
+    source: Source | None = None
+    joined_from: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
+    joined_until: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
+
+
 class RevealView(msgspec.Struct, frozen=True):
     """The field asked for; the other one is null."""
 
@@ -101,9 +132,9 @@ async def list_members(
     cursor: Annotated[str | None, Parameter(max_length=200)] = None,
     limit: Annotated[int, Parameter(ge=1, le=100)] = 20,
 ) -> Page[MemberSummary]:
-    """Members, newest first, one line a person. q: a whole phone number, card or address for
-    mail, else how a nickname begins; ids: only these records (a page that knows members by id
-    asks for their names once); joined_from, joined_until: half open."""
+    """Members, newest first, one line a person. q: a whole phone number, card, address for mail
+    or person's number, else how a nickname begins; ids: only these records (a page that knows
+    members by id asks for their names once); joined_from, joined_until: half open."""
     after = decode_cursor(cursor, tuple[datetime, UUID])
     only = service.PeopleFilter(
         level=level, source=source, joined_from=joined_from, joined_until=joined_until
@@ -111,6 +142,45 @@ async def list_members(
     async with reading(staff.shop_id) as tx:
         rows = await service.list_members(tx, q, after, limit + 1, ids, only=only)
     return Page.of(rows, limit, lambda row: [row.joined_at, row.member_id])
+
+
+@post("/members/export", access=staff("members.export"), status_code=200)
+async def export_members(data: ExportBody, staff: StaffIdentity) -> Stream:
+    """A table of people, masked and marked with who took it. Above the shop's limit a second person
+    signs first: 409 with the approval's `case_id`; after that, ask for the same again (F084)."""
+    only = service.PeopleFilter(
+        level=data.level,
+        source=data.source,
+        joined_from=data.joined_from,
+        joined_until=data.joined_until,
+    )
+    async with transaction(staff.shop_id) as tx:
+        zone = await shops.get_time_zone(tx)
+        rows = await service.count_members(tx, only)
+        waiting = await approvals.ask_export(
+            tx,
+            staff,
+            what="members",
+            asked=msgspec.to_builtins(only),
+            rows=rows,
+            reason=data.reason.strip(),
+        )
+    if waiting is not None:
+        raise SecondApproverNeeded(case_id=str(waiting.case_id), rows=rows)
+    write = tables.write_csv if data.format == "csv" else tables.write_xlsx
+    mark = approvals.watermark(staff, clock.now())
+    return Stream(
+        write(
+            service.EXPORT_HEADER,
+            service.export_members(staff.shop_id, only, ZoneInfo(zone), mark),
+        ),
+        media_type=tables.MEDIA_TYPES[data.format],
+        headers={
+            "Content-Disposition": f'attachment; filename="members.{data.format}"',
+            "Cache-Control": "no-store",
+            "X-Content-Type-Options": "nosniff",
+        },
+    )
 
 
 @post("/members/find", access=staff("members.read"), status_code=200)
@@ -144,6 +214,28 @@ async def link_identifier(member_id: UUID, data: IdentifierBody, staff: StaffIde
     """Link an identifier to a member; one that another has puts both into the queue of merges."""
     async with transaction(staff.shop_id) as tx:
         await service.link_by_staff(tx, staff, member_id, IdentifierKind(data.kind), data.value)
+        return await service.get_identities(tx, member_id)
+
+
+@post(
+    "/members/{member_id:uuid}/identifiers/remove", access=staff("members.write"), status_code=200
+)
+async def unlink_identifier(member_id: UUID, data: UnlinkBody, staff: StaffIdentity) -> Person:
+    """Take a wrong identifier off a record; it can be given back."""
+    async with transaction(staff.shop_id) as tx:
+        await service.unlink(
+            tx, staff, member_id, IdentifierKind(data.kind), data.ref, data.reason.strip()
+        )
+        return await service.get_identities(tx, member_id)
+
+
+@post(
+    "/members/{member_id:uuid}/identifiers/restore", access=staff("members.write"), status_code=200
+)
+async def relink_identifier(member_id: UUID, data: RelinkBody, staff: StaffIdentity) -> Person:
+    """Give back an identifier that was taken off, as it was."""
+    async with transaction(staff.shop_id) as tx:
+        await service.relink(tx, staff, member_id, data.removal_id)
         return await service.get_identities(tx, member_id)
 
 
@@ -223,6 +315,7 @@ async def reveal_member(member_id: UUID, data: RevealBody, staff: StaffIdentity)
 
 routes = [
     list_members,
+    export_members,
     find_member,
     register_member,
     show_member,
@@ -230,6 +323,8 @@ routes = [
     reveal_member,
     show_identities,
     link_identifier,
+    unlink_identifier,
+    relink_identifier,
     set_merge_lock,
     list_merges,
     propose_merge,

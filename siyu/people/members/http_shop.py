@@ -1,7 +1,7 @@
 """Log-in of customers, their profile, phone number and addresses."""
 
 from datetime import datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
@@ -22,6 +22,7 @@ from siyu.people.members.contracts import (
     Address,
     AddressText,
     Evidence,
+    Identifier,
     IdentifierKind,
     Level,
     Member,
@@ -29,6 +30,7 @@ from siyu.people.members.contracts import (
     Platform,
 )
 from siyu.wechat.mini_program import service as mini_program
+from siyu.wechat.official_account import service as official_account
 
 
 class _Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -82,9 +84,11 @@ class MemberView(msgspec.Struct, frozen=True):
 
 
 class MyIdentity(msgspec.Struct, frozen=True):
-    """Something the shop knows the member by, masked."""
+    """Something the shop knows the member by, masked; app: which of the shop's apps at WeChat knows
+    an openid, null for what belongs to no app."""
 
     kind: IdentifierKind
+    app: Literal["mini_program", "official_account", "other"] | None
     masked: str
     linked_at: datetime
 
@@ -207,9 +211,18 @@ async def link_my_card(data: CardBody, member: MemberIdentity) -> MyIdentities:
 
 async def _identities(tx: ReadTx, member_id: UUID) -> MyIdentities:
     person = await service.get_identities(tx, member_id)
+    mini, account = await shops.get_wechat(tx), await official_account.get_settings(tx)
+
+    def app_of(one: Identifier) -> Literal["mini_program", "official_account", "other"] | None:
+        if one.app_id is None:
+            return None
+        if one.app_id == mini.appid:
+            return "mini_program"
+        return "official_account" if account and one.app_id == account.appid else "other"
+
     return MyIdentities(
         [
-            MyIdentity(one.kind, one.masked, one.linked_at)
+            MyIdentity(one.kind, app_of(one), one.masked, one.linked_at)
             for record in person.records
             for one in record.identifiers
         ],

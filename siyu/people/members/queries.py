@@ -65,6 +65,16 @@ class CheckoutRow(msgspec.Struct, frozen=True):
     sealed: bytes | None
     is_default: bool | None
 
+    @property
+    def address(self) -> AddressRow | None:
+        """The address, if there is one."""
+        if self.address_id is None or self.sealed is None:
+            return None
+        assert self.province is not None and self.city is not None
+        return AddressRow(
+            self.address_id, self.province, self.city, self.sealed, bool(self.is_default)
+        )
+
 
 class VisitorRow(msgspec.Struct, frozen=True):
     """A visitor key and the person behind it."""
@@ -439,3 +449,13 @@ async def merge_person(tx: Tx, person_no: int, into: int) -> int:
         person_no,
         into,
     )
+
+
+async def get_numbered(tx: ReadTx, person_no: int) -> UUID | None:
+    """The record that stands for the person of a number."""
+    found: UUID | None = await tx.value(
+        """select coalesce(merged_into, member_id) from members.members
+           where shop_id = $1 and person_no = $2""",
+        *(tx.shop_id, person_no),
+    )
+    return found

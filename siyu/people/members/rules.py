@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Mapping
 from uuid import UUID
 
 import msgspec
@@ -94,6 +95,16 @@ def check_address(text: AddressText) -> AddressText:
         district=text.district.strip(),
         detail=text.detail.strip(),
     )
+
+
+def split_tags(values: Mapping[str, str]) -> tuple[str, ...]:
+    """The tags in a cell of a list, parted by commas, semicolons, 、 or |. Raises ValueError for
+    more than 10, or a name above 30 characters."""
+    found = [tag.strip() for tag in re.split(r"[,;|，；、]", values.get("tags", ""))]
+    tags = tuple(dict.fromkeys(tag for tag in found if tag))
+    if len(tags) > 10 or any(len(tag) > 30 or not is_clean(tag) for tag in tags):
+        raise ValueError("tags")
+    return tags
 
 
 # --- identifiers ----------------------------------------------------------------------------------

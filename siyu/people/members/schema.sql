@@ -81,6 +81,34 @@ comment on table members.logins is 'An id under which an outside app (a mini-pro
 create index login_member on members.logins (shop_id, member_id);
 select kernel.tenant_table('members.logins');
 
+create table members.waiting_logins (
+  shop_id int not null,
+  app_id text not null check (length(app_id) between 1 and 64),
+  subject text not null check (length(subject) between 1 and 128),
+  union_key bytea not null check (length(union_key) = 32),
+  seen_at timestamptz not null,
+  primary key (shop_id, app_id, subject)
+);
+comment on table members.waiting_logins is 'Whom another app of the owner, such as its official account, knows and who has no account here yet: it becomes a log-in with the account.';
+comment on column members.waiting_logins.union_key is 'Keyed hash of the id that the apps share.';
+create index waiting_union on members.waiting_logins (shop_id, union_key);
+select kernel.tenant_table('members.waiting_logins', worker => true);
+
+create table members.waiting_contacts (
+  shop_id int not null,
+  contact_key bytea not null check (length(contact_key) = 32),
+  sealed bytea not null,
+  union_key bytea not null check (length(union_key) = 32),
+  seen_at timestamptz not null,
+  primary key (shop_id, contact_key)
+);
+comment on table members.waiting_contacts is 'Customers whom staff have at WeCom and who have no account here yet: theirs with the account.';
+comment on column members.waiting_contacts.contact_key is 'Keyed hash of the external_userid.';
+comment on column members.waiting_contacts.sealed is 'The external_userid, encrypted.';
+comment on column members.waiting_contacts.union_key is 'Keyed hash of the unionid.';
+create index waiting_contact_union on members.waiting_contacts (shop_id, union_key);
+select kernel.tenant_table('members.waiting_contacts', worker => true);
+
 create table members.identifiers (
   shop_id int not null,
   kind text not null check (kind in ('unionid', 'external_userid', 'phone', 'card', 'email')),
@@ -99,6 +127,27 @@ comment on column members.identifiers.sealed is 'The value, encrypted; null: lin
 comment on column members.identifiers.source is 'The evidence: where the link was learned.';
 create index identifier_member on members.identifiers (shop_id, member_id);
 select kernel.tenant_table('members.identifiers');
+
+create table members.removed_identifiers (
+  shop_id int not null,
+  removal_id uuid not null,
+  kind text not null check (kind in ('unionid', 'external_userid', 'phone', 'card', 'email')),
+  value_key bytea not null check (length(value_key) = 32),
+  member_id uuid not null,
+  sealed bytea,
+  source text not null,
+  confidence_bps int not null,
+  linked_at timestamptz not null,
+  removed_at timestamptz not null,
+  removed_by text not null check (length(removed_by) <= 64),
+  reason text not null check (length(reason) between 2 and 200),
+  restored_at timestamptz,
+  primary key (shop_id, removal_id),
+  foreign key (shop_id, member_id) references members.members (shop_id, member_id)
+);
+comment on table members.removed_identifiers is 'Identifiers that staff took off a record as wrong, as they were: they can be given back while they are nobody else''s.';
+create index removed_member on members.removed_identifiers (shop_id, member_id);
+select kernel.tenant_table('members.removed_identifiers');
 
 create table members.merges (
   shop_id int not null,

@@ -3,10 +3,11 @@
 from uuid import UUID
 
 from siyu.kernel import clock, crypto
-from siyu.kernel.db import system_transaction, transaction
+from siyu.kernel.db import Tx, system_transaction, transaction
 from siyu.kernel.ids import ShopId
 from siyu.kernel.jobs import enqueue, every, for_each, job
 from siyu.merchant.shops import service as shops
+from siyu.people.consents.contracts import ConsentWithdrawn, Purpose
 from siyu.people.privacy import queries, rules, service
 
 
@@ -20,6 +21,18 @@ async def make_archive(shop_id: int, archive_id: str) -> None:
 async def erase_events(shop_id: int, erasure_id: str) -> None:
     """Have the warehouse forget an erased person."""
     await service.erase_events(ShopId(shop_id), UUID(erasure_id))
+
+
+@job("privacy.forget_behaviour")
+async def forget_behaviour(shop_id: int, person_no: int) -> None:
+    """Have the warehouse forget what the pages of somebody who withdrew have told."""
+    await service.forget_behaviour(ShopId(shop_id), person_no)
+
+
+async def on_consent_withdrawn(tx: Tx, event: ConsentWithdrawn) -> None:
+    """Without the consent to statistics nothing is kept that was taken by it."""
+    if event.purpose == Purpose.ANALYTICS:
+        enqueue(tx, forget_behaviour, person_no=event.person_no)
 
 
 @job("privacy.erase_again")

@@ -80,7 +80,8 @@ class TableMap(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     person: SQL condition for the rows of one person; {members}: uuids, {persons}: numbers.
     erase: "rows" go; "keep": stay, with the numbers alone; "own": the domain reacts to
     PersonErased; or what the columns become (column → SQL, with {blank_address}, {blank}).
-    blocks: reason → condition on the person's rows that an erasure must wait for.
+    blocks: reason → condition on the person's rows that an erasure must wait for. file: of a row
+    whose picture or voice lies in data_dir: where, with the names of columns in braces.
     """
 
     plain: list[str]
@@ -92,6 +93,7 @@ class TableMap(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     erase: Literal["rows", "keep", "own"] | dict[str, str] | None = None
     blocks: dict[str, str] = {}
     expires: Expires | None = None
+    file: str | None = None
 
 
 DataMap = dict[str, TableMap]
@@ -124,7 +126,8 @@ class Treated(msgspec.Struct, frozen=True):
 
 
 class Erasure(msgspec.Struct, frozen=True):
-    """A wish to be forgotten. due_at: when the cool-off ends; latest_at: the fifteenth day."""
+    """A wish to be forgotten. due_at: when the cool-off ends; latest_at: the fifteenth day;
+    events_gone_at: since when no file of the warehouse has an event of theirs."""
 
     erasure_id: UUID
     member_id: UUID
@@ -138,6 +141,7 @@ class Erasure(msgspec.Struct, frozen=True):
     ended_at: datetime | None
     blocks: list[str]
     report: list[Treated]
+    events_gone_at: datetime | None
 
 
 class Archive(msgspec.Struct, frozen=True):
@@ -145,6 +149,7 @@ class Archive(msgspec.Struct, frozen=True):
 
     archive_id: UUID
     member_id: UUID
+    person_no: int
     state: Literal["making", "ready", "gone"]
     asked_at: datetime
     asked_by: str
@@ -210,6 +215,14 @@ class ErasureEnded(Event, frozen=True):
     person_no: int
     erasure_id: UUID
     state: str
+
+
+class BehaviourForgotten(Event, frozen=True):
+    """A person withdrew the consent to statistics, and no question counts what their pages told
+    before any more."""
+
+    name: ClassVar[str] = "privacy.behaviour_forgotten"
+    person_no: int
 
 
 class PersonErased(Event, frozen=True):

@@ -138,7 +138,8 @@ async def list_erasures(
     after = decode_cursor(cursor, tuple[UUID])
     async with reading(staff.shop_id) as tx:
         rows = await service.list_erasures(tx, after[0] if after else None, limit + 1, member_id)
-    return Page.of(rows, limit, lambda row: [row.erasure_id])
+    told = await service.tell_events_gone(staff.shop_id, rows)
+    return Page.of(told, limit, lambda row: [row.erasure_id])
 
 
 @post("/members/{member_id:uuid}/erasure", access=staff("members.write"), status_code=202)

@@ -26,8 +26,8 @@ from siyu.people.privacy.contracts import (
 BITE = 5_000
 
 _ERASURE = """erasure_id, member_id, person_no, state, asked_at, asked_by, reason, due_at,
-  latest_at, ended_at, blocks, report"""
-_ARCHIVE = """archive_id, member_id, case when made_at is null then 'making'
+  latest_at, ended_at, blocks, report, null::timestamptz as events_gone_at"""
+_ARCHIVE = """archive_id, member_id, person_no, case when made_at is null then 'making'
   when content_sealed is null then 'gone' else 'ready' end as state, asked_at,
   asked_by_name as asked_by, reason, made_at, expires_at, size_bytes, row_count"""
 
@@ -239,6 +239,15 @@ async def lock_erasure(tx: Tx, erasure_id: UUID) -> Erasure | None:
             where shop_id = $1 and erasure_id = $2 for no key update""",
         tx.shop_id,
         erasure_id,
+    )
+
+
+async def get_erasure(tx: ReadTx, erasure_id: UUID) -> Erasure | None:
+    """An erasure."""
+    return await tx.maybe(
+        Erasure,
+        f"select {_ERASURE} from privacy.erasures where shop_id = $1 and erasure_id = $2",
+        *(tx.shop_id, erasure_id),
     )
 
 

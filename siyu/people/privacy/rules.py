@@ -107,7 +107,8 @@ def readme(shop: str, made_at: str, made_for: str, archive_id: str) -> str:
         f"编号 / Archive: {archive_id}\n\n"
         "manifest.json  用途、依据、保存期限和行数 / purpose, basis, period, rows per table\n"
         "data/*.json    每张表中与您有关的全部数据 / all rows about you, a file per table\n"
-        "events.json    行为事件 / behaviour events\n\n"
+        "events.json    行为事件 / behaviour events\n"
+        "files/         您上传的图片和语音 / pictures and voice you uploaded\n\n"
         "含个人信息，请妥善保管 / Contains personal data: keep it safe.\n"
     )
 

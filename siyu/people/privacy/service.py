@@ -1,10 +1,11 @@
 """Verbs of the data of a person."""
 
+import asyncio
 import base64
 import functools
 import io
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from uuid import UUID
 
 import msgspec
 
-from siyu.kernel import clock
+from siyu.kernel import clock, config
 from siyu.kernel.audit import Actor, AuditRow, System, audit
 from siyu.kernel.crypto import vault
 from siyu.kernel.db import ReadTx, Tx, reading, transaction
@@ -21,11 +22,14 @@ from siyu.kernel.events import emit
 from siyu.kernel.ids import ShopId, new_id
 from siyu.kernel.migrate import PACKAGE, TOWER
 from siyu.merchant.shops import service as shops
+from siyu.people.consents import service as consents
+from siyu.people.consents.contracts import Purpose
 from siyu.people.members import service as members
 from siyu.people.privacy import queries, rules
 from siyu.people.privacy.contracts import (
     Archive,
     ArchiveNotFound,
+    BehaviourForgotten,
     DataMap,
     Erasure,
     ErasureAsked,
@@ -53,7 +57,7 @@ _FIRST_EVENT = datetime.fromisoformat("2011-01-21T00:00:00+08:00")
 ACCESS = (
     "members.phone_revealed", "members.addresses_revealed", "ordering.address_revealed",
     "ordering.orders_exported", "bulk.exported", "reviews.exported", "privacy.archive_asked",
-    "privacy.archive_fetched",
+    "privacy.archive_fetched", "approvals.exported",
 )  # fmt: skip
 """Audited actions by which somebody saw personal data in clear, or took it along."""
 
@@ -82,10 +86,16 @@ def tables_of_persons() -> DataMap:
 async def _person(tx: ReadTx, member_id: UUID) -> Person:
     """All records that merges tie together, and the visitors each of them turned out to be."""
     records = (await members.get_identities(tx, member_id)).records
-    numbers = {record.person_no for record in records}
-    for number in tuple(numbers):
-        numbers |= {one.person_no for one in await members.list_identities(tx, number)}
-    return Person(sorted(record.member_id for record in records), sorted(numbers))
+    numbers = await _numbers(tx, [record.person_no for record in records])
+    return Person(sorted(record.member_id for record in records), numbers)
+
+
+async def _numbers(tx: ReadTx, records: Sequence[int]) -> list[int]:
+    """The numbers of records, and those of the visitors that they turned out to be."""
+    found = {*records}
+    for number in records:
+        found |= {one.person_no for one in await members.list_identities(tx, number)}
+    return sorted(found)
 
 
 # --- erasure --------------------------------------------------------------------------------------
@@ -225,10 +235,25 @@ def _blanks() -> tuple[bytes, bytes]:
 async def erase_events(shop_id: ShopId, erasure_id: UUID) -> None:
     """Have the warehouse forget the person too. Opens its own transactions; may be repeated."""
     async with reading(shop_id) as tx:
-        rows = await queries.list_erasures(tx, None, None, 1_000)
-        found = next((one for one in rows if one.erasure_id == erasure_id), None)
-    if found is not None:
-        await compaction.ask_erasure(shop_id, found.person_no, System())
+        found = await queries.get_erasure(tx, erasure_id)
+        person = None if found is None else await _person(tx, found.member_id)
+    for person_no in person.persons if person else ():
+        await compaction.ask_erasure(shop_id, person_no, System())
+
+
+async def forget_behaviour(shop_id: ShopId, person_no: int) -> None:
+    """Have the warehouse forget what pages told of a person before they agreed (again) to
+    statistics. Opens its own transactions; may be repeated."""
+    async with reading(shop_id) as tx:
+        ties = (await members.ties_of(tx, [person_no])).get(person_no)
+        records = list(ties.person_nos) if ties else [person_no]
+        before = await consents.counts_from(tx, records, Purpose.ANALYTICS)
+        numbers = await _numbers(tx, records)
+    for number in numbers:
+        await compaction.ask_withdrawal(shop_id, number, before, System())
+    # Told last: whoever hears of it asks the warehouse, and it knows by then.
+    async with transaction(shop_id) as tx:
+        emit(tx, BehaviourForgotten(person_no=person_no))
 
 
 async def list_erasures(
@@ -236,6 +261,15 @@ async def list_erasures(
 ) -> list[Erasure]:
     """Erasures of the shop, or of one member, newest first."""
     return await queries.list_erasures(tx, member_id, before, limit)
+
+
+async def tell_events_gone(shop_id: ShopId, erasures: Sequence[Erasure]) -> list[Erasure]:
+    """The same, with when the warehouse had nothing of them any more; asks it, so no transaction
+    may be open. None: not yet (the next rounds of compaction do it), or there were no events."""
+    gone = {one.person_no: one.done_at for one in await compaction.list_erasures(shop_id)}
+    return [
+        msgspec.structs.replace(one, events_gone_at=gone.get(one.person_no)) for one in erasures
+    ]
 
 
 async def count_late(tx: ReadTx) -> int:
@@ -292,6 +326,7 @@ async def make_archive(shop_id: ShopId, archive_id: UUID) -> None:
             for name, table in tables_of_persons().items()
             for found in [await queries.list_rows(tx, name, table, person)]
         }
+    files = await asyncio.to_thread(_files, shop_id, tables)
     events = await _events(shop_id, person)
     made_at = clock.now()
     counts = {name: len(rows) for name, rows in tables.items()}
@@ -304,6 +339,8 @@ async def make_archive(shop_id: ShopId, archive_id: UUID) -> None:
         for name, rows in tables.items():
             archive.writestr(f"data/{name}.json", msgspec.json.format(_encode(rows)))
         archive.writestr("events.json", msgspec.json.format(_encode(events)))
+        for name, content in files:
+            archive.writestr(name, content, zipfile.ZIP_STORED)
     raw = file.getvalue()
     async with transaction(shop_id) as write:
         await queries.fill_archive(
@@ -315,6 +352,21 @@ async def make_archive(shop_id: ShopId, archive_id: UUID) -> None:
             made_at=made_at,
             expires_at=made_at + rules.ARCHIVE_LASTS,
         )
+
+
+def _files(
+    shop_id: ShopId, tables: Mapping[str, Sequence[dict[str, Any]]]
+) -> list[tuple[str, bytes]]:
+    """The pictures and voices of these rows, each under its table and name, with an ending."""
+    found = []
+    for name, rows in tables.items():
+        place = data_map()[name].file
+        for row in rows if place else ():
+            path = config.settings().data_dir / str(place).format_map({**row, "shop_id": shop_id})
+            if path.is_file():
+                ending = path.suffix or "." + str(row.get("media_type", "")).partition("/")[2]
+                found.append((f"files/{name}/{path.stem}{ending}", path.read_bytes()))
+    return found
 
 
 def _opened(row: dict[str, Any], personal: dict[str, Kind]) -> dict[str, Any]:

@@ -2,14 +2,20 @@
 
 from siyu.kernel import clock
 from siyu.kernel.audit import System
-from siyu.kernel.db import system_transaction, transaction
+from siyu.kernel.db import Tx, system_transaction, transaction
 from siyu.kernel.ids import ShopId
 from siyu.kernel.jobs import every, for_each
+from siyu.people.members.contracts import MembersTagged
 from siyu.people.profiles import queries, service
 from siyu.people.profiles.service.tagging import make_default_tags
 
 ROUNDS = 40
 """Batches per shop and tick: the others wait for the next one."""
+
+
+async def on_members_tagged(tx: Tx, event: MembersTagged) -> None:
+    """Tags that an imported list gives."""
+    await service.give_listed(tx, event.tags)
 
 
 @every(seconds=5)

@@ -261,6 +261,8 @@ class Profile(msgspec.Struct, frozen=True):
     """What is known of a person. values: one per field of the catalogue, in its order.
 
     tracks: whether statistics of behaviour may be kept. refreshed_at null: no event was read yet.
+    visited_at: up to which visit of anybody the figures of behaviour are counted, each quarter of
+    an hour; null: none yet.
     """
 
     person_no: int
@@ -268,6 +270,7 @@ class Profile(msgspec.Struct, frozen=True):
     life: str | None
     tracks: bool
     refreshed_at: datetime | None
+    visited_at: datetime | None
     values: list[FieldValue]
     tags: list[PersonTag]
     moves: list[TierMove]

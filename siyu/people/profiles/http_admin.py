@@ -54,11 +54,11 @@ class FieldList(msgspec.Struct, frozen=True):
 
 
 class TiersView(msgspec.Struct, frozen=True):
-    """Rules in force and before (newest first), their sentences by ladder and key, and how many
-    persons stand where."""
+    """Rules in force and before (newest first), the sentences of each by ladder and key, and how
+    many persons stand where."""
 
     versions: list[TierVersion]
-    sentences: dict[str, dict[str, str]]
+    sentences: list[dict[str, dict[str, str]]]
     counts: list[TierCount]
 
 
@@ -198,11 +198,13 @@ async def rebuild_profiles(staff: StaffIdentity) -> None:
 async def _tiers(tx: Any, request: Request[Any, Any, Any]) -> TiersView:
     language = language_of(request.headers.get("accept-language"))
     versions = await service.list_rules(tx)
-    ladders = {"tier": versions[0].rules.tier, "life": versions[0].rules.life}
-    words = {
-        name: {tier.key: rules.sentence(tier.rule, language) for tier in ladder}
-        for name, ladder in ladders.items()
-    }
+    words = [
+        {
+            name: {tier.key: rules.sentence(tier.rule, language) for tier in ladder}
+            for name, ladder in (("tier", one.rules.tier), ("life", one.rules.life))
+        }
+        for one in versions
+    ]
     return TiersView(versions, words, await service.count_tiers(tx))
 
 

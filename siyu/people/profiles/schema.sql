@@ -29,6 +29,7 @@ comment on table profiles.people is 'The profile of each person: one row, read b
 comment on column profiles.people.fields is 'Field key → value by the catalogue: integers, flags, text, "YYYY-MM-DD", lists. A counted field that is missing is 0.';
 comment on column profiles.people.due_at is 'When it must be computed anew: after an event at once, else when time alone changes a window or a tier.';
 create index people_due on profiles.people (shop_id, due_at) where due_at is not null;
+create index people_refreshed on profiles.people (shop_id, refreshed_at);
 create index people_tier on profiles.people (shop_id, tier, person_no);
 create index people_life on profiles.people (shop_id, life, person_no);
 select kernel.tenant_table('profiles.people', worker => true);

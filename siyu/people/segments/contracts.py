@@ -1,6 +1,6 @@
-"""Nouns of segments: conditions on events as they travel, rules over persons, saved segments."""
+"""Nouns of segments: rules over persons as they travel, saved segments, what is told of them."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
@@ -9,6 +9,8 @@ from msgspec import Meta
 
 from siyu.kernel.errors import BadInput, Conflict, NotFound
 from siyu.kernel.events import Event
+from siyu.people.profiles.contracts import Condition as FieldTest
+from siyu.people.profiles.contracts import FieldKey, Key
 from siyu.warehouse.query.contracts import BadSpec, Step, Where
 
 Prop = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_]{1,64}$")]
@@ -102,27 +104,148 @@ class Largest(Body, frozen=True, kw_only=True, tag_field="kind", tag="largest"):
     days: Days | None = None
 
 
-Condition = Times | Spent | Largest
+class Then(Body, frozen=True, kw_only=True, tag_field="kind", tag="then"):
+    """Did `first` in the last `days` days, and `then` within `within` days after it (done), or not.
+
+    Not done: only a `first` counts whose `within` days are over, and no such one was followed.
+    """
+
+    first: StepBody
+    then: StepBody
+    within: Annotated[int, Meta(ge=1, le=365)]
+    done: bool
+    days: Annotated[int, Meta(ge=1, le=1_000)]
 
 
-class Rule(Body, frozen=True, kw_only=True):
-    """Who belongs: all of the conditions hold, or any of them. Only persons with an event count."""
+class FieldIs(Body, frozen=True, kw_only=True, tag_field="kind", tag="field"):
+    """A field of the profile fulfils a condition."""
 
-    match: Literal["all", "any"] = "all"
-    conditions: Annotated[list[Condition], Meta(min_length=1, max_length=10)]
+    test: FieldTest
+
+
+class Foremost(Body, frozen=True, kw_only=True, tag_field="kind", tag="foremost"):
+    """Among the highest `percent` % by a figure of the profile, of those who have any."""
+
+    field: FieldKey
+    percent: Annotated[int, Meta(ge=1, le=100)]
+
+
+class Tagged(Body, frozen=True, kw_only=True, tag_field="kind", tag="tag"):
+    """Has the tag."""
+
+    tag_id: UUID
+
+
+class OnTier(Body, frozen=True, kw_only=True, tag_field="kind", tag="tier"):
+    """Stands on one of these places of a ladder."""
+
+    ladder: Literal["tier", "life"]
+    keys: Annotated[list[Key], Meta(min_length=1, max_length=12)]
+
+
+class Inside(Body, frozen=True, kw_only=True, tag_field="kind", tag="segment"):
+    """Is in another segment, as its rule says at the same moment."""
+
+    segment_id: UUID
+
+
+Parts = Annotated[list["Rule"], Meta(min_length=1, max_length=20)]
+
+
+class All(Body, frozen=True, kw_only=True, tag_field="kind", tag="all"):
+    """All of the parts hold."""
+
+    parts: Parts
+
+
+class AnyOf(Body, frozen=True, kw_only=True, tag_field="kind", tag="any"):
+    """At least one of the parts holds."""
+
+    parts: Parts
+
+
+class Not(Body, frozen=True, kw_only=True, tag_field="kind", tag="not"):
+    """The part does not hold."""
+
+    part: "Rule"
+
+
+Deeds = Times | Spent | Largest | Then
+Leaf = Deeds | FieldIs | Foremost | Tagged | OnTier | Inside
+Rule = All | AnyOf | Not | Leaf
+"""Who belongs, of everybody the shop has a profile or an event of."""
+
+DEPTH_MAX, LEAVES_MAX = 5, 30
 
 
 class Segment(msgspec.Struct, frozen=True):
-    """A saved segment; rule null: fixed persons. person_count: as of counted_at."""
+    """A saved segment; rule null: fixed persons. person_count: as of counted_at.
+
+    live: membership follows each event, and coming and going are events themselves. bars: of the
+    leaves that ask for a top share the least figure among the top, when it was last counted.
+    """
 
     segment_id: UUID
     name: str
     note: str
     rule: Rule | None
+    live: bool
+    bars: dict[str, int]
     person_count: int
     counted_at: datetime
     made_by: str
     created_at: datetime
+
+
+class Audience(msgspec.Struct, frozen=True):
+    """Who fits a rule at a moment. bits: bit n stands for person n. bars: as of a segment."""
+
+    bits: int
+    bars: dict[str, int]
+    at: datetime
+
+    @property
+    def size(self) -> int:
+        """How many persons."""
+        return self.bits.bit_count()
+
+
+class Explanation(msgspec.Struct, frozen=True):
+    """Why somebody is in, or not: a node of the rule in words, and what is true of the person.
+
+    value: the person's own figure in words, "" where there is none to show.
+    """
+
+    kind: str
+    text: str
+    fits: bool
+    value: str
+    parts: list["Explanation"]
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """A day of a segment: how many were in it, came and left since the snapshot before."""
+
+    on: date
+    person_count: int
+    came: int
+    left: int
+
+
+class Overlap(msgspec.Struct, frozen=True):
+    """Segments in pairs: both[i][j] persons are in i and in j. regions: of the first three, how
+    many are exactly in those whose bit is set (1 the first, 2 the second, 4 the third)."""
+
+    sizes: list[int]
+    both: list[list[int]]
+    regions: dict[int, int]
+
+
+class Recipient(msgspec.Struct, frozen=True):
+    """Somebody in a segment who has an account; the record that stands for them."""
+
+    person_no: int
+    member_id: UUID
 
 
 class SegmentNotFound(NotFound):
@@ -149,6 +272,14 @@ class TooManySegments(Conflict):
     en = "At most {limit} segments can be kept"
 
 
+class InUse(Conflict):
+    """Another segment's rule speaks of this one."""
+
+    code = "segments.in_use"
+    zh = "人群「{name}」的规则用到了它"
+    en = "The rule of “{name}” speaks of it"
+
+
 class SegmentSaved(Event, frozen=True):
     """A segment was saved under a name."""
 
@@ -162,3 +293,19 @@ class SegmentRemoved(Event, frozen=True):
 
     name: ClassVar[str] = "segments.segment_removed"
     segment_id: UUID
+
+
+class SegmentEntered(Event, frozen=True):
+    """Somebody came into a live segment."""
+
+    name: ClassVar[str] = "segments.segment_entered"
+    segment_id: UUID
+    person_no: int
+
+
+class SegmentLeft(Event, frozen=True):
+    """Somebody left a live segment."""
+
+    name: ClassVar[str] = "segments.segment_left"
+    segment_id: UUID
+    person_no: int

@@ -1,5 +1,6 @@
 // A running mini-program: the shop's H5 in a frame, the capsule above it, and the bridge.
 // Bridge: H5 -> phone {siyu: 1, id, call, args}; phone -> H5 {siyu: 1, id, ok, result | errMsg}.
+import { requestSubscribeMessage } from './channels.js';
 import { api, h, icon, toast, trapFocus } from './dom.js';
 import { requestPayment } from './pay.js';
 import { togglePanel } from './panel.js';
@@ -45,7 +46,7 @@ function load(path = '') {
   current.origin = url.origin;
   if (path) url.hash = `/${path.replace(/^\//, '')}`;
   const splash = h('div', { class: 'splash' }, h('img', { src: current.app.icon_url, alt: '' }), h('b', { text: current.app.name }), h('i'));
-  current.frame = h('iframe', { title: current.app.name, allow: 'clipboard-write; microphone', src: url.href });
+  current.frame = h('iframe', { name: 'siyu-phone', title: current.app.name, allow: 'clipboard-write; microphone', src: url.href });
   current.frame.addEventListener('load', () => { splash.classList.add('gone'); setTimeout(() => splash.remove(), 300); });
   current.layer.prepend(current.frame, splash);
   fetch(url, { mode: 'no-cors', cache: 'no-store' }).catch(() => {
@@ -173,6 +174,7 @@ const CALLS = {
   },
   requestPayment: (args) => requestPayment(mini, args),
   requestMerchantTransfer: (args) => requestMerchantTransfer(mini, args),
+  requestSubscribeMessage: (args) => requestSubscribeMessage(mini, args),
   share,
   async scan() {
     const result = await mini.scan(true);

@@ -3,7 +3,7 @@ import { api, h, icon, released, toast } from './dom.js';
 import { isEnglish, secondText, t } from './words.js';
 
 const panel = document.getElementById('panel');
-const state = { tab: 'tabNotices', notices: [], conformance: null, faults: [], settings: null, keys: null, open: new Set(), operation: '*', times: 1 };
+const state = { tab: 'tabNotices', tasks: [], notices: [], conformance: null, faults: [], settings: null, keys: null, open: new Set(), operation: '*', times: 1 };
 
 /** On small screens the panel lies over the phone. */
 export function togglePanel(on) {
@@ -14,10 +14,10 @@ export function togglePanel(on) {
 export function drawPanel() {
   const scrolled = panel.querySelector('.panel-body')?.scrollTop ?? 0;
   const focused = document.activeElement?.closest?.('#panel [data-focus]')?.dataset.focus;
-  const body = { tabNotices: notices, tabFaults: faultTab, tabKeys: keysTab }[state.tab]();
+  const body = { tabNotices: notices, tabFaults: faultTab, tabKeys: keysTab, tabStaff: staffTab }[state.tab]();
   panel.replaceChildren(
     h('header', {},
-      h('div', { class: 'panel-tabs', role: 'tablist' }, ...['tabNotices', 'tabFaults', 'tabKeys'].map((tab) => h(
+      h('div', { class: 'panel-tabs', role: 'tablist' }, ...['tabNotices', 'tabFaults', 'tabKeys', 'tabStaff'].map((tab) => h(
         'button', { role: 'tab', 'data-focus': tab, 'data-tab': tab, 'aria-selected': String(state.tab === tab), onclick: () => { state.tab = tab; drawPanel(); refreshPanel(); } },
         t(tab), tab === 'tabFaults' && active().length ? h('em', { text: String(active().length) }) : null))),
       h('button', { class: 'panel-close', 'aria-label': t('closePanel'), onclick: () => togglePanel(false) }, icon('close'))),
@@ -64,7 +64,7 @@ function oneTry(one) {
 
 // -- faults ------------------------------------------------------------------------------------
 
-const DETAILS = { slow: { seconds: 5 }, delay: { seconds: 20 }, repeat: { copies: 3, together: true }, tamper_amount: { fen: 100 }, skewed_time: { seconds: 600 } };
+const DETAILS = { errcode: { code: '43101' }, slow: { seconds: 5 }, delay: { seconds: 20 }, repeat: { copies: 3, together: true }, tamper_amount: { fen: 100 }, skewed_time: { seconds: 600 } };
 const active = () => state.faults.filter((fault) => fault.remaining === null || fault.remaining > 0);
 const faultName = (kind) => state.settings?.faults.find((fault) => fault.kind === kind)?.[isEnglish() ? 'en' : 'zh'] ?? kind;
 const operationName = (operation) => t(operation === '*' ? 'op_all' : `op_${operation}`);
@@ -125,6 +125,28 @@ function keysTab() {
   ];
 }
 
+// -- staff of the corporation: a mass message goes out when its member presses send -----------------
+
+function staffTab() {
+  if (!state.tasks.length) {
+    return [h('div', { class: 'nothing' }, icon('people'), h('b', { text: t('staffNone') }), h('p', { text: t('staffNoneText') }))];
+  }
+  return [h('h3', { text: t('staffTitle') }), ...state.tasks.map((task) => h('article', { class: 'notice' },
+    h('header', {}, h('div', {}, h('b', { text: task.text.slice(0, 60), title: task.text }), h('small', { text: secondText(task.created_at) })),
+      task.cancelled_at ? h('span', { class: 'chip is-given_up', text: t('taskCancelled') }) : null),
+    ...task.staff.map((member) => h('footer', {},
+      h('span', { text: t('staffOf', { userid: member.userid, n: member.customers }) }),
+      member.is_sent
+        ? h('span', { class: 'chip is-delivered', text: t('staffSent') })
+        : task.cancelled_at ? null : h('button', { class: 'quiet', 'data-send': task.msgid, 'data-focus': `send${task.msgid}${member.userid}`, onclick: () => act(() => api('POST', `/wecom/${task.corpid}/tasks/${task.msgid}/send`, { userid: member.userid })) }, icon('share'), t('pressSend'))))))];
+}
+
+async function loadTasks() {
+  const corps = await api('GET', '/accounts?kind=wecom');
+  const found = await Promise.all(corps.map((corp) => api('GET', `/wecom/${corp.account}/tasks`)));
+  return found.flat().sort((one, other) => other.created_at - one.created_at);
+}
+
 // -- staying up to date ------------------------------------------------------------------------
 
 async function act(work) {
@@ -138,14 +160,15 @@ async function act(work) {
 
 async function refreshPanel() {
   try {
-    const [list, conformance, faults, settings, keys] = await Promise.all([
+    const [list, conformance, faults, settings, keys, tasks] = await Promise.all([
       api('GET', '/notifications?limit=20'), api('GET', '/conformance'), api('GET', '/faults'), api('GET', '/settings'), api('GET', '/credentials'),
+      state.tab === 'tabStaff' ? loadTasks() : state.tasks,
     ]);
-    const fresh = JSON.stringify([list, conformance, faults, settings, keys]);
+    const fresh = JSON.stringify([list, conformance, faults, settings, keys, tasks]);
     const counting = state.tab === 'tabNotices' && list.some((notice) => notice.next_at);
     if (fresh === state.seen && !counting) return;
     await released();
-    Object.assign(state, { seen: fresh, notices: list, conformance, faults, settings, keys });
+    Object.assign(state, { seen: fresh, notices: list, conformance, faults, settings, keys, tasks });
     drawPanel();
   } catch {
     // The phone says so already.

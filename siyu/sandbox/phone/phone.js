@@ -1,5 +1,6 @@
 // The phone: who holds it, the chats, the mini-programs, the scanner. Sheets of a running
 // mini-program are in mini.js, what operators see beside the phone in panel.js.
+import { partnerName, partnerOf, partnerPicture, templateLetter, writeBar } from './channels.js';
 import { api, h, icon, released, toast, trapFocus } from './dom.js';
 import { closeMini, dropMini, isOpen, openMini } from './mini.js';
 import { payScanned } from './pay.js';
@@ -8,7 +9,7 @@ import { confirmTransfer } from './transfer.js';
 import { clockText, isEnglish, setEnglish, t, yuan } from './words.js';
 
 const screen = document.getElementById('screen');
-const state = { people: [], apps: [], messages: [], person: null, tab: 'chats', chat: null };
+const state = { people: [], apps: [], messages: [], partners: [], person: null, tab: 'chats', chat: null };
 
 const personById = (id) => state.people.find((person) => person.person_id === id);
 const appById = (id) => state.apps.find((app) => app.appid === id);
@@ -103,7 +104,9 @@ function drawer() {
 function chatList() {
   const chats = new Map();
   for (const message of state.messages) chats.set(message.chat, message);
-  const fixed = ['pay', 'service'];
+  // An account is in the list once it is followed, or something was said.
+  const shown = state.partners.filter((partner) => (partner.is_on && partner.kind !== 'care') || chats.has(partner.chat));
+  const fixed = ['pay', 'service', ...shown.map((partner) => partner.chat)];
   const others = state.people.filter((person) => person !== state.person).map((person) => person.person_id);
   const order = [...fixed, ...others].sort((a, b) => (chats.get(b)?.at ?? 0) - (chats.get(a)?.at ?? 0));
   return [drawer(), h('ul', { class: 'list chats' }, ...order.map((chat) => {
@@ -116,11 +119,17 @@ function chatList() {
   }))];
 }
 
-const chatName = (chat) => (chat === 'pay' ? t('pay') : chat === 'service' ? t('service') : personById(chat)?.name ?? chat);
+function chatName(chat) {
+  const partner = partnerOf(state.partners, chat);
+  if (partner) return partnerName(partner);
+  return chat === 'pay' ? t('pay') : chat === 'service' ? t('service') : personById(chat)?.name ?? chat;
+}
 
 function chatPicture(chat) {
   if (chat === 'pay') return h('span', { class: 'logo green' }, icon('check'));
   if (chat === 'service') return h('span', { class: 'logo orange' }, icon('bell'));
+  const partner = partnerOf(state.partners, chat);
+  if (partner) return partnerPicture(partner);
   return h('img', { src: personById(chat)?.avatar_url, alt: '' });
 }
 
@@ -130,6 +139,8 @@ function preview(message) {
   if (message.kind === 'refund') return t('refunded', { amount: yuan(payload.amount_fen) });
   if (message.kind === 'transfer') return t('transferLine', { amount: yuan(payload.amount_fen) });
   if (message.kind === 'card') return t('cardLine', { title: payload.title });
+  if (message.kind === 'text') return payload.text;
+  if (message.kind === 'template') return payload.title;
   return t('allowed', { app: payload.app_name, phone: payload.phone });
 }
 
@@ -141,6 +152,10 @@ function discoverList() {
       'button', { class: 'row', onclick: () => start(app) },
       h('span', { class: 'picture' }, h('img', { src: app.icon_url, alt: '' })),
       h('span', { class: 'text' }, h('b', { text: app.name }), h('small', { text: app.tagline || t('miniProgram') })), icon('right'))))),
+    h('ul', { class: 'list' }, h('li', { class: 'label', text: t('accounts') }), ...state.partners.map((partner) => h('li', {}, h(
+      'button', { class: 'row', 'data-chat': partner.chat, onclick: () => openChat(partner.chat) },
+      h('span', { class: 'picture' }, partnerPicture(partner)),
+      h('span', { class: 'text' }, h('b', { text: partnerName(partner) }), h('small', { text: t(`partner_${partner.kind}${partner.is_on ? '' : '_off'}`) })), icon('right'))))),
   ];
 }
 
@@ -163,13 +178,15 @@ function meList() {
 
 function chatView() {
   const shown = state.messages.filter((message) => message.chat === state.chat);
+  const partner = partnerOf(state.partners, state.chat);
   return h('div', { class: 'view chat' },
     h('header', { class: 'nav' },
       h('button', { class: 'nav-back', 'aria-label': t('back'), onclick: () => { state.chat = null; draw(); } }, icon('back')),
       h('h1', { text: chatName(state.chat) })),
     h('div', { class: 'scroll talk' }, shown.length
       ? shown.flatMap((message) => [h('time', { text: clockText(message.at) }), bubble(message)])
-      : h('p', { class: 'empty', text: t('noMessage') })));
+      : h('p', { class: 'empty', text: t('noMessage') })),
+    partner ? writeBar(state.person, partner, refresh) : null);
 }
 
 function bubble(message) {
@@ -182,6 +199,13 @@ function bubble(message) {
         h('b', { text: payload.title }),
         payload.image_url ? h('img', { class: 'cover', src: payload.image_url, alt: '' }) : h('span', { class: 'cover plain' }, icon('shop')),
         h('small', {}, icon('mini'), t('miniProgram'))));
+  }
+  if (message.kind === 'template') return templateLetter(payload, () => start(appById(payload.page_appid), payload.page));
+  if (message.kind === 'text') {
+    const partner = partnerOf(state.partners, message.chat);
+    return h('div', { class: message.mine ? 'said mine' : 'said' },
+      message.mine || !partner ? h('img', { class: 'speaker', src: state.person.avatar_url, alt: '' }) : h('span', { class: 'speaker' }, partnerPicture(partner)),
+      h('p', { class: 'words', text: payload.text }));
   }
   const { title, rows } = letter(message.kind, payload);
   return h('article', { class: 'letter' },
@@ -267,16 +291,18 @@ async function scan(forPage = false) {
 async function refresh() {
   const { person } = state;
   try {
-    const [people, apps, messages] = await Promise.all([
+    const [people, apps, messages, partners] = await Promise.all([
       api('GET', '/people'), api('GET', '/apps'),
       person ? api('GET', `/people/${person.person_id}/messages`) : [],
+      person ? api('GET', `/people/${person.person_id}/partners`) : [],
     ]);
     await released();
     if (person !== state.person) return;
-    const fresh = JSON.stringify([people, apps, messages]);
+    const fresh = JSON.stringify([people, apps, messages, partners]);
     if (fresh === state.seen) return;
     const arrived = messages.length - state.messages.length;
-    Object.assign(state, { seen: fresh, people, apps, messages });
+    if (screen.querySelector('.write input')?.value) return; // somebody is writing
+    Object.assign(state, { seen: fresh, people, apps, messages, partners });
     state.person = person ? personById(person.person_id) : null;
     if (person && state.knows === person.person_id && arrived > 0 && !messages.at(-1).mine && !state.chat) banner(messages.at(-1));
     state.knows = person?.person_id;

@@ -105,6 +105,18 @@ const WORDS = {
   'op_transfer.cancel': ['撤销转账', 'cancel transfer'], 'op_transfer.authorize': ['免确认授权', 'authorisation'],
   op_bill: ['账单', 'bills'], 'op_bill.announce': ['申请账单', 'ask for a bill'], 'op_bill.file': ['下载账单', 'download a bill'],
   faultOutcome: ['结果', 'Outcomes'],
+  subscribeTitle: ['给你发送以下消息', 'send you these messages'], subscribeAlways: ['总是保持以上选择，不再询问', 'Keep this choice and do not ask again'],
+  accounts: ['服务号与联系人', 'Accounts and contacts'], follow: ['关注服务号', 'Follow'], unfollow: ['取消关注', 'Unfollow'],
+  addStaff: ['添加为联系人', 'Add as a contact'], dropStaff: ['删除联系人', 'Delete contact'],
+  say: ['发送', 'Send'], sayHint: ['说点什么…', 'Say something…'], careName: ['{name}客服', '{name} service'], openPage: ['查看详情', 'See more'],
+  partner_official_account: ['服务号 · 已关注', 'Official account · followed'], partner_official_account_off: ['服务号 · 未关注', 'Official account · not followed'],
+  partner_care: ['小程序客服', 'Service of a mini-program'], partner_wecom: ['企业微信 · 已添加', 'WeCom · added'], partner_wecom_off: ['企业微信 · 未添加', 'WeCom · not added'],
+  tabStaff: ['员工', 'Staff'], staffTitle: ['企业微信群发任务', 'WeCom mass messages'], staffNone: ['还没有群发任务', 'No mass messages yet'],
+  staffNoneText: ['店铺创建群发后，员工在这里按下发送，客户才会收到。', 'Once the shop asks for one, a member presses send here; only then customers get it.'],
+  staffOf: ['{userid} · {n} 位客户', '{userid} · {n} customers'], pressSend: ['发送', 'Send'], staffSent: ['已发送', 'sent'], taskCancelled: ['已停止', 'stopped'],
+  'op_notify.push': ['消息推送', 'of messages'], op_message: ['消息', 'messages'], 'op_message.subscription': ['订阅消息', 'subscription'], 'op_message.notice': ['模板消息', 'template'],
+  'op_message.care': ['客服消息', 'customer service'], 'op_message.mass': ['群发', 'mass'], 'op_message.templates': ['查模板', 'templates'], op_user: ['用户信息', 'user info'],
+  op_wecom: ['企业微信', 'WeCom'], 'op_wecom.token': ['企微凭证', 'WeCom token'], 'op_wecom.contact': ['客户信息', 'customers'], 'op_wecom.welcome': ['欢迎语', 'welcome'], 'op_wecom.mass': ['企微群发', 'WeCom mass'],
   offline: ['沙箱没有应答', 'The sandbox does not answer'],
 };
 

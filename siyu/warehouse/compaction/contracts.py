@@ -64,6 +64,7 @@ class Reason(StrEnum):
     """Why rows are taken out of the files."""
 
     ERASED = "erased"
+    WITHDRAWN = "withdrawn"
     EXPIRED = "expired"
 
 
@@ -71,11 +72,14 @@ class Removals(msgspec.Struct, frozen=True):
     """Which rows must go.
 
     erased: shop → persons. expired: shop → the moment (UTC microseconds) before which nothing is
-    kept.
+    kept. withdrawn: shop → person → the moment before which nothing is kept that came through
+    another channel than `systems`.
     """
 
-    erased: dict[int, list[int]]
-    expired: dict[int, int]
+    erased: dict[int, list[int]] = {}
+    expired: dict[int, int] = {}
+    withdrawn: dict[int, dict[int, int]] = {}
+    systems: list[int] = []
 
 
 class Removed(msgspec.Struct, frozen=True):
@@ -94,6 +98,16 @@ class Erasure(msgspec.Struct, frozen=True):
     person_no: int
     asked_at: datetime
     asked_by: str
+    done_at: datetime | None
+
+
+class Withdrawal(msgspec.Struct, frozen=True):
+    """A person who took back the consent to statistics; before_us, done_at as in the table."""
+
+    shop_id: int
+    person_no: int
+    before_us: int
+    asked_at: datetime
     done_at: datetime | None
 
 

@@ -1,7 +1,7 @@
 """What a shop keeps, and whom it forgets."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -30,22 +30,31 @@ class ErasureBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ErasureView(msgspec.Struct, frozen=True):
-    """A person who is forgotten; done_at: when a scan found nothing left."""
+    """A person who is forgotten; done_at: when a scan found nothing left.
+
+    scope: all events, or what their pages told before they withdrew the consent to statistics.
+    """
 
     person_no: int
+    scope: Literal["all", "behaviour"]
     asked_at: datetime
     done_at: datetime | None
 
 
 class ErasuresView(msgspec.Struct, frozen=True):
-    """All erasures of a shop, newest first."""
+    """All erasures and withdrawals of a shop, newest first."""
 
     items: list[ErasureView]
 
 
 async def _erasures(shop_id: ShopId) -> ErasuresView:
-    found = await service.list_erasures(shop_id)
-    return ErasuresView([ErasureView(one.person_no, one.asked_at, one.done_at) for one in found])
+    erased = await service.list_erasures(shop_id)
+    withdrawn = await service.list_withdrawals(shop_id)
+    found = [ErasureView(one.person_no, "all", one.asked_at, one.done_at) for one in erased]
+    found += [
+        ErasureView(one.person_no, "behaviour", one.asked_at, one.done_at) for one in withdrawn
+    ]
+    return ErasuresView(sorted(found, key=lambda one: one.asked_at, reverse=True))
 
 
 @get("/event-keeping", access=staff("insight.read"))

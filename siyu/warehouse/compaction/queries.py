@@ -16,7 +16,9 @@ from siyu.warehouse.compaction.contracts import (
     Part,
     Removals,
     Removed,
+    Withdrawal,
 )
+from siyu.warehouse.tail.contracts import SYSTEMS
 
 COMPACTOR_LOCK = 7_316_002
 FOLDED_SOURCE = -1
@@ -94,7 +96,8 @@ async def insert_corrections(tx: Tx, removed: Sequence[Removed]) -> None:
 
 
 async def get_removals(tx: ReadTx) -> Removals:
-    """Which rows must go: of persons whose erasure is not done, and of months no longer kept."""
+    """Which rows must go: of persons whose erasure or withdrawal is not done, and of months no
+    longer kept."""
     erased: dict[int, list[int]] = {}
     for record in await tx.connection.fetch(
         """select shop_id, person_no from warehouse.erasure where done_at is null
@@ -106,7 +109,48 @@ async def get_removals(tx: ReadTx) -> Removals:
              - make_interval(months => keep_months))::bigint * 1000000 as before_us
            from warehouse.retention order by shop_id"""
     )
-    return Removals(erased, {record["shop_id"]: record["before_us"] for record in kept})
+    expired = {record["shop_id"]: record["before_us"] for record in kept}
+    withdrawn: dict[int, dict[int, int]] = {}
+    for one in await list_withdrawals(tx, done=False):
+        withdrawn.setdefault(one.shop_id, {})[one.person_no] = one.before_us
+    return Removals(erased, expired, withdrawn, await list_systems(tx))
+
+
+async def list_systems(tx: ReadTx) -> list[int]:
+    """The numbers of the channels that are no pages."""
+    records = await tx.connection.fetch(
+        "select id from warehouse.channel where text = any($1) order by id", list(SYSTEMS)
+    )
+    return [record["id"] for record in records]
+
+
+async def list_withdrawals(
+    tx: ReadTx, *, done: bool | None, shop_id: int | None = None
+) -> list[Withdrawal]:
+    """As list_erasures, of persons who took back the consent to statistics; of all shops or one."""
+    return await tx.all(
+        Withdrawal,
+        """select shop_id, person_no, before_us, asked_at, done_at from warehouse.withdrawal
+           where ($1::boolean is null or (done_at is not null) = $1)
+             and ($2::int is null or shop_id = $2)
+           order by asked_at desc, shop_id, person_no""",
+        done,
+        shop_id,
+    )
+
+
+async def finish_withdrawals(tx: Tx, shop_id: int, found: Sequence[Withdrawal]) -> None:
+    """Nothing is left of what these pages told; of somebody who withdrew again meanwhile there may
+    be."""
+    await tx.run(
+        """update warehouse.withdrawal w set done_at = now()
+           from unnest($2::bigint[], $3::bigint[]) f(person_no, before_us)
+           where w.shop_id = $1 and w.person_no = f.person_no and w.before_us = f.before_us
+             and w.done_at is null""",
+        shop_id,
+        [one.person_no for one in found],
+        [one.before_us for one in found],
+    )
 
 
 async def list_erasures(tx: ReadTx, *, done: bool | None) -> list[Erasure]:
@@ -130,15 +174,21 @@ async def finish_erasures(tx: Tx, shop_id: int, persons: Sequence[int]) -> None:
     )
 
 
-async def is_erased_in_tail(tx: ReadTx) -> bool:
-    """Whether an open or sealed slot holds a person whose erasure is not done."""
+async def is_unwanted_in_tail(tx: ReadTx) -> bool:
+    """Whether an open or sealed slot holds rows of an erasure or withdrawal that is not done."""
     return bool(
         await tx.value(
             """select exists (
-                 select from warehouse.event_tail
-                 join warehouse.erasure e using (shop_id, person_no)
-                 where e.done_at is null and slot = any(array(
-                   select slot from warehouse.slot where state <> 'compacted')))"""
+                 select from warehouse.event_tail t
+                 where slot = any(array(select slot from warehouse.slot where state <> 'compacted'))
+                   and (exists (select from warehouse.erasure e where e.done_at is null
+                          and (e.shop_id, e.person_no) = (t.shop_id, t.person_no))
+                     or exists (select from warehouse.withdrawal w where w.done_at is null
+                          and (w.shop_id, w.person_no) = (t.shop_id, t.person_no)
+                          and t.at_us < w.before_us
+                          and t.channel_id not in (
+                            select id from warehouse.channel where text = any($1)))))""",
+            list(SYSTEMS),
         )
     )
 

@@ -1,6 +1,6 @@
 """Decisions of the compactor: where rows go, which files are merged, the SQL of a file."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from itertools import accumulate, pairwise
 from uuid import UUID
@@ -29,7 +29,7 @@ MONTH_SQL = "date_trunc('month', make_timestamp(at_us))::date"
 # Version 2 pages let DuckDB choose DELTA_BINARY_PACKED for integers; the dictionary limit is what
 # makes it choose so for at_us, event_no and person_no, while few-valued columns keep a dictionary.
 PARQUET = (
-    "format parquet, parquet_version v2, compression zstd, compression_level 1,"
+    "format parquet, parquet_version v2, compression lz4_raw,"
     " row_group_size 100000, dictionary_size_limit 1000"
 )
 _SUFFIX = f".{LAYOUT}.parquet"
@@ -72,23 +72,55 @@ def reason_sql(removals: Removals) -> str:
         f"(shop_id = {shop} and at_us < {before})"
         for shop, before in sorted(removals.expired.items())
     ]
+    withdrawn = [
+        f"(shop_id = {shop} and {withdrawn_sql(persons, removals.systems)})"
+        for shop, persons in sorted(removals.withdrawn.items())
+    ]
+    reasons = (
+        (Reason.ERASED, erased), (Reason.WITHDRAWN, withdrawn), (Reason.EXPIRED, expired)
+    )  # fmt: skip
     cases = [
         f"when {' or '.join(conditions)} then '{reason}'"
-        for reason, conditions in ((Reason.ERASED, erased), (Reason.EXPIRED, expired))
+        for reason, conditions in reasons
         if conditions
     ]
     return f"case {' '.join(cases)} end" if cases else "null::varchar"
 
 
+def withdrawn_sql(persons: Mapping[int, int], systems: Collection[int]) -> str:
+    """SQL that is true for rows of a shop that a page told before the moment of its person.
+
+    persons: number → moment, at least one; systems: channels that are no pages.
+    """
+    listed = ", ".join(map(str, sorted({-1, *systems})))
+    numbers = ", ".join(map(str, sorted(persons)))
+    moments = " ".join(f"when {no} then {before}" for no, before in sorted(persons.items()))
+    return (
+        f"(channel_id not in ({listed}) and person_no in ({numbers})"
+        f" and at_us < case person_no {moments} end)"
+    )
+
+
 def may_hold(file: LiveFile, removals: Removals) -> bool:
     """Whether a file may hold rows that must go, as far as the manifest tells."""
-    return any(
-        file.min_shop <= shop <= file.max_shop
-        and any(file.min_person <= person <= file.max_person for person in persons)
-        for shop, persons in removals.erased.items()
-    ) or any(
-        file.min_shop <= shop <= file.max_shop and file.min_us < before
-        for shop, before in removals.expired.items()
+    return (
+        any(
+            file.min_shop <= shop <= file.max_shop
+            and any(file.min_person <= person <= file.max_person for person in persons)
+            for shop, persons in removals.erased.items()
+        )
+        or any(
+            file.min_shop <= shop <= file.max_shop
+            and any(
+                file.min_person <= person <= file.max_person and file.min_us < before
+                for person, before in persons.items()
+            )
+            for shop, persons in removals.withdrawn.items()
+        )
+        or any(
+            file.min_shop <= shop <= file.max_shop and file.min_us < before
+            for shop, before in removals.expired.items()
+        )
     )
 
 

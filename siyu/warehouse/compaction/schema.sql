@@ -34,7 +34,7 @@ create table warehouse.correction (
   correction_no bigint generated always as identity primary key,
   at timestamptz not null default now(),
   shop_id int not null,
-  reason text not null check (reason in ('erased', 'expired')),
+  reason text not null check (reason in ('erased', 'withdrawn', 'expired')),
   rows bigint not null check (rows > 0),
   sum_no numeric not null
 );

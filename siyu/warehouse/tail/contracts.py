@@ -9,6 +9,10 @@ OUTBOX_SOURCE = 0
 """`Batch.source` of domain events; what a shop's customers send has the shop's id as its source."""
 
 
+SYSTEMS = ("domain", "own")
+"""Channels of what systems tell: of the domains, and of the merchant's own. What comes through any
+other channel was told by a page, and is kept by the consent to statistics."""
+
 PERSON_JOINED = "members.person_joined"
 """Its `person_no` is who `props.joined_person_no` turned out to be."""
 

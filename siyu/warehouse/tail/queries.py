@@ -90,6 +90,35 @@ async def list_erased(tx: ReadTx, persons: Sequence[tuple[int, int]]) -> set[tup
     return {(record["shop_id"], record["person_no"]) for record in records}
 
 
+async def list_withdrawn(
+    tx: ReadTx, persons: Sequence[tuple[int, int]]
+) -> dict[tuple[int, int], int]:
+    """(shop_id, person_no) → the moment before which nothing that their pages tell is taken."""
+    shops, numbers = zip(*persons, strict=True)
+    records = await tx.connection.fetch(
+        """select shop_id, person_no, before_us from warehouse.withdrawal
+           join unnest($1::int[], $2::bigint[]) p(shop_id, person_no) using (shop_id, person_no)""",
+        list(shops),
+        list(numbers),
+    )
+    return {(record["shop_id"], record["person_no"]): record["before_us"] for record in records}
+
+
+async def upsert_withdrawals(tx: Tx, shop_id: int, persons: Sequence[int], before_us: int) -> int:
+    """As insert_erasures, of what pages told before a moment; an earlier one changes nothing."""
+    await tx.run(f"select pg_advisory_xact_lock({SEAL_LOCK})")
+    return await tx.run(
+        """insert into warehouse.withdrawal as w (shop_id, person_no, before_us)
+           select $1, person_no, $3 from unnest($2::bigint[]) person_no
+           on conflict (shop_id, person_no) do update
+           set before_us = excluded.before_us, asked_at = now(), done_at = null
+           where w.before_us < excluded.before_us""",
+        shop_id,
+        list(persons),
+        before_us,
+    )
+
+
 async def insert_erasures(tx: Tx, shop_id: int, persons: Sequence[int], asked_by: str) -> int:
     """From now on nothing of these persons is taken; how many had not been asked for before.
 

@@ -80,6 +80,19 @@ comment on table warehouse.erasure is
   'Persons whose events are removed and never taken again; done_at: a scan has found nothing left.';
 create index erasure_open on warehouse.erasure (asked_at) where done_at is null;
 
+create table warehouse.withdrawal (
+  shop_id int not null,
+  person_no bigint not null check (person_no > 0),
+  before_us bigint not null,
+  asked_at timestamptz not null default now(),
+  done_at timestamptz,
+  primary key (shop_id, person_no)
+);
+comment on table warehouse.withdrawal is
+  'Persons who took back the consent to statistics: what their pages told is removed and never taken again; done_at: a scan has found nothing left.';
+comment on column warehouse.withdrawal.before_us is 'UTC microseconds since 1970; what pages tell from then on counts again.';
+create index withdrawal_open on warehouse.withdrawal (shop_id) where done_at is null;
+
 create table warehouse.event_name (
   id int generated always as identity primary key,
   text text not null unique check (length(text) between 1 and 100)
@@ -144,6 +157,6 @@ comment on table warehouse.event_count is
 create index event_count_slot on warehouse.event_count (slot);
 
 grant select, insert, update, delete on warehouse.slot, warehouse.batch, warehouse.cursor,
-  warehouse.erasure,  warehouse.event_name, warehouse.channel, warehouse.page, warehouse.reject,
+  warehouse.erasure, warehouse.withdrawal, warehouse.event_name, warehouse.channel, warehouse.page, warehouse.reject,
   warehouse.reject_day, warehouse.event_day, warehouse.event_count to siyu_warehouse;
 grant usage, update on sequence warehouse.event_block to siyu_warehouse;

@@ -5,8 +5,8 @@ from enum import IntEnum, StrEnum
 
 import msgspec
 
-from siyu.kernel.errors import BadInput, Forbidden, SiyuError
-from siyu.wechat.transport.contracts import Retry, WeChatError
+from siyu.kernel.errors import BadInput, Forbidden, NotFound, SiyuError
+from siyu.wechat.transport.contracts import MessageTemplate, Retry, SendProblem, WeChatError
 
 LIVE_URL = "https://api.weixin.qq.com"
 
@@ -129,6 +129,37 @@ class ShippingProblem(StrEnum):
     REFUSED = "refused"  # for good: a person must see to it
 
 
+class PushSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What may be shown of the settings of pushed messages: that there are some."""
+
+    appid: str
+    updated_at: datetime
+
+
+class PushChange(msgspec.Struct, frozen=True, kw_only=True):
+    """New settings of pushed messages; a secret that is None stays as it is."""
+
+    appid: str
+    token: str | None = None
+    encoding_aes_key: str | None = None
+
+
+class PushIncomplete(BadInput):
+    """The first time token and key are both needed; details: missing."""
+
+    code = "mini_program.push_incomplete"
+    zh = "请填写完整：{missing}"
+    en = "Please fill in: {missing}"
+
+
+class PushNotSet(NotFound):
+    """Nothing is pushed to this shop."""
+
+    code = "mini_program.push_not_set"
+    zh = "尚未配置消息推送"
+    en = "No message push is set up"
+
+
 class CodeRefused(BadInput):
     """The log-in or phone code is unknown, used, too old, or of another app."""
 
@@ -167,12 +198,18 @@ __all__ = [
     "LoginSession",
     "Logistics",
     "ManagedTrade",
+    "MessageTemplate",
     "MiniProgramCredentials",
     "MiniProgramUnavailable",
     "OrderState",
     "PhoneNumber",
+    "PushChange",
+    "PushIncomplete",
+    "PushNotSet",
+    "PushSettings",
     "Retry",
     "SceneInvalid",
+    "SendProblem",
     "ShippedParcel",
     "ShippingNotice",
     "ShippingProblem",

@@ -1,10 +1,9 @@
-"""Pure decisions of the mini-program API: when a token is fresh, what an error means."""
+"""Pure decisions of the mini-program API: what an error means, what a notice looks like."""
 
 import base64
 import hashlib
 import hmac
 import re
-from datetime import datetime, timedelta
 from typing import Any, Final
 
 import msgspec
@@ -15,81 +14,22 @@ from siyu.wechat.mini_program.contracts import (
     CodeRefused,
     Logistics,
     MiniProgramUnavailable,
+    PushIncomplete,
     ShippedParcel,
     ShippingNotice,
     ShippingProblem,
     UserBlocked,
 )
 from siyu.wechat.transport import service as transport
-from siyu.wechat.transport.contracts import Answer, Retry, SealBroken, WeChatError
+from siyu.wechat.transport.contracts import Retry, SealBroken, WeChatError
 
-EARLY: Final = timedelta(minutes=5) - timedelta(seconds=5)
-"""WeChat hands out the next token in the last five minutes, and both are good meanwhile; asked a
-moment too early it would give the old one again."""
-
-_STALE_TOKEN: Final = frozenset({"40001", "40014", "42001"})
 _CODE_REFUSED: Final = frozenset({"40029", "40163", "41008"})
 _SCENE: Final = re.compile(r"[0-9A-Za-z!#$&'()*+,/:;=?@\-._~]{1,32}", re.ASCII)
-
-
-def is_fresh(expires_at: datetime | None, now: datetime) -> bool:
-    """Whether a token can be used without thinking of the next one."""
-    return expires_at is not None and now < expires_at - EARLY
-
-
-def is_alive(expires_at: datetime | None, now: datetime) -> bool:
-    """Whether a token can still be used while another process fetches the next one."""
-    return expires_at is not None and now < expires_at - timedelta(seconds=30)
-
-
-def is_stale_token(error: WeChatError) -> bool:
-    """Whether WeChat refused the token and not the call (miniprogram §1.3)."""
-    return error.code in _STALE_TOKEN
 
 
 def is_scene(scene: str) -> bool:
     """Whether WeChat takes this scene for an unlimited code: 1..32 of its characters."""
     return _SCENE.fullmatch(scene) is not None
-
-
-def accept(answer: Answer) -> Answer:
-    """The answer, or the WeChatError it stands for: errors come with status 200 and `errcode`."""
-    if answer.status != 200:
-        raise WeChatError(
-            answer.status,
-            f"HTTP_{answer.status}",
-            "no answer of the API",
-            retry=Retry.RETRY if answer.status == 429 else Retry.UNKNOWN,
-            body=transport.without_secrets(answer.body),
-        )
-    if not answer.body.lstrip().startswith(b"{"):
-        return answer
-    try:
-        content = msgspec.json.decode(answer.body, type=dict[str, Any])
-        errcode = int(content.get("errcode") or 0)
-    except (msgspec.MsgspecError, TypeError, ValueError):
-        raise malformed(answer) from None
-    if errcode:
-        raise WeChatError(
-            answer.status,
-            str(errcode),
-            str(content.get("errmsg") or "")[:200],
-            retry=transport.classify_errcode(errcode),
-            body=transport.without_secrets(answer.body),
-            request_id=_rid(str(content.get("errmsg") or "")),
-        )
-    return answer
-
-
-def malformed(answer: Answer) -> WeChatError:
-    """An answer that is not what the API promises."""
-    return WeChatError(
-        answer.status,
-        "MALFORMED",
-        "unexpected content",
-        retry=Retry.UNKNOWN,
-        body=transport.without_secrets(answer.body),
-    )
 
 
 def refusal(error: WeChatError) -> SiyuError:
@@ -118,7 +58,7 @@ def shipping_problem(error: WeChatError) -> ShippingProblem:
     """What a failed call about shipping means; a token that stays refused may be mended."""
     if error.code in _SHIPPING:
         return _SHIPPING[error.code]
-    if error.retry is Retry.RETRY or is_stale_token(error):
+    if error.retry is Retry.RETRY or transport.is_stale_token(error):
         return ShippingProblem.LATER
     return ShippingProblem.UNCLEAR if error.retry is Retry.UNKNOWN else ShippingProblem.REFUSED
 
@@ -153,6 +93,14 @@ def _entry(parcel: ShippedParcel, notice: ShippingNotice) -> dict[str, Any]:
     return entry
 
 
+def needed(name: str, given: bytes | None, before: bytes | None) -> bytes:
+    """The new sealed secret, or the one before. Raises PushIncomplete without either."""
+    found = given or before
+    if found is None:
+        raise PushIncomplete(missing=name)
+    return found
+
+
 def open_user_data(session_key: str, iv: str, encrypted: str, appid: str) -> dict[str, Any]:
     """The content of `encryptedData`, whose watermark must name our app; SealBroken if not.
 
@@ -179,8 +127,3 @@ def user_data_signature(raw: str, session_key: str) -> str:
 def session_signature(session_key: str) -> str:
     """The hex signature of `checksession`: over the empty message, keyed by the key's text."""
     return hmac.new(session_key.encode(), b"", hashlib.sha256).hexdigest()
-
-
-def _rid(errmsg: str) -> str:
-    found = re.search(r"rid: ([0-9a-f\-]{8,40})", errmsg)
-    return found[1] if found else ""

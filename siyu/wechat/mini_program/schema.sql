@@ -1,19 +1,14 @@
 create schema mini_program;
 
-create table mini_program.access_tokens (
-  shop_id int not null,
-  app_id text not null,
-  sealed_token bytea,
-  expires_at timestamptz,
-  lease_id uuid,
-  lease_until timestamptz,
-  primary key (shop_id, app_id),
-  check ((sealed_token is null) = (expires_at is null)),
-  check ((lease_id is null) = (lease_until is null))
+create table mini_program.message_push (
+  shop_id int primary key,
+  app_id text not null check (app_id ~ '^wx[0-9a-zA-Z]{6,30}$'),
+  token_sealed bytea not null,
+  aes_key_sealed bytea not null,
+  updated_at timestamptz not null
 );
-comment on table mini_program.access_tokens is
-  'The access token of a shop''s app, and who is asking for a new one. One row per app.';
-comment on column mini_program.access_tokens.sealed_token is 'Encrypted by the vault.';
-comment on column mini_program.access_tokens.lease_id is
-  'The asker. Only the holder writes the answer; a lease that has run out may be taken over.';
-select kernel.tenant_table('mini_program.access_tokens');
+comment on table mini_program.message_push is
+  'How the messages that WeChat pushes to a shop''s address are proven and opened.';
+comment on column mini_program.message_push.token_sealed is 'The token of the platform''s page; encrypted by the vault.';
+comment on column mini_program.message_push.aes_key_sealed is 'EncodingAESKey; encrypted by the vault.';
+select kernel.tenant_table('mini_program.message_push');

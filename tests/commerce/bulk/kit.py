@@ -79,7 +79,7 @@ class Clerk:
         return await self.run(await self.start(uploaded, dry=dry, **more))
 
     async def export(self, kind: str, form: str = "csv", **more: Any) -> bytes:
-        body = {"kind": kind, "format": form} | more
+        body = {"kind": kind, "format": form, "reason": "对账"} | more
         task = ok(await self.http.post("/admin/v1/bulk/exports", json=body))
         done = await self.run(task)
         assert done["state"] == "done" and done["has_file"], done

@@ -17,9 +17,11 @@ from siyu.commerce.bulk.contracts import Task
 from siyu.commerce.bulk.service import running
 from siyu.commerce.catalog import service as catalog
 from siyu.commerce.inventory import service as inventory
+from siyu.compliance.approvals import service as approvals
+from siyu.compliance.approvals.contracts import ExportLimit
 from siyu.kernel import clock
 from siyu.kernel.audit import System
-from siyu.kernel.db import Tx, reading
+from siyu.kernel.db import Tx, reading, transaction
 from siyu.kernel.errors import Busy
 from siyu.kernel.ids import ShopId
 from tests.commerce.bulk.kit import (
@@ -35,6 +37,7 @@ from tests.commerce.bulk.kit import (
     zipped,
 )
 from tests.commerce.catalog.pictures import SVG
+from tests.compliance.approvals.test_service import colleagues
 
 HEADER = [
     "商品名称",
@@ -534,7 +537,7 @@ async def test_rights(shop: ShopId):
         assert (await clerk.upload("products_in", table(HEADER, TEA))).status_code == 403
         assert (await clerk.upload("stock_out", table(HEADER, TEA))).status_code == 404
         for kind, status in (("orders_out", 403), ("products_out", 403), ("stock_out", 201)):
-            body = {"kind": kind, "format": "csv"}
+            body = {"kind": kind, "format": "csv", "reason": "对账"}
             answer = await clerk.http.post("/admin/v1/bulk/exports", json=body)
             assert answer.status_code == status
         ok(await clerk.upload("stock_in", table(["x"], ["y"])))
@@ -545,6 +548,32 @@ async def test_rights(shop: ShopId):
         for path in ("", "/refusals", "/errors", "/file"):
             answer = await clerk.http.get(f"/admin/v1/bulk/{task['task_id']}{path}")
             assert answer.status_code == 403, path
+
+
+async def test_F084_a_table_of_orders_above_the_limit_waits_for_a_second_person(
+    clerk: Clerk, shop: ShopId
+):
+    """Goods are nobody's data and leave all the same."""
+    await clerk.take_in("orders_in", table(
+        ["客户", "下单时间", "商品编码", "数量", "单价", "订单号"],
+        ["C1", "2026-01-02 10:00", "TEA", "2", "10.00", "A-1"],
+    ), source="youzan")  # fmt: skip
+    await colleagues(shop, 2)
+    for limit, kind, status in (
+        (0, "orders_out", 409),
+        (0, "stock_out", 201),
+        (1, "orders_out", 201),
+    ):
+        async with transaction(shop) as tx:
+            await approvals.set_export_limit(tx, System(), ExportLimit(limit))
+        body = {"kind": kind, "format": "csv", "reason": "对账"}
+        answer = await clerk.http.post("/admin/v1/bulk/exports", json=body)
+        assert answer.status_code == status, answer.text
+        if status == 409:
+            assert answer.json()["error"]["code"] == "approvals.second_approver_needed"
+            assert (
+                await clerk.value("select count(*) from bulk.tasks where kind = 'orders_out'") == 0
+            )
 
 
 async def test_another_shops_task_is_not_found(clerk: Clerk, shop: ShopId):

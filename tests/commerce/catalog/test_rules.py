@@ -119,7 +119,7 @@ def test_skus_are_known_again_by_values_then_by_id() -> None:
          "大<table><tbody><tr><td colspan=\"2\">1</td></tr></tbody></table>"),
     ],
 )  # fmt: skip
-def test_f073_rich_text_can_neither_run_nor_report(dirty: str, clean: str) -> None:
+def test_F073_rich_text_can_neither_run_nor_report(dirty: str, clean: str) -> None:
     assert rules.sanitise(dirty) == clean
 
 

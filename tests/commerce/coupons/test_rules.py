@@ -347,3 +347,12 @@ def test_a_coupon_as_a_rule_keeps_all_its_promises() -> None:
         "gives": FixedOff(1000), "from_fen": 5, "scope": one.batch.scope, "group": "x",
         "full_price_only": True,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("issue", list(Issue))
+def test_a_batch_on_trial_has_its_rule_and_limits(issue: Issue) -> None:
+    one = coupon(batch(from_fen=5, issue=issue, per_member=3, total_count=7, budget_fen=9))
+    trial = rules.trial_of(one.batch)
+    assert msgspec.structs.replace(trial.coupon, claim_id=one.claim.claim_id) == rules.as_rule(one)
+    assert (trial.per_member, trial.total_count, trial.budget_fen) == (3, 7, 9)
+    assert trial.first_order_only is (issue is Issue.FIRST_ORDER)

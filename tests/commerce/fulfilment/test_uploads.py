@@ -242,9 +242,7 @@ async def test_an_expired_token_is_renewed_within_the_call(market: Market, anna:
     clock.advance(timedelta(seconds=7300))
     async with transaction(market.shop_id) as tx:
         # The shop believes in its token longer than WeChat does.
-        await tx.run(
-            "update mini_program.access_tokens set expires_at = expires_at + interval '1 d'"
-        )
+        await tx.run("update transport.access_tokens set expires_at = expires_at + interval '1 d'")
     await work()
     assert (await upload_of(market.shop_id, order))["state"] == "told"
 

@@ -1,16 +1,20 @@
-"""Finding and handling orders: search, buy again, notes, the till, and the cost of a campaign."""
+"""Finding and handling orders: search, buy again, notes, the till, and trials on past orders."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
 from siyu.commerce.catalog import service as catalog
+from siyu.commerce.coupons import service as coupons
+from siyu.commerce.coupons.contracts import BatchState
 from siyu.commerce.ordering import service
 from siyu.commerce.ordering.contracts import MoveRefused, OrderPaid
+from siyu.commerce.ordering.service import simulation
 from siyu.commerce.promotions import service as promotions
-from siyu.commerce.promotions.contracts import Threshold, Tier
+from siyu.commerce.promotions.contracts import FixedOff, Threshold, Tier
 from siyu.commerce.promotions.queries import CampaignDraft
 from siyu.kernel import clock
 from siyu.kernel.audit import System
@@ -19,6 +23,7 @@ from siyu.money.ledger import service as ledger
 from siyu.money.ledger.contracts import Book
 from siyu.money.payments import service as payments
 from siyu.money.payments.contracts import RefundMoveRefused, RefundSucceeded
+from tests.commerce.coupons.kit import make_batch
 from tests.commerce.ordering import kit
 from tests.commerce.ordering.kit import (
     Shopper,
@@ -84,6 +89,20 @@ async def test_cash_at_the_counter_pays_an_order_once(market: Market, anna: Shop
             "select count(*) from kernel.audit where action = 'ordering.paid_offline'"
         )
     assert trail == 1
+
+
+async def test_F129_a_replay_tells_of_the_order_as_it_was_placed(market: Market, anna: Shopper):
+    (tea,) = await make_skus(market.shop_id, price_fen=1000, stock=5)
+    body = anna.order_body({tea: 2}, 2000)
+    first = await anna.send("POST", "/orders", body, "k")
+    async with reading(market.shop_id) as tx:
+        kept = await tx.connection.fetchrow("select answer, made from kernel.idempotency")
+    assert (kept["answer"], str(kept["made"])) == (None, first.json()["order_id"])
+    assert (await collect(anna, first.json(), 2000))[0] == 200
+    await refund(market.shop_id, first.json(), [(1, 1, 1000)])
+    again = await anna.send("POST", "/orders", body, "k")
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert (again.status_code, again.json()) == (200, first.json())
 
 
 async def test_what_was_paid_at_the_counter_is_given_back_there(market: Market, anna: Shopper):
@@ -231,6 +250,47 @@ async def test_a_campaign_is_tried_on_past_orders_before_it_goes_live(
     assert [(one["orders"], one["given_fen"]) for one in cost["campaigns"]] == [(2, 1000)]
     async with transaction(shop) as tx:
         await promotions.start_campaign(tx, System(), campaign_id, 1)
+
+
+async def test_a_coupon_is_tried_on_past_orders_before_it_goes_live(
+    market: Market, anna: Shopper, monkeypatch: pytest.MonkeyPatch
+):
+    shop = market.shop_id
+    (tea,) = await make_skus(shop, price_fen=1000, stock=50)
+    old = await make_batch(shop, gives=FixedOff(200))
+    async with transaction(shop) as tx:
+        await coupons.claim(tx, anna.member, old.batch_id, None)
+    for pieces, due in ((1, 800), (2, 2000), (3, 3000), (4, 4000)):
+        order = await anna.order({tea: pieces}, due)
+        await collect(anna, order, due)
+    await anna.order({tea: 9}, 9000)
+
+    async def tried(days: int = 30, **changes: Any) -> dict[str, Any]:
+        batch = await make_batch(shop, state=BatchState.DRAFT, gives=FixedOff(300), **changes)
+        answer = await anna.http.get(f"/admin/v1/coupons/{batch.batch_id}/simulation?days={days}")
+        assert answer.status_code == 200, answer.text
+        async with reading(shop) as tx:
+            assert await coupons.get_batch(tx, batch.batch_id) == batch, "nothing is kept"
+        return dict(answer.json())
+
+    report = await tried(per_member=3)
+    assert (report["version"], report["order_count"], report["sample_count"]) == (1, 4, 4)
+    assert report["cost"]["coupon"] == {
+        "orders": 3, "given_fen": 900, "share_bps": 900, "missed": 0,
+    }  # fmt: skip
+    # The oldest three: the first one's own coupon gives way to the better one.
+    assert (report["cost"]["before_fen"], report["cost"]["after_fen"]) == (9800, 9100)
+    assert (await tried(from_fen=4001))["cost"]["coupon"]["given_fen"] == 0
+    assert (await tried(budget_fen=899))["cost"]["coupon"] == {
+        "orders": 2, "given_fen": 600, "share_bps": 600, "missed": 2,
+    }  # fmt: skip
+    monkeypatch.setattr(simulation, "SAMPLE", 2)
+    half = await tried(total_count=2)
+    assert (half["order_count"], half["sample_count"]) == (4, 2)
+    assert (half["cost"]["coupon"]["orders"], half["cost"]["coupon"]["missed"]) == (1, 1)
+    for path in (f"{old.batch_id}/simulation?days=366", f"{uuid4()}/simulation"):
+        answer = await anna.http.get(f"/admin/v1/coupons/{path}")
+        assert answer.status_code == (404 if "days" not in path else 422)
 
 
 async def test_a_campaign_shows_what_came_of_it_beside_what_was_expected(

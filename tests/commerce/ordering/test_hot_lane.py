@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 import httpx
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from siyu.commerce.catalog.contracts import ProductKind
 from siyu.commerce.coupons import service as coupons
@@ -18,7 +19,7 @@ from siyu.commerce.coupons.queries import Receiver
 from siyu.commerce.inventory import service as inventory
 from siyu.commerce.inventory.contracts import Lane
 from siyu.commerce.inventory.service import heat
-from siyu.commerce.ordering.contracts import CancelReason, LineAsked, Platform
+from siyu.commerce.ordering.contracts import CancelReason, LineAsked, Platform, PriceChanged
 from siyu.commerce.ordering.service import cancel_unpaid, hot_lane
 from siyu.commerce.promotions.contracts import (
     Audience,
@@ -32,8 +33,9 @@ from siyu.kernel.audit import System
 from siyu.kernel.auth import MemberIdentity
 from siyu.kernel.db import Database, reading, transaction
 from siyu.kernel.errors import Busy
-from siyu.kernel.idempotency import OnceKey
+from siyu.kernel.idempotency import OnceKey, Recalled
 from siyu.kernel.ids import ShopId
+from siyu.kernel.pool import BETWEEN
 from siyu.merchant.shops import service as shops
 from siyu.money.payments.contracts import ClosingResult
 from tests.commerce.ordering.kit import (
@@ -347,6 +349,20 @@ async def test_what_the_lane_cannot_do_takes_the_ordinary_way(
         assert code(await order(crowd[0], tea, 1)) == "ordering.price_changed"
 
 
+async def test_a_remark_that_holds_the_mark_between_remarks_stays_whole(
+    shop: ShopId, crowd: list[Shopper]
+) -> None:
+    (tea,) = await make_skus(shop)
+    await heat_up(shop, tea)
+    remarks = ["放门口", f"放门口{BETWEEN}谢谢", "打电话"]
+    answers = await asyncio.gather(
+        *(order(who, tea, 1990, remark=said) for who, said in zip(crowd, remarks, strict=False))
+    )
+    assert [answer.json()["remark"] for answer in answers] == remarks
+    kept = "select count(*) from ordering.orders where remark = $1"
+    assert [await count(shop, kept, said) for said in remarks] == [1, 1, 1]
+
+
 def personal(audience: Audience) -> CampaignRule:
     return CampaignRule(
         campaign_id=uuid4(),
@@ -506,7 +522,7 @@ async def test_a_server_that_is_away_is_said_to_be_busy(
 class Away:
     """A pool whose server does not answer."""
 
-    async def acquire(self, timeout: float) -> Any:
+    async def take(self, timeout: float) -> Any:
         raise OSError("away")
 
 
@@ -530,6 +546,34 @@ async def test_who_waits_in_a_lane_that_ends_is_told(
     answers = await asyncio.gather(*(hot_lane.place(wish(buyer, tea)) for buyer in crowd))
     assert all(isinstance(answer, bytes) for answer in answers)
     assert await count(shop, "select count(*) from ordering.orders") == 16
+
+
+async def test_each_of_a_batch_has_its_own_answer_and_rows(
+    shop: ShopId, crowd: list[Shopper]
+) -> None:
+    """A used key between fresh ones, other quantities, a price that nobody asks."""
+    (tea,) = await make_skus(shop, stock=100)
+    await heat_up(shop, tea)
+    first = msgspec.json.decode(await hot_lane.place(wish(crowd[1], tea)))
+    wishes = [wish(buyer, tea) for buyer in crowd[:5]]
+    wishes[2] = replace(wishes[2], line=LineAsked(tea, 3), expected_total_fen=3 * 1990)
+    wishes[3] = replace(wishes[3], expected_total_fen=1)
+    answers: list[Any] = await asyncio.gather(*map(hot_lane.place, wishes), return_exceptions=True)
+    assert await count(shop, "select max(largest) from inventory.lanes") == 5
+    assert isinstance(answers[1], Recalled) and str(answers[1].made) == first["order_id"]
+    assert isinstance(answers[3], PriceChanged)
+    mine = {no: msgspec.json.decode(answers[no])["order_id"] for no in (0, 2, 4)}
+    async with reading(shop) as tx:
+        rows = await tx.connection.fetch(
+            """select order_id::text, member_id, quantity, total_fen, until = pay_before as is_kept
+               from ordering.orders join inventory.reservations r on r.source = order_id"""
+        )
+    assert {row["order_id"]: tuple(row)[1:] for row in rows} == {
+        first["order_id"]: (crowd[1].member.member_id, 1, 1990, True),
+        mine[0]: (crowd[0].member.member_id, 1, 1990, True),
+        mine[2]: (crowd[2].member.member_id, 3, 3 * 1990, True),
+        mine[4]: (crowd[4].member.member_id, 1, 1990, True),
+    }
 
 
 async def test_who_has_gone_away_is_not_waited_for(shop: ShopId, crowd: list[Shopper]) -> None:

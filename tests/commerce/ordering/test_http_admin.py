@@ -8,9 +8,13 @@ import httpx
 from openpyxl import load_workbook
 
 from siyu.commerce.ordering.service import export
+from siyu.compliance.approvals import service as approvals
+from siyu.compliance.approvals.contracts import ExportLimit
 from siyu.kernel import tables
-from siyu.kernel.db import reading
+from siyu.kernel.audit import System
+from siyu.kernel.db import reading, transaction
 from tests.commerce.ordering.kit import ALL, app, make_skus, shopper, stock_of
+from tests.compliance.approvals.test_service import colleagues
 
 
 async def get(http: httpx.AsyncClient, path: str, **query: object) -> dict:
@@ -107,7 +111,7 @@ async def test_permissions_are_asked(shop):
     async with httpx.AsyncClient(transport=transport, base_url="https://test") as http:
         http.cookies.set("__Host-siyu", "staff")
         assert (await http.get("/admin/v1/orders")).status_code == 200
-        assert (await http.get("/admin/v1/orders/export")).status_code == 403
+        assert (await http.get("/admin/v1/orders/export?reason=ok")).status_code == 403
         for verb in ("reveal", "cancel"):
             path = f"/admin/v1/orders/{uuid4()}/{verb}"
             assert (await http.post(path, json={"reason": "x"})).status_code == 403
@@ -119,7 +123,7 @@ async def test_F069_an_export_opens_inert(shop):
         remarks = ["\x0b<&>", "+1", "-1", "@SUM(A1)", "\tx", "\rx", "=1+1", "一切正常, “好”\n谢谢"]
         for remark in remarks:
             await anna.order({tea: 1}, 1990, remark=remark)
-        answer = await anna.http.get("/admin/v1/orders/export?format=csv")
+        answer = await anna.http.get("/admin/v1/orders/export?format=csv&reason=对账")
         assert answer.headers["content-type"] == "text/csv; charset=utf-8"
         assert answer.content.startswith(b"\xef\xbb\xbf")
         rows = list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"))))
@@ -131,7 +135,7 @@ async def test_F069_an_export_opens_inert(shop):
         assert {row["商品"] for row in rows} == {"'=cmd|'/C calc'!A0 1"}
         assert {row["小计"] for row in rows} == {"19.90"}
 
-        answer = await anna.http.get("/admin/v1/orders/export?format=xlsx")
+        answer = await anna.http.get("/admin/v1/orders/export?format=xlsx&reason=对账")
         sheet = load_workbook(io.BytesIO(answer.content)).active
         cells = list(sheet.iter_rows(min_row=2))
         assert len(cells) == len(remarks)
@@ -139,8 +143,30 @@ async def test_F069_an_export_opens_inert(shop):
         assert cells[0][14].value == 19.9
         texts = [row[18].value for row in cells]
         assert texts[0] == "一切正常, “好”\n谢谢" and texts[2] == "'\rx" and texts[-1] == "<&>"
-        filtered = await anna.http.get("/admin/v1/orders/export?status=paid")
+        filtered = await anna.http.get("/admin/v1/orders/export?status=paid&reason=对账")
         assert len(filtered.text.splitlines()) == 1
+
+
+async def test_F084_an_export_above_the_limit_waits_for_a_second_person(shop):
+    """The negative control is the same export under a limit that it keeps."""
+    (tea,) = await make_skus(shop)
+    path = "/admin/v1/orders/export?format=csv&reason=对账"
+    async with shopper(shop) as anna:
+        await anna.order({tea: 1}, 1990)
+        assert (await anna.http.get(path)).status_code == 200
+        await colleagues(shop, 2)
+        async with transaction(shop) as tx:
+            await approvals.set_export_limit(tx, System(), ExportLimit(0))
+        answer = await anna.http.get(path)
+        assert answer.status_code == 409, answer.text
+        assert answer.json()["error"]["code"] == "approvals.second_approver_needed"
+        async with reading(shop) as tx:
+            [case] = await approvals.list_cases(tx, None, None, 9)
+        assert str(case.case_id) == answer.json()["error"]["details"]["case_id"]
+        assert (case.content["rows"], case.content["reason"]) == (1, "对账")
+        async with transaction(shop) as tx:
+            await approvals.set_export_limit(tx, System(), ExportLimit(1))
+        assert (await anna.http.get(path)).status_code == 200
 
 
 async def test_F076_parameters_are_named_and_bounded(shop):
@@ -166,7 +192,7 @@ async def test_a_long_export_goes_on_in_further_sheets(shop, monkeypatch):
     (tea,) = await make_skus(shop)
     async with shopper(shop) as anna:
         numbers = [(await anna.order({tea: 1}, 1990))["order_no"] for _ in range(7)]
-        answer = await anna.http.get("/admin/v1/orders/export?format=xlsx")
+        answer = await anna.http.get("/admin/v1/orders/export?format=xlsx&reason=对账")
         book = load_workbook(io.BytesIO(answer.content))
         rows = [list(sheet.iter_rows(values_only=True)) for sheet in book.worksheets]
         assert [len(sheet) for sheet in rows] == [4, 5]

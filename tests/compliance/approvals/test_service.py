@@ -11,12 +11,14 @@ from siyu.compliance.approvals.contracts import (
     Case,
     CaseKind,
     CaseState,
+    ExportLimit,
     NotSigned,
     NotYourStep,
     OtherPersonNeeded,
     Path,
     Step,
 )
+from siyu.compliance.approvals.rules import EXPORT_ALONE_MAX
 from siyu.compliance.rulebook import service as rulebook
 from siyu.compliance.rulebook.contracts import (
     BadPolicy,
@@ -27,8 +29,12 @@ from siyu.compliance.rulebook.contracts import (
     Scene,
 )
 from siyu.kernel import clock
-from siyu.kernel.db import Tx, transaction
+from siyu.kernel.audit import System
+from siyu.kernel.db import Tx, reading, system_transaction, transaction
 from siyu.kernel.ids import ShopId
+from siyu.merchant.staff import service as staff
+from siyu.merchant.staff.contracts import Role
+from tests.merchant.lanes import HASH
 
 TEXT = {"title": "春茶上市", "text": "明前龙井到店"}
 
@@ -179,3 +185,96 @@ async def test_F098_points_count_for_a_year_and_by_the_shops_policy(tx: Tx) -> N
         await rulebook.must_be_open(tx, Feature.SHARING)
     with pytest.raises(BadPolicy):
         await rulebook.save_policy(tx, ANN, msgspec.structs.replace(policy, alert_points=11))
+
+
+# --- exports (F084) -------------------------------------------------------------------------------
+
+
+async def colleagues(shop: ShopId, count: int, first: int = 0) -> None:
+    """So many people of the shop who may sign."""
+    for no in range(first, first + count):
+        async with system_transaction(shop) as tx:
+            await staff.add_staff(
+                tx, System(), login_name=f"boss-{shop}-{no}", name="小王", password_hash=HASH,
+                role=Role.OWNER,
+            )  # fmt: skip
+
+
+async def ask(shop: ShopId, rows: int, who: Someone = ANN, level: str = "vip") -> Case | None:
+    async with transaction(shop) as tx:
+        return await service.ask_export(
+            tx, who, what="members", asked={"level": level}, rows=rows, reason="年度回访"
+        )
+
+
+async def sign_second(shop: ShopId, case: Case, who: Someone, approved: bool = True) -> Case:
+    async with transaction(shop) as tx:
+        return await sign(tx, case, who, Step.SECOND, approved)
+
+
+async def test_F084_many_rows_wait_for_a_second_person_and_leave_once(shop: ShopId) -> None:
+    await colleagues(shop, 2)
+    assert await ask(shop, EXPORT_ALONE_MAX) is None, "what one person may"
+    case = await ask(shop, 5_000)
+    assert case is not None and (case.path, case.next_step) == (Path.SECOND, Step.SECOND)
+    assert case.content == {
+        "what": "members", "asked": {"level": "vip"}, "rows": 5_000, "reason": "年度回访",
+    }  # fmt: skip
+    again = await ask(shop, 5_000)
+    assert again is not None and again.case_id == case.case_id, "one wish, one case"
+    with pytest.raises(OtherPersonNeeded):
+        await sign_second(shop, case, ANN)
+    assert (await sign_second(shop, case, BEN)).state is CaseState.APPROVED
+    for rows, who, level in ((5_600, ANN, "vip"), (5_000, CAI, "vip"), (5_000, ANN, "normal")):
+        other = await ask(shop, rows, who, level)
+        assert other is not None and other.case_id != case.case_id, "not what was signed"
+    async with transaction(shop) as tx:
+        everybody = await service.ask_export(
+            tx, ANN, what="members", asked={}, rows=5_000, reason="全部"
+        )
+    assert everybody is not None and everybody.case_id != case.case_id, "wider than what was signed"
+    assert await ask(shop, 5_400) is None, "a few more since then are no news"
+    later = await ask(shop, 5_000)
+    assert later is not None, "a signature lets it out once"
+    async with reading(shop) as tx:
+        trail = await tx.connection.fetch(
+            "select detail from kernel.audit where action = 'approvals.exported' order by audit_id"
+        )
+    assert [line["detail"]["after"]["rows"] for line in trail] == [EXPORT_ALONE_MAX, 5_400]
+    assert trail[1]["detail"]["after"]["case_id"] == str(case.case_id)
+
+
+async def test_F084_a_signature_is_over_after_a_day_and_a_refusal_ends_it(shop: ShopId) -> None:
+    await colleagues(shop, 2)
+    case = await ask(shop, 5_000)
+    assert case is not None
+    await sign_second(shop, case, BEN)
+    clock.advance(timedelta(hours=25))
+    later = await ask(shop, 5_000)
+    assert later is not None and later.case_id != case.case_id
+    await sign_second(shop, later, BEN, approved=False)
+    anew = await ask(shop, 5_000)
+    assert anew is not None and anew.case_id not in (case.case_id, later.case_id)
+
+
+async def test_F084_a_shop_sets_how_many_rows_one_person_may_take(shop: ShopId) -> None:
+    await colleagues(shop, 2)
+    for rows in (0, 1_500):
+        async with transaction(shop) as tx:
+            await service.set_export_limit(tx, ANN, ExportLimit(rows))
+        assert await ask(shop, rows) is None
+        assert await ask(shop, rows + 1) is not None, "one row more waits"
+    async with reading(shop) as tx:
+        trail = await tx.connection.fetch(
+            """select detail from kernel.audit where action = 'approvals.export_limit_set'
+               order by audit_id"""
+        )
+    told = [(line["detail"]["before"]["rows"], line["detail"]["after"]["rows"]) for line in trail]
+    assert told == [(EXPORT_ALONE_MAX, 0), (0, 1_500)], "who loosened it stands in the trail"
+
+
+async def test_an_owner_without_anybody_who_could_sign_answers_alone(shop: ShopId) -> None:
+    await colleagues(shop, 1)
+    assert await ask(shop, 5_000) is None
+    await colleagues(shop, 1, 7)
+    assert await ask(shop, 5_000) is not None

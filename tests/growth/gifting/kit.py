@@ -14,6 +14,7 @@ from siyu.commerce.after_sale import http_shop as after_sale_shop
 from siyu.commerce.catalog import http_shop as catalog_shop
 from siyu.commerce.fulfilment import http_shop as fulfilment_shop
 from siyu.commerce.ordering import http_shop as ordering_shop
+from siyu.commerce.reviews import http_shop as reviews_shop
 from siyu.growth.gifting import background, http_admin, http_shop, invariants, service
 from siyu.kernel import clock
 from siyu.kernel.audit import System
@@ -66,7 +67,9 @@ class _Hooks:
 
 def app(shop: ShopId, permissions: frozenset[str] = STAFF) -> Litestar:
     """The lanes a giver or a receiver can reach, and gifting's console."""
-    lanes = [catalog_shop, ordering_shop, after_sale_shop, fulfilment_shop, http_shop]
+    lanes = [
+        catalog_shop, ordering_shop, after_sale_shop, fulfilment_shop, reviews_shop, http_shop,
+    ]  # fmt: skip
     handlers = [handler for lane in lanes for handler in lane.routes]
     return build_app(
         [

@@ -8,15 +8,17 @@ import pytest
 
 from siyu.commerce.fulfilment import service as fulfilment
 from siyu.commerce.fulfilment.contracts import PieceAsked
-from siyu.commerce.inventory import service as inventory
 from siyu.commerce.ordering import background as ordering_background
 from siyu.commerce.ordering import service as ordering
+from siyu.growth.gifting import background
 from siyu.growth.gifting.service import aftercare
 from siyu.kernel import clock
 from siyu.kernel.audit import System
 from siyu.kernel.db import transaction
 from tests.commerce.ordering.kit import Shopper, make_skus
 from tests.growth.gifting.kit import TEA, Fair, ok, refused
+from tests.growth.gifting.test_desk import staff_refund
+from tests.growth.gifting.test_swap import sell_out
 
 pytestmark = pytest.mark.xdist_group("sandbox")
 
@@ -161,10 +163,7 @@ async def test_of_a_swapped_piece_the_other_goes_back_on_hand(shop_fair: Fair) -
     [other] = await make_skus(fair.shop, price_fen=TEA, title="白茶", stock=5)
     await fair.mark(other)
     gift, [(ben, bens)] = await taken(fair, 1)
-    on_hand, _ = await fair.stock(fair.tea)
-    async with transaction(fair.shop) as tx:
-        await inventory.reserve(tx, fair.tea, {fair.tea: on_hand})
-        await inventory.consume(tx, fair.tea)
+    await sell_out(fair, fair.tea)
     ok(await ben.send("POST", f"/gifts/received/{bens}/swap", {"sku_id": str(other)}))
     before = await fair.stock(fair.tea)
     ok(await give_back(fair, gift, 1))
@@ -227,3 +226,111 @@ async def test_what_waits_for_a_member(shop_fair: Fair) -> None:
     ok(await confirm(ben, share))
     assert await notices(ben) == nothing
     assert await notices(fair.anna) == nothing
+
+
+async def waiting(who: Shopper) -> list[dict[str, Any]]:
+    return list(ok(await who.send("GET", "/reviews/waiting"))["items"])
+
+
+async def test_each_receiver_reviews_the_piece_that_came(shop_fair: Fair) -> None:
+    fair = shop_fair
+    [other] = await make_skus(fair.shop, price_fen=TEA, title="白茶", stock=5)
+    await fair.mark(other)
+    gift, [(ben, bens), (cleo, cleos), (dora, doras)] = await taken(fair, 3)
+    await sell_out(fair, fair.tea)
+    ok(await cleo.send("POST", f"/gifts/received/{cleos}/swap", {"sku_id": str(other)}))
+    assert await waiting(ben) == []
+    for who, share in ((ben, bens), (cleo, cleos), (dora, doras)):
+        await send_share(fair, share)
+        ok(await confirm(who, share))
+    [bens_line], [cleos_line], [_] = [await waiting(who) for who in (ben, cleo, dora)]
+    assert (bens_line["piece_no"], cleos_line["title"]) == (1, "白茶 1")
+    assert bens_line["product_id"] == str(fair.product) != cleos_line["product_id"]
+    assert await waiting(fair.anna) == []
+
+    said = {field: bens_line[field] for field in ("order_id", "line_no", "piece_no")}
+    said |= {"stars": 5, "text": "收到的礼物，很香。"}
+    review = ok(await ben.send("POST", "/reviews", said))
+    assert review["product_id"] == str(fair.product) and await waiting(ben) == []
+    answer = await ben.send("POST", "/reviews", said)
+    assert refused(answer) == (409, "reviews.already_reviewed")
+    for other_one, change in ((cleo, {}), (fair.anna, {"piece_no": 0}), (fair.anna, {})):
+        answer = await other_one.send("POST", "/reviews", said | change)
+        assert refused(answer)[1] == "reviews.not_received"
+    ok(await cleo.send("POST", "/reviews", said | {"piece_no": cleos_line["piece_no"]}))
+    ok(await give_back(fair, gift, 3))  # dora's money went back: she does not review it any more
+    assert await waiting(dora) == []
+
+
+async def test_what_staff_give_back_of_accepted_pieces_is_marked(shop_fair: Fair) -> None:
+    """The order desk refunds pieces; of a gift nobody waits for, the latest that stays gives way,
+    then what left.
+    """
+    fair = shop_fair
+    gift, [(ben, bens), (cleo, cleos), _] = await taken(fair, 3)
+    order_id = UUID(gift["order_id"])
+    await send_share(fair, bens)
+    before = await fair.stock(fair.tea)
+    await staff_refund(fair, order_id, 1, TEA)
+    await fair.news()
+
+    async def returned() -> list[bool]:
+        return [one["is_returned"] for one in (await fair.given(gift))["shares"]]
+
+    assert await returned() == [False, False, True]
+    assert await fair.stock(fair.tea) == (before[0] + 1, before[1])
+    await fair.money()
+    await staff_refund(fair, order_id, 2, 2 * TEA)
+    await fair.news()
+    await fair.money()
+    assert await returned() == [True] * 3
+    assert await fair.states(gift) == ["accepted"] * 3
+    assert (
+        ok(await cleo.send("GET", f"/gifts/received/{cleos}"))["delivery"]["state"] == "cancelled"
+    )
+    refunds = ok(await fair.desk("GET", f"/{gift['gift_id']}"))["refunds"]
+    assert sorted((one["state"], one["quantity"]) for one in refunds) == [("done", 1), ("done", 2)]
+    assert refused(await give_back(fair, gift, 2)) == (409, "gifting.return_refused")
+    assert len(await fair.told("gift_returned")) == 3
+
+
+@pytest.mark.parametrize("sold_again", [False, True])
+async def test_staff_give_back_a_swapped_piece(shop_fair: Fair, sold_again: bool) -> None:
+    """Ordering puts its own line's SKU on hand; what is here is the other."""
+    fair = shop_fair
+    [other] = await make_skus(fair.shop, price_fen=TEA, title="白茶", stock=5)
+    await fair.mark(other)
+    gift, [(ben, bens)] = await taken(fair, 1)
+    await sell_out(fair, fair.tea)
+    ok(await ben.send("POST", f"/gifts/received/{bens}/swap", {"sku_id": str(other)}))
+    before = await fair.stock(fair.tea)
+    await staff_refund(fair, UUID(gift["order_id"]), 1, TEA)
+    if sold_again:
+        await sell_out(fair, fair.tea)
+    await fair.news()
+    left = 0 if sold_again else before[0]
+    assert (await fair.stock(other), await fair.stock(fair.tea)) == ((5, 0), (left, 0))
+
+
+async def test_givers_are_reminded_of_what_waits_and_ends_soon(
+    shop_fair: Fair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fair = shop_fair
+    told: list[tuple[int, str, dict[str, str], str]] = []
+
+    async def reach(tx: Any, person_no: int, moment: str, words: dict[str, str], once: str) -> None:
+        told.append((person_no, moment, words, once))
+
+    monkeypatch.setattr("siyu.people.outreach.service.reach", reach)
+    await taken(fair, 1)
+    gift = await fair.give(2)
+    ok(await fair.accept(await fair.person(), gift))  # one of two waits
+    await background.remind_givers()
+    clock.advance(timedelta(hours=19))
+    await background.remind_givers()
+    [(person_no, moment, words, once)] = told
+    assert (person_no, moment) == (fair.anna.member.person_no, "gift_reminder")
+    assert words["gift_id"] in once and words["gift_id"] == gift["gift_id"]
+    clock.advance(timedelta(hours=6))
+    await background.remind_givers()
+    assert len(told) == 1

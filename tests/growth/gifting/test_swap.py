@@ -1,7 +1,7 @@
 """R 43: something of equal price, only when the original is out of stock, after the address."""
 
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -18,9 +18,10 @@ pytestmark = pytest.mark.xdist_group("sandbox")
 async def sell_out(fair: Fair, sku_id: UUID) -> None:
     """Everything that is left of a SKU is bought by others."""
     on_hand, _ = await fair.stock(sku_id)
+    source = uuid4()
     async with transaction(fair.shop) as tx:
-        await inventory.reserve(tx, sku_id, {sku_id: on_hand})
-        await inventory.consume(tx, sku_id)
+        await inventory.reserve(tx, source, {sku_id: on_hand})
+        await inventory.consume(tx, source)
 
 
 async def accepted(fair: Fair) -> tuple[Shopper, dict[str, Any]]:
@@ -48,6 +49,8 @@ async def test_an_equal_one_goes_instead(shop_fair: Fair) -> None:
         await fair.mark(sku)
     async with transaction(fair.shop) as tx:
         await tx.run("update catalog.skus set price_fen = $1 where sku_id = $2", TEA + 1, dear)
+        # Another kind of the same tea has the same title: the options tell them apart.
+        await tx.run("update catalog.skus set option_values = '{散装}' where sku_id = $1", equal)
     await sell_out(fair, gone)
     ben, share = await accepted(fair)
     await sell_out(fair, fair.tea)
@@ -62,8 +65,9 @@ async def test_an_equal_one_goes_instead(shop_fair: Fair) -> None:
     answer = await ben.send("POST", f"{path}/swap", {"sku_id": share["share_id"]})
     assert refused(answer) == (404, "ordering.sku_not_found")
     after = ok(await ben.send("POST", f"{path}/swap", {"sku_id": str(equal)}))
-    assert (after["sent_title"], after["swaps"]) == ("白茶 1", [])
-    assert after["delivery"]["lines"][0]["title"] == "白茶 1"
+    assert (after["sent_title"], after["swaps"]) == ("白茶 1 散装", [])
+    line = after["delivery"]["lines"][0]
+    assert (line["title"], line["option_values"]) == ("白茶 1", ["散装"])
     # What was sold of the original is back, one of the other has left, and no money moved.
     assert await fair.stock(fair.tea) == (1, 0)
     assert await fair.stock(equal) == (4, 0)

@@ -11,6 +11,7 @@ from siyu.growth.gifting.service.recording import read_recording
 from siyu.growth.gifting.service.voices import voice_file
 from siyu.kernel import clock
 from siyu.kernel.db import transaction
+from siyu.people.privacy.contracts import PersonErased
 from tests.growth.gifting import sounds
 from tests.growth.gifting.kit import Fair, ok, refused, token
 
@@ -185,3 +186,21 @@ async def test_recordings_without_a_gift_are_few_and_forgotten(shop_fair: Fair) 
         assert (await service.get_voice(tx, UUID(kept))).media_type == "audio/aac"
         with pytest.raises(VoiceNotFound):
             await service.get_voice(tx, uuid4())
+
+
+async def test_an_erased_person_is_not_heard_any_more(shop_fair: Fair) -> None:
+    fair = shop_fair
+    given, waiting = [
+        UUID((await upload(fair, sounds.aac(4))).json()["voice_id"])  # type: ignore[attr-defined]
+        for _ in range(2)
+    ]
+    gift = await fair.give(1, voice_id=str(given))
+    erased = PersonErased(fair.anna.member.person_no, fair.anna.member.member_id)
+    async with transaction(fair.shop) as tx:
+        await background.on_person_erased(tx, erased)
+        await background.on_person_erased(tx, erased)  # told again, nothing is left
+    assert await fair.value("select count(*) from gifting.voices") == 0
+    assert (await fair.given(gift))["voice_ms"] is None
+    for voice_id in (given, waiting, waiting):
+        await background.drop_voice(fair.shop, str(voice_id))
+        assert not voice_file(fair.shop, voice_id).exists()

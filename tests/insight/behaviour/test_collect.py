@@ -20,7 +20,9 @@ from siyu.people.consents.contracts import Channel, Purpose
 from siyu.people.members import service as members
 from siyu.people.members.contracts import Platform
 from siyu.people.privacy import service as privacy
+from siyu.warehouse.compaction import service as compaction
 from tests.warehouse.support import check_invariants, rows
+from tests.warehouse.test_purge import in_tail, on_disk
 
 VERSION = consent_texts.text_in_force(Purpose.ANALYTICS).version
 EVENTS = """select n.text, e.person_no, e.item_no, p.text, c.text,
@@ -341,10 +343,15 @@ async def test_F090_words_that_ask_for_more_silence_whoever_agreed_to_the_old(we
     )
 
 
-async def test_F088_the_events_of_an_erased_person_stop_at_once(web, shop, warehouse):
+async def test_F088_the_events_of_an_erased_person_stop_at_once_and_leave_the_files(
+    web, shop, warehouse
+):
     member, token = await log_in(shop, consent=True)
     sent = body(event())
     assert await send(web, sent, Authorization=token) == (202, {"accepted": 1, "rejected": 0})
+    assert await send(web, body(event())) == (202, {"accepted": 1, "rejected": 0})
+    await compaction.compact()
+    assert member.person_no in {person for _, person, _ in on_disk(warehouse)}
     async with transaction(shop) as tx:
         asked = await privacy.ask_erasure(tx, member, member.member_id, "")
     clock.advance(timedelta(days=7, minutes=1))
@@ -352,5 +359,11 @@ async def test_F088_the_events_of_an_erased_person_stop_at_once(web, shop, wareh
         done = await privacy.carry_out(tx, asked.erasure_id)
         assert done is not None and done.state == "done"
     await privacy.erase_events(shop, asked.erasure_id)
-    asked_for = "select person_no from warehouse.erasure where shop_id = %d"
-    assert member.person_no in {row[0] for row in await rows(asked_for % shop)}
+    [told] = await privacy.tell_events_gone(shop, [done])
+    assert told.events_gone_at is None, "not before it is so"
+    await send(web, body(event()), Authorization=token)  # a phone that has not heard of it
+    await compaction.run_round()
+    left = {person for _, person, _ in on_disk(warehouse) + await in_tail()}
+    assert member.person_no not in left and len(left) == 1, "the visitor's stay"
+    [told] = await privacy.tell_events_gone(shop, [done])
+    assert told.events_gone_at is not None

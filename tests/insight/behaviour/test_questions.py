@@ -1,5 +1,7 @@
 """Questions over HTTP against small stories whose answers are worked out by hand."""
 
+import csv
+import io
 from datetime import UTC, date, datetime, timedelta
 from uuid import uuid4
 
@@ -100,6 +102,47 @@ async def test_a_funnel_worked_out_by_hand(story, web):
     assert [(p["label"], p["persons"]) for p in found["parts"]] == [
         ("H5", [3, 2, 0]), ("Mini-program", [1, 1, 1])
     ]  # fmt: skip
+
+
+async def export(web, kind: str, language: str = "en", **fields) -> list[list[str]]:
+    body = {"question": {"kind": kind, "period": LAST} | fields}
+    got = await web.post(
+        "/admin/v1/insight/export", json=body, headers={"Accept-Language": language}
+    )
+    assert got.status_code == 200, got.text
+    assert got.headers["content-type"].startswith("text/csv")
+    return list(csv.reader(io.StringIO(got.content.decode("utf-8-sig"))))
+
+
+async def test_F069_an_answer_is_taken_along_as_a_table_without_formulas(story, web):
+    at = NOW - 2 * DAY
+    for person in (1, 2, 3):
+        story.tell(person, at, "view", "=cmd()")
+        story.tell(person, at + MINUTE, "dwell", HOME, zone="home.hot", dwell_ms=1_500)
+    story.pay(1, at + HOUR, 12_345)
+    await story.write()
+    steps = [STEPS[0], STEPS[2]]
+    assert await export(web, "funnel", "zh-CN", steps=steps) == [
+        ["步骤", "人数", "上一步转化率 %", "总转化率 %", "用时中位数（秒）"],
+        ["浏览页面", "3", "", "100.00", ""],
+        ["支付订单（含导入）", "1", "33.33", "33.33", "3600"],
+    ]
+    assert await export(web, "share", step=STEPS[0], by="page") == [
+        ["Value", "Amount", "Share %", *(f"{NOW.date() - n * DAY}" for n in range(29, -1, -1))],
+        ["'=cmd()", "3", "100.00", *["0"] * 27, "3", "0", "0"],
+    ]
+    amounts = await export(web, "trend", steps=[STEPS[2]], count="amount")
+    assert amounts[-3:] == [["2026-03-19", "0.00"], ["2026-03-20", "0.00"], ["Total", "123.45"]]
+    spread = await export(web, "spread", step=STEPS[2], of="amount")
+    assert ["100.00", "200.00", "1"] in spread and spread[1][0] == ""
+    heat = await export(web, "heat", page=HOME)
+    assert heat[1:] == [["Hot items", "3", "4.500", "0", "0"]]
+    [_, cohort] = await export(
+        web, "retention", birth=STEPS[0], back=STEPS[2], unit="day", periods=3
+    )
+    assert cohort == ["2026-03-18", "3", "0", "", ""]  # what is not over is not known
+    paths = await export(web, "paths", anchor=STEPS[0])
+    assert paths[1] == ["0", "'=cmd()", "3", "3"]
 
 
 async def test_people_who_left_a_funnel_become_a_segment_that_filters(story, web):

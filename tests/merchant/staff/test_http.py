@@ -8,9 +8,9 @@ import msgspec
 import pyotp
 import pytest
 
-from siyu.kernel import clock, config
+from siyu.kernel import clock, config, crypto
 from siyu.kernel.db import system_transaction
-from siyu.merchant.staff import rules, service
+from siyu.merchant.staff import background, rules, service
 from siyu.merchant.staff.contracts import Role
 from tests.merchant.lanes import PASSWORD, Lanes
 
@@ -205,6 +205,24 @@ async def test_second_factor_is_asked_and_a_code_counts_once(lanes: Lanes) -> No
     with clock.turned(clock.now() + rules.SEEN_EVERY):
         code = totp.at(int(clock.now().timestamp()))
         assert (await log_in(lanes.browser(), name, totp=code)).status_code == 200
+
+
+async def test_F093_a_second_factor_outlives_a_change_of_keys(lanes: Lanes) -> None:
+    name = await lanes.account()
+    totp = await second_factor(await lanes.desk(login_name=name))
+    file = config.settings().key_file
+    key_id = crypto.add_key(file)
+    crypto.refresh()
+    await background.reseal()
+    assert await service.reseal_totp() == 0, "all are sealed with the newest key"
+    async with system_transaction() as tx:
+        keys = await tx.value(
+            """select array_agg(distinct get_byte(totp_sealed, 0)) from staff.accounts
+               where totp_sealed is not null"""
+        )
+    assert keys == [key_id]
+    code = totp.at(int(clock.now().timestamp()))
+    assert (await log_in(lanes.browser(), name, totp=code)).status_code == 200
 
 
 async def test_wrong_password_is_not_told_by_the_second_factor(lanes: Lanes) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from siyu.kernel.audit import System
 from siyu.kernel.db import transaction
-from siyu.kernel.ids import ShopId
+from siyu.kernel.ids import ShopId, new_id
 from siyu.money.points import service
 from siyu.people.members import service as members
 from siyu.people.members.contracts import IdentifierKind
@@ -87,4 +87,37 @@ async def test_a_late_reaction_finds_what_holds_now(shop: ShopId) -> None:
     assert await follow(shop, ids) == [100, 40]
     await merge(shop, *ids)
     assert await follow(shop, ids) == [140, 0]
+    assert await broken(shop) == []
+
+
+@pytest.mark.parametrize("ending", ["paid", "unpaid", "refunded"])
+@pytest.mark.parametrize("is_undone", [False, True])
+async def test_points_held_by_an_open_order_while_records_are_merged(
+    shop: ShopId, ending: str, is_undone: bool
+) -> None:
+    """What an order holds ends where it was held; what comes back of it goes to the person."""
+    ids, order_id = await make(shop, [100, 40]), new_id()
+    async with transaction(shop) as tx:
+        await service.hold(tx, member_id=ids[1], order_id=order_id, points=30)
+    done = await merge(shop, *ids)
+    assert await follow(shop, ids) == [110, 0], "what is held cannot move"
+    if is_undone:
+        await undo(shop, done)
+        assert await follow(shop, ids) == [100, 10]
+    for _ in range(2):
+        async with transaction(shop) as tx:
+            if ending == "unpaid":
+                await service.release(tx, order_id)
+            else:
+                assert await service.capture(tx, order_id) == 30
+    back = 30 if ending == "unpaid" else 0
+    if ending == "refunded":
+        refund_id, back = new_id(), 20
+        for _ in range(2):
+            async with transaction(shop) as tx:
+                await service.give_back(tx, order_id, refund_id, back)
+    async with transaction(shop) as tx:
+        left = [(await service.get_points(tx, one)).balance for one in ids]
+    assert left == ([100, 10 + back] if is_undone else [110 + back, 0])
+    assert await follow(shop, ids) == left
     assert await broken(shop) == []

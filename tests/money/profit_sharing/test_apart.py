@@ -5,11 +5,13 @@ from uuid import UUID
 from siyu.commerce.ordering.contracts import OrderPaid, SoldLine
 from siyu.kernel import clock
 from siyu.kernel.audit import System
-from siyu.kernel.db import transaction
+from siyu.kernel.db import reading, transaction
 from siyu.kernel.ids import new_id
+from siyu.money.ledger import service as ledger
+from siyu.money.ledger.contracts import Book, Entry, Leg
 from siyu.money.payments import service as payments
 from siyu.money.payments.contracts import Channel, Decision, ParkedResolved, ParkedRow
-from siyu.money.profit_sharing import background
+from siyu.money.profit_sharing import background, queries
 from siyu.money.profit_sharing.contracts import Trigger
 from tests.money.profit_sharing.desk import TEA, Desk, desk, market, wechat_url
 
@@ -109,6 +111,18 @@ async def test_what_was_paid_on_top_and_given_back_in_cash_is_unfrozen(desk: Des
     await desk.work_on()
     assert await desk.is_closed(row.parked_id)
     assert await in_books(desk) == await at_wechat(desk) == (8_800, 0)
+
+
+async def test_what_is_no_longer_frozen_needs_no_unfreezing(desk: Desk) -> None:
+    order_id = await taken_in_cash(desk)
+    row = await failed_refund(desk)
+    legs = [Leg(Book.WECHAT, 8_800), Leg(Book.WECHAT_FROZEN, -8_800)]
+    async with transaction(desk.shop_id) as tx:
+        await ledger.post(tx, Entry("unfrozen:by-hand", "split_unfrozen", legs, order_id=order_id))
+    await keep(desk, row)
+    async with reading(desk.shop_id) as tx:
+        assert await queries.get_plan(tx, row.parked_id) is None
+    assert await in_books(desk) == (8_800, 0)
 
 
 async def test_an_order_is_unfrozen_without_what_was_paid_on_top(desk: Desk) -> None:

@@ -333,6 +333,22 @@ async def test_a_refund_under_way_at_midnight_is_no_difference(books: Market) ->
     assert await balance(books, Book.REFUND_DUE) == 2000
 
 
+async def test_a_refund_that_found_no_way_is_no_difference(books: Market) -> None:
+    began = clock.now()
+    await books.person.order_fault("refund_abnormal", mchid=books.keys["mchid"], times=None)
+    attempt = await books.paid(amount_fen=5000)
+    await books.refund(attempt.order_id, 2000)
+    for minutes in (0, 2, 4):
+        await books.work(minutes=minutes)
+    day, tickets = await reconcile(books, began)
+    assert (day.state, tickets) == (DayState.CLOSED, [])
+    # The money is still on its way; its share of the fee came back when it left, says the bill.
+    assert await balance(books, Book.REFUND_DUE) == 2000
+    assert await balance(books, Book.FEES) == 30 - 12
+    bank = await books.person.bank(books.keys["mchid"])
+    assert bank["refunds_fen"] == 2000 and bank["books_fen"] == await at_wechat(books)
+
+
 async def test_a_difference_of_two_days_has_one_ticket(books: Market) -> None:
     began = clock.now()
     await books.paid()

@@ -179,6 +179,17 @@ def test_a_refund_that_was_closed_later_agrees_with_its_old_row() -> None:
     assert kinds([line("R", 100, Bill.TRADE)], [ours("R", 0, domain=0)]) == [Difference.AMOUNT]
 
 
+def test_a_refund_asked_for_anew_after_it_was_closed_agrees_with_both_rows() -> None:
+    asked = line("R", -100, Bill.TRADE, kind=LineKind.REFUND)
+    moved = [line("R", fen, kind=LineKind.REFUND) for fen in (-100, 100, -100)]
+    mine = ours("R", -100, domain=-100)
+    assert kinds([asked, asked, *moved], [mine]) == []
+    other = msgspec.structs.replace(asked, amount_fen=-99)
+    assert kinds([asked, other, *moved], [mine]) == [Difference.AMOUNT]
+    twice = [asked, asked, moved[0], moved[2]]
+    assert kinds(twice, [mine]) == [Difference.AMOUNT], "it did not come back in between"
+
+
 def test_every_difference_has_its_name_f022() -> None:
     """F022: unknown here, missing there, another amount; and the ledger against the domain."""
     assert kinds([line("A", 100)], []) == [Difference.MISSING_HERE]

@@ -1,17 +1,23 @@
 """What people agree to: in which words, and for how long it counts."""
 
 import hashlib
+from datetime import timedelta
 
 import asyncpg
 import pytest
 
+from siyu.compliance.approvals import service as approvals
+from siyu.compliance.approvals.contracts import CaseDecided, CaseKind, Step
 from siyu.kernel import clock
 from siyu.kernel.audit import System
-from siyu.kernel.db import Tx, transaction
+from siyu.kernel.db import Tx, system_transaction, transaction
 from siyu.kernel.i18n import Language
 from siyu.kernel.ids import ShopId
-from siyu.people.consents import rules, service
-from siyu.people.consents.contracts import Channel, Origin, Purpose, TextOutdated
+from siyu.merchant.staff import service as staff
+from siyu.merchant.staff.contracts import Role
+from siyu.people.consents import background, rules, service
+from siyu.people.consents.contracts import Channel, Origin, Purpose, TextDraft, TextOutdated
+from tests.merchant.lanes import HASH
 
 NOW = rules.text_in_force(Purpose.ANALYTICS).version
 
@@ -58,6 +64,14 @@ async def test_agreeing_and_withdrawing_both_stay_on_record(tx: Tx) -> None:
         ("ConsentDecided", "analytics"),
         ("ConsentWithdrawn", "analytics"),
     ]
+
+
+async def test_a_yes_of_yesterday_does_not_undo_the_no_of_today(tx: Tx) -> None:
+    await decide(tx, False)
+    with clock.turned(clock.now() - timedelta(days=1)):
+        await decide(tx, True)
+    assert not await service.allows(tx, 1, Purpose.ANALYTICS)
+    assert [d.granted for d in await service.list_decisions(tx, 1)] == [False, True]
 
 
 async def test_saying_the_same_again_adds_nothing(tx: Tx) -> None:
@@ -172,3 +186,34 @@ async def test_a_decision_keeps_from_where_it_came_but_no_address(tx: Tx) -> Non
     row = await tx.connection.fetchrow("select * from consents.decisions")
     assert row["agent"] == "MicroMessenger/8.0" and len(row["ip_hash"]) == 32
     assert "203.0.113.9" not in str(dict(row))
+
+
+async def test_new_words_count_when_a_second_person_has_signed_exactly_these(shop: ShopId) -> None:
+    draft = TextDraft(
+        purpose=Purpose.MARKETING, title_zh="营销通知", title_en="Offers", text_zh="春茶上市。" * 8,
+        text_en="Spring tea is here. " * 4, asks_more=True,
+    )  # fmt: skip
+    async with transaction(shop) as tx:
+        assert await service.ask_text(tx, System(), draft) is None, "alone: in force at once"
+        before = len(await service.list_versions(tx))
+    for no in range(2):
+        async with system_transaction(shop) as tx:
+            await staff.add_staff(
+                tx, System(), login_name=f"law-{shop}-{no}", name="法务", password_hash=HASH,
+                role=Role.OWNER,
+            )  # fmt: skip
+    async with transaction(shop) as tx:
+        case = await service.ask_text(tx, System(), draft)
+        assert case is not None and len(await service.list_versions(tx)) == before
+        decided = await approvals.sign(
+            tx, System("staff:2", "陈律"), case.case_id, Step.SECOND, True, case.content_hash, ""
+        )
+    for kind in (decided.kind, CaseKind.TEMPLATE):
+        async with transaction(shop) as tx:
+            await background.on_case_decided(
+                tx, CaseDecided(case_id=case.case_id, kind=kind, state=decided.state)
+            )
+    async with transaction(shop) as tx:
+        [newest, *_] = versions = await service.list_versions(tx)
+    assert len(versions) == before + 1
+    assert (newest.text_zh, newest.published_by) == (draft.text_zh, System().actor_name)

@@ -74,7 +74,8 @@ async def test_who_may_only_look_decides_nothing(lanes: Lanes) -> None:
 async def test_a_customer_sees_their_identities_and_binds_a_card(lanes: Lanes) -> None:
     phone = await lanes.phone()
     before = (await phone.get("/shop/v1/me/identities")).json()
-    assert sorted(one["kind"] for one in before["items"]) == ["openid", "unionid"]
+    named = sorted((one["kind"], one["app"]) for one in before["items"])
+    assert named == [("openid", "mini_program"), ("unionid", None)]
     bound = await phone.post("/shop/v1/me/cards", json={"number": "TEA 0007"})
     assert bound.status_code == 200, bound.text
     assert [one["masked"] for one in bound.json()["items"] if one["kind"] == "card"] == ["***07"]

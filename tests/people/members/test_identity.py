@@ -23,6 +23,8 @@ from siyu.people.members.contracts import (
     BadIdentifier,
     Evidence,
     IdentifierKind,
+    IdentifierNotFound,
+    IdentifierTaken,
     Level,
     MembersMerged,
     MergeDecided,
@@ -467,3 +469,49 @@ async def test_no_shop_sees_the_people_of_another(shop: ShopId) -> None:
     async with reading(ShopId(shop + 1_000_000)) as other:
         assert await service.list_merges(other, None, None, 10) == []
         assert await service.find_persons(other, PHONE) == []
+
+
+async def test_a_wrong_identifier_is_taken_off_and_given_back_as_it_was(tx: Tx) -> None:
+    member_id = await enter(tx, "o-1", "union-1")
+    await service.give_phone(tx, member_id, PHONE)
+    before = await snapshot(tx)
+    person = await service.get_identities(tx, member_id)
+    refs = {one.kind: one.ref for one in person.records[0].identifiers}
+    assert refs.pop(IdentifierKind.OPENID) is None and len(refs) == 2
+    removed = {
+        kind: await service.unlink(tx, System(), member_id, kind, str(ref), "录错了")
+        for kind, ref in refs.items()
+    }
+    await check(tx)
+    assert await service.find_by_identifier(tx, IdentifierKind.PHONE, PHONE) is None
+    assert (await service.get_member(tx, member_id)).phone_masked is None
+    shown = await service.get_identities(tx, member_id)
+    assert [one.masked for one in shown.removed if one.kind is IdentifierKind.PHONE] == [
+        "138****5678"
+    ]
+    with pytest.raises(IdentifierNotFound):
+        await service.unlink(
+            tx, System(), member_id, IdentifierKind.PHONE, str(refs[IdentifierKind.PHONE]), "再来"
+        )
+    for removal_id in removed.values():
+        await service.relink(tx, System(), member_id, removal_id)
+    assert await snapshot(tx) == before
+    assert (await service.get_member(tx, member_id)).phone_masked == "138****5678"
+    assert (await service.get_identities(tx, member_id)).removed == []
+    with pytest.raises(IdentifierNotFound):
+        await service.relink(tx, System(), member_id, removed[IdentifierKind.PHONE])
+
+
+async def test_what_was_taken_off_may_have_become_somebodys(tx: Tx) -> None:
+    one, other = await make(tx, 2)
+    await service.link(tx, one, IdentifierKind.CARD, "C-0009", Evidence.IMPORT)
+    [card] = [
+        link
+        for link in (await service.get_identities(tx, one)).records[0].identifiers
+        if link.kind is IdentifierKind.CARD
+    ]
+    removal_id = await service.unlink(tx, System(), one, card.kind, str(card.ref), "录错了")
+    await service.link(tx, other, IdentifierKind.CARD, "C-0009", Evidence.STAFF)
+    with pytest.raises(IdentifierTaken):
+        await service.relink(tx, System(), one, removal_id)
+    assert await service.find_by_identifier(tx, IdentifierKind.CARD, "c-0009") == other

@@ -18,6 +18,7 @@ from siyu.people.members.contracts import (
     Source,
 )
 from siyu.people.members.service import importing
+from siyu.people.profiles import service as profiles
 
 ZONE = ZoneInfo("Asia/Shanghai")
 LIST = """手机号,openid,会员卡号,邮箱,昵称,会员等级,入会时间,生日
@@ -51,6 +52,33 @@ async def counts(shop: ShopId) -> dict[str, int]:
         }
 
 
+async def test_the_tags_of_a_list_are_told_and_given_by_name(shop: ShopId, tmp_path: Path) -> None:
+    file = tmp_path / "tagged.csv"
+    file.write_text(
+        "手机号,标签\n13812345678,老客；绿茶\n13812345679,绿茶|绿茶\n13812345670,\n"
+        f"13812345671,{'长' * 31}\n13812345678,送礼\n",
+        encoding="utf-8",
+    )
+    report = await read(shop, file)
+    assert (report.made, report.found, report.refused) == (3, 1, 1)
+    async with reading(shop) as tx:
+        told = await tx.value(
+            "select payload from kernel.outbox where name = 'members.members_tagged'"
+        )
+        numbers = {
+            one.phone_masked: one.person_no for one in await service.list_members(tx, None, None, 9)
+        }
+    wang, li = numbers["138****5678"], numbers["138****5679"]
+    assert told["tags"] == {"老客": [wang], "绿茶": sorted([wang, li]), "送礼": [wang]}
+    for _ in range(2):
+        async with transaction(shop) as tx:
+            given = await profiles.give_listed(tx, told["tags"])
+    assert given == {"老客": 1, "绿茶": 2, "送礼": 1}
+    async with reading(shop) as tx:
+        tags = {tag.name: tag.person_count for tag in await profiles.list_tags(tx)}
+    assert tags == given
+
+
 async def test_a_list_makes_finds_and_refuses(shop: ShopId, file: Path) -> None:
     report = await read(shop, file)
     assert (report.rows_done, report.made, report.found, report.refused) == (8, 2, 2, 4)
@@ -78,6 +106,22 @@ async def test_a_list_makes_finds_and_refuses(shop: ShopId, file: Path) -> None:
             tx, "wx1", "o-abcdef", union_id=None, platform=Platform.MINI_PROGRAM
         )
         assert (entered.is_new, entered.member.phone_masked) == (False, "138****5679")
+
+
+async def test_a_list_that_tells_unionids_finds_whom_the_staff_know(
+    shop: ShopId, tmp_path: Path
+) -> None:
+    async with transaction(shop) as tx:
+        assert not await service.link_contact(tx, "wmOne", "o6Union")
+        assert not await service.link_app(tx, "wxoa", "oaOne", "o6Union")
+    file = tmp_path / "unions.csv"
+    file.write_text("手机号,unionid\n13812345678,o6Union\n13812345679,o6Other\n", encoding="utf-8")
+    await read(shop, file)
+    async with reading(shop) as tx:
+        number = await service.person_of_phone(tx, "+8613812345678")
+        assert number is not None
+        assert await service.person_of_contact(tx, "wmOne") == number
+        assert await service.person_of_app(tx, "wxoa", "oaOne") == number
 
 
 async def test_a_list_read_twice_changes_nothing(shop: ShopId, file: Path) -> None:

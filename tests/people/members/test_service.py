@@ -152,6 +152,14 @@ async def test_search_by_the_beginning_of_a_nickname(tx: Tx) -> None:
     assert await found("%") == set()
 
 
+async def test_search_by_the_number_that_the_pages_show(tx: Tx) -> None:
+    for i in range(3):
+        await log_in(tx, f"open-{i}")
+    for typed in ("#2", "2", " 2 "):
+        assert [row.person_no for row in await service.list_members(tx, typed, None, 10)] == [2]
+    assert await service.list_members(tx, "#9", None, 10) == []
+
+
 async def test_members_page_by_key(tx: Tx) -> None:
     for i in range(5):
         with clock.turned(datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=i // 2)):

@@ -9,6 +9,7 @@ from uuid import UUID
 import httpx
 import pytest
 
+from siyu.commerce.after_sale.service.pictures import picture_file
 from siyu.commerce.reviews import background as reviews_work
 from siyu.growth.gifting import background as gifting_work
 from siyu.kernel import clock, config, crypto
@@ -83,6 +84,9 @@ async def leave_traces(member: MemberIdentity) -> None:
 async def test_F089_the_archive_holds_every_row_of_the_person_in_clear(world: World) -> None:
     member = world.member_b
     await leave_traces(member)
+    picture = picture_file(member.shop_id, UUID(world.ids_b["picture_id"]), 1200)
+    picture.parent.mkdir(parents=True, exist_ok=True)
+    picture.write_bytes(b"a picture")
     async with transaction(member.shop_id) as tx:
         archive_id = await service.ask_archive(tx, member, member.member_id, "")
     await service.make_archive(member.shop_id, archive_id)
@@ -92,8 +96,10 @@ async def test_F089_the_archive_holds_every_row_of_the_person_in_clear(world: Wo
     archive = zipfile.ZipFile(io.BytesIO(raw))
     tables = service.tables_of_persons()
     assert set(archive.namelist()) == {
-        "README.md", "manifest.json", "events.json", *(f"data/{name}.json" for name in tables)
+        "README.md", "manifest.json", "events.json", *(f"data/{name}.json" for name in tables),
+        f"files/after_sale.pictures/{picture.name}",
     }  # fmt: skip
+    assert archive.read(f"files/after_sale.pictures/{picture.name}") == b"a picture"
     manifest = json.loads(archive.read("manifest.json"))
     async with reading(member.shop_id) as tx:
         person = queries.Person([member.member_id], [member.person_no])

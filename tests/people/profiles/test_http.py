@@ -101,10 +101,11 @@ async def test_tags_and_tiers_are_written(shop, web, member):
     refused = await web.post("/tags", json=wrong)
     assert (refused.status_code, refused.json()["error"]["code"]) == (422, "profiles.bad_rule")
     view = (await web.get("/tiers")).json()
-    assert view["sentences"]["tier"]["loyal"] == "支付订单次数≥ 5"
+    assert view["sentences"][0]["tier"]["loyal"] == "支付订单次数≥ 5"
     body = {"rules": view["versions"][0]["rules"], "base_version": 0, "note": "照旧"}
     after = (await web.put("/tiers", json=body)).json()
     assert [one["version"] for one in after["versions"]] == [1, 0]
+    assert after["sentences"] == [view["sentences"][0]] * 2, "of the rules before too"
     assert (await web.put("/tiers", json=body)).status_code == 409
     web.cookies.set("siyu", "members.read")
     assert (await web.put("/tiers", json=body)).status_code == 403

@@ -244,7 +244,8 @@ def test_rules_are_told_in_words():
     assert rules.sentence(said, "zh-CN") == (
         "近 30 天支付订单金额≥ 2000 元，且最近登录日在近 7 天内，且是否授权手机号：是"
     )
-    assert "≥ 2000 yuan, and " in rules.sentence(said, "en")
+    english = rules.sentence(said, "en")
+    assert "≥ ¥2,000, and " in english and english.endswith("phone number given: yes")
 
 
 def test_who_may_not_reveal_sees_bounds():

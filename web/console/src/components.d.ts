@@ -13,6 +13,7 @@ declare module 'vue' {
   export interface GlobalComponents {
     ActDialog: typeof import('./components/ActDialog.vue')['default']
     AdjustDialog: typeof import('./components/AdjustDialog.vue')['default']
+    ExportLimit: typeof import('./components/ExportLimit.vue')['default']
     KeysetBar: typeof import('./components/KeysetBar.vue')['default']
     MemberName: typeof import('./components/MemberName.vue')['default']
     MemberPicker: typeof import('./components/MemberPicker.vue')['default']
@@ -31,7 +32,6 @@ declare module 'vue' {
     StateView: typeof import('./components/StateView.vue')['default']
     TAlert: typeof import('tdesign-vue-next')['Alert']
     TAvatar: typeof import('tdesign-vue-next')['Avatar']
-    TBadge: typeof import('tdesign-vue-next')['Badge']
     TButton: typeof import('tdesign-vue-next')['Button']
     TCheckbox: typeof import('tdesign-vue-next')['Checkbox']
     TCheckboxGroup: typeof import('tdesign-vue-next')['CheckboxGroup']
@@ -60,6 +60,7 @@ declare module 'vue' {
     TTag: typeof import('tdesign-vue-next')['Tag']
     TTagInput: typeof import('tdesign-vue-next')['TagInput']
     TTextarea: typeof import('tdesign-vue-next')['Textarea']
+    TTimePicker: typeof import('tdesign-vue-next')['TimePicker']
     TWatermark: typeof import('tdesign-vue-next')['Watermark']
   }
 }

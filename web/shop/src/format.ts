@@ -35,6 +35,12 @@ export function when(at: string, style: 'minute' | 'day' = 'minute'): string {
   return style === 'day' ? day : `${day} ${two(d.getHours())}:${two(d.getMinutes())}`
 }
 
+/** The end of a span, as people say it: what ends at midnight is good for the day before. */
+export function lastMoment(end: string): string {
+  const said = when(end)
+  return said.endsWith(' 00:00') ? when(new Date(Date.parse(end) - 1).toISOString(), 'day') : said
+}
+
 /** 12345 -> `1.2万` / `12.3k`; below ten thousand the exact count. */
 export function count(n: number): string {
   if (n < 10_000) return String(n)
@@ -47,6 +53,9 @@ export function clockTime(seconds: number): string {
   const [h, m, s] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60]
   return h ? `${h}:${two(m)}:${two(s)}` : `${two(m)}:${two(s)}`
 }
+
+/** A Chinese mobile number as it is typed; any other as it is kept (E.164). */
+export const phoneText = (phone: string): string => phone.replace(/^\+86(?=1\d{10}$)/, '')
 
 /**
  * Province to door on one line; a municipality, whose province and city are the same, is named
@@ -61,5 +70,9 @@ export function addressLine(a: {
   const parts = [a.province, a.city === a.province ? '' : a.city, a.district, a.detail].filter(
     Boolean,
   )
-  return parts.join(/^[\x20-\x7e]*$/.test(parts.join('')) ? ', ' : '')
+  if (/^[\x20-\x7e]*$/.test(parts.join(''))) return parts.join(', ')
+  return parts
+    .map((part) => (/^[A-Za-z]/.test(part) ? ` ${part}` : part))
+    .join('')
+    .trim()
 }

@@ -6,7 +6,7 @@ import { weixin } from './platform/weixin'
 import { browser } from './platform/browser'
 // #endif
 
-export { device, PlatformError, type PhoneEvent } from './platform/contracts'
+export { device, PlatformError, type PhoneEvent, type SubscribeAnswer } from './platform/contracts'
 
 let here: Platform
 // #ifdef MP-WEIXIN

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import msgspec
 
-from siyu.commerce.coupons.contracts import ClaimState, MoveKind
+from siyu.commerce.coupons.contracts import Batch, ClaimState, MoveKind
 from siyu.kernel import clock
 from siyu.kernel.db import ReadTx, Tx
 
@@ -32,6 +32,14 @@ class OffRow(msgspec.Struct, frozen=True):
 
     claim_id: UUID
     off_fen: int
+
+
+class UsedRow(msgspec.Struct, frozen=True):
+    """A coupon that a paid order used."""
+
+    order_id: UUID
+    claim_id: UUID
+    batch: Batch
 
 
 async def move_held(
@@ -147,4 +155,20 @@ async def list_held(tx: ReadTx, order_id: UUID) -> list[OffRow]:
            order by claim_id, move_no desc""",
         tx.shop_id,
         order_id,
+    )
+
+
+async def list_used(tx: ReadTx, order_ids: Sequence[UUID], but: UUID) -> list[UsedRow]:
+    """The coupons that paid orders used, but those of one batch."""
+    return await tx.all(
+        UsedRow,
+        """select m.order_id, c.claim_id, to_jsonb(b) as batch
+           from coupons.moves m
+           join coupons.claims c using (shop_id, claim_id)
+           join coupons.batches b using (shop_id, batch_id)
+           where m.shop_id = $1 and m.order_id = any($2) and m.kind = 'used' and b.batch_id <> $3
+           order by m.order_id, c.claim_id""",
+        tx.shop_id,
+        list(order_ids),
+        but,
     )

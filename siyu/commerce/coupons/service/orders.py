@@ -17,7 +17,9 @@ from siyu.commerce.coupons.contracts import (
     Offer,
 )
 from siyu.commerce.coupons.service import order_store
+from siyu.commerce.coupons.service.batches import get_batch
 from siyu.commerce.promotions.contracts import CouponOff, PriceLine
+from siyu.commerce.promotions.service import CouponTrial
 from siyu.kernel import clock
 from siyu.kernel.db import ReadTx, Tx
 from siyu.kernel.events import emit
@@ -157,6 +159,23 @@ def _tell_returned(
                 reason=reason,
             ),
         )
+
+
+async def load_trial(tx: ReadTx, batch_id: UUID) -> tuple[CouponTrial, int]:
+    """A batch as a coupon that is tried on past orders, and its version. Raises BatchNotFound."""
+    batch = await get_batch(tx, batch_id)
+    return rules.trial_of(batch), batch.version
+
+
+async def list_used(
+    tx: ReadTx, order_ids: Sequence[UUID], *, but: UUID
+) -> dict[UUID, list[CouponOff]]:
+    """The coupons that paid orders used, as prices know them; also those given back since. Those of
+    the batch `but` are left out, and orders without any."""
+    used: dict[UUID, list[CouponOff]] = {}
+    for row in await order_store.list_used(tx, order_ids, but):
+        used.setdefault(row.order_id, []).append(rules.rule_of(row.batch, row.claim_id))
+    return used
 
 
 async def list_held(tx: ReadTx, order_id: UUID) -> dict[UUID, int]:

@@ -26,6 +26,7 @@ from siyu.commerce.inventory.service.stock import (
     reserve,
     set_item,
     set_up,
+    show_available,
     take_back,
     transfer,
     withdraw,
@@ -42,5 +43,6 @@ __all__ = [
     "edit_warehouse", "get_available", "get_item", "get_product_stock", "is_hot", "list_heat",
     "list_held", "list_levels", "list_low", "list_places", "list_reservations",
     "list_warehouses", "load_supply", "receive", "release", "remove_warehouse", "reserve",
-    "reserve_many", "set_item", "set_up", "sum_demand", "take_back", "transfer", "withdraw",
+    "reserve_many", "set_item", "set_up", "show_available", "sum_demand", "take_back",
+    "transfer", "withdraw",
 ]  # fmt: skip

@@ -37,38 +37,42 @@ async def load_supply(tx: Tx, sku_id: UUID, *, locked: bool) -> Supply:
 
 
 async def reserve_many(
-    tx: Tx, sku_id: UUID, supply: Supply, wanted: Sequence[tuple[UUID, int, datetime | None]]
+    tx: Tx,
+    sku_id: UUID,
+    supply: Supply,
+    wanted: Sequence[tuple[UUID, int, datetime | None]],
+    *,
+    refused: int = 0,
 ) -> None:
-    """Keep pieces of one SKU for many sources: (source, pieces, until), all or nothing.
+    """Keep pieces of one SKU for many sources: (source, pieces, until), all or nothing; and count
+    them as a batch of the lane, with those that were refused.
 
     supply: what was read before; it decides which warehouse serves whom, in the order given. Like
     `reserve` it comes last. Raises SupplyMoved when another took of it meanwhile.
     """
     shares = [
-        hot_store.Share(source, warehouse_id, quantity, until)
+        (source, (warehouse_id, quantity, until))
         for (source, _, until), parts in zip(
             wanted, rules.allot(supply.free, [pieces for _, pieces, _ in wanted]), strict=True
         )
         for warehouse_id, quantity in parts
     ]
-    if not await hot_store.lock_and_reserve_many(tx, sku_id, shares):
+    batch = _batch(tx, sku_id, len(wanted), refused)
+    if not await hot_store.lock_and_reserve_many(tx, sku_id, shares, batch):
         raise SupplyMoved
+    heat.note_batch(tx.shop_id, sku_id, supply.lane, len(wanted) + refused)
 
 
 async def count_batch(tx: Tx, sku_id: UUID, lane: Lane, *, orders: int, refused: int) -> None:
-    """Note what a batch did, and let the lane cool."""
-    opened = heat.get_open(tx.shop_id, sku_id)
-    if opened is not None:
-        await hot_store.count_batch(
-            tx,
-            sku_id,
-            opened.lane_id,
-            queue=opened.queue,
-            orders=orders,
-            refused=refused,
-            at=clock.now(),
-        )
+    """Note what a batch did, and let the lane cool; `reserve_many` does it for those it serves."""
+    await hot_store.count_batch(tx, sku_id, _batch(tx, sku_id, orders, refused))
     heat.note_batch(tx.shop_id, sku_id, lane, orders + refused)
+
+
+def _batch(tx: Tx, sku_id: UUID, orders: int, refused: int) -> hot_store.Batch:
+    opened = heat.get_open(tx.shop_id, sku_id)
+    lane_id, queue = (opened.lane_id, opened.queue) if opened is not None else (None, 0)
+    return hot_store.Batch(lane_id, queue, orders, refused, clock.now())
 
 
 async def list_heat(tx: ReadTx, since: datetime) -> list[Heat]:

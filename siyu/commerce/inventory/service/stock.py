@@ -21,12 +21,14 @@ from siyu.commerce.inventory.contracts import (
     WarehouseNotFound,
 )
 from siyu.commerce.inventory.service import heat, warehouse_store
-from siyu.kernel import clock
+from siyu.kernel import clock, moment
 from siyu.kernel.audit import Actor, audit
 from siyu.kernel.db import ReadTx, Tx
 from siyu.kernel.errors import SiyuError
 from siyu.kernel.ids import new_id
 
+SHOWN_SECONDS = 1.0
+_SHOWN = "available"
 _SHORT = queries.Shortage.__struct_fields__
 
 
@@ -54,6 +56,7 @@ async def reserve(
         if one.available < one.wanted
     ]
     if short:
+        moment.forget(tx.shop_id, _SHOWN)
         raise StockShort(short=msgspec.to_builtins(short))
     return {one.sku_id: one.limit_per_buyer for one in judged if one.limit_per_buyer is not None}
 
@@ -171,6 +174,7 @@ async def adjust(
         before={"on_hand": on_hand - delta},
         after={"on_hand": on_hand, "reason": reason},
     )
+    moment.forget(tx.shop_id, _SHOWN)
     return (await list_levels(tx, [sku_id]))[sku_id]
 
 
@@ -264,6 +268,7 @@ async def set_item(
         before={field: getattr(before, field) for field in _DECIDED},
         after={field: getattr(after, field) for field in _DECIDED},
     )
+    moment.forget(tx.shop_id, _SHOWN)
     return after
 
 
@@ -284,6 +289,15 @@ async def get_available(tx: ReadTx, sku_ids: list[UUID]) -> dict[UUID, int]:
     """Pieces that can still be promised, for every SKU asked; 0 where no stock is kept."""
     levels = await list_levels(tx, sku_ids)
     return {sku: levels[sku].available if sku in levels else 0 for sku in sku_ids}
+
+
+async def show_available(tx: ReadTx, sku_ids: list[UUID]) -> dict[UUID, int]:
+    """The same for a page that shows it and decides nothing: at most SHOWN_SECONDS old."""
+
+    async def make(missing: list[UUID]) -> dict[UUID, int]:
+        return await get_available(tx, missing)
+
+    return await moment.keep_each(tx.shop_id, _SHOWN, sku_ids, SHOWN_SECONDS, make)
 
 
 async def get_product_stock(tx: ReadTx, product_nos: list[int]) -> dict[int, int]:

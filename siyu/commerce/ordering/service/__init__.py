@@ -14,6 +14,7 @@ from siyu.commerce.ordering.service.cart import (
     select_cart,
 )
 from siyu.commerce.ordering.service.checkout import PlacedOrder, explain, place_order
+from siyu.commerce.ordering.service.counting import count_matching
 from siyu.commerce.ordering.service.delivery import (
     complete_order,
     confirm_receipt,
@@ -54,13 +55,20 @@ from siyu.commerce.ordering.service.settlement import (
     pay_offline,
     start_payment,
 )
-from siyu.commerce.ordering.service.simulation import Simulation, load_past, simulate_past
+from siyu.commerce.ordering.service.simulation import (
+    CampaignSimulation,
+    Simulation,
+    load_coupon_past,
+    load_past,
+    simulate_past,
+)
 
 __all__ = [
     "ORDER_HEADER",
     "BadImportFile",
     "Basket",
     "BoughtAgain",
+    "CampaignSimulation",
     "CartView",
     "Choice",
     "Gift",
@@ -78,6 +86,7 @@ __all__ = [
     "change_cart_line",
     "complete_order",
     "confirm_receipt",
+    "count_matching",
     "edit_settings",
     "explain",
     "finish_refund",
@@ -93,6 +102,7 @@ __all__ = [
     "list_refunds",
     "load_basket",
     "load_cart",
+    "load_coupon_past",
     "load_past",
     "lock_order",
     "note_abnormal",

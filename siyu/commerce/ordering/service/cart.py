@@ -71,7 +71,7 @@ async def load_cart(tx: ReadTx, member_id: UUID) -> CartView:
 async def _show(tx: ReadTx, kept: Sequence[cart_store.CartLine]) -> CartView:
     sku_ids = [line.sku_id for line in kept]
     skus = await catalog.load_for_show(tx, sku_ids)
-    available = await inventory.get_available(tx, sku_ids) if kept else {}
+    available = await inventory.show_available(tx, sku_ids)
     lines = [
         _shown(line, skus[line.sku_id], available[line.sku_id])
         for line in kept
@@ -102,17 +102,18 @@ def _shown(line: cart_store.CartLine, sku: SkuForSale, available: int) -> CartLi
 
 
 async def add_to_cart(tx: Tx, member_id: UUID, line: LineAsked) -> CartView:
-    """Put a SKU in, or more of it (at most 999 pieces); the cart with it, in two round trips.
+    """Put a SKU in, or more of it (at most 999 pieces); the cart with it. One statement writes, and
+    nothing has to be taken back: `tx` may commit it at once.
 
     Raises SkuNotFound, CartFull.
     """
+    sku = (await catalog.load_for_show(tx, [line.sku_id])).get(line.sku_id)
+    if sku is None or not sku.on_shelf:
+        raise SkuNotFound(sku_ids=[str(line.sku_id)])
     kept = await cart_store.insert_cart_line(tx, member_id, line, clock.now())
     if not any(one.sku_id == line.sku_id for one in kept):
         raise CartFull(limit=MAX_LINES)
-    cart = await _show(tx, kept)
-    if not any(one.sku_id == line.sku_id and one.state != "off_shelf" for one in cart.lines):
-        raise SkuNotFound(sku_ids=[str(line.sku_id)])
-    return cart
+    return await _show(tx, kept)
 
 
 async def buy_again(tx: Tx, member_id: UUID, lines: Sequence[OrderLine]) -> BoughtAgain:

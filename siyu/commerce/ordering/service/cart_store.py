@@ -29,6 +29,15 @@ async def list_cart(tx: ReadTx, member_id: UUID) -> list[CartLine]:
     )
 
 
+async def ensure_carts(tx: Tx, members: Sequence[UUID], at: datetime) -> None:
+    """Make the carts' rows of members that have none, for lines that come with a merge."""
+    await tx.run(
+        """insert into ordering.carts (shop_id, member_id, changed_at)
+           select $1, one, $3 from unnest($2::uuid[]) as one on conflict do nothing""",
+        *(tx.shop_id, list(members), at),
+    )
+
+
 async def lock_cart(tx: Tx, member_id: UUID, at: datetime) -> None:
     """Let one change of a cart wait for the other; makes the cart's row at first use.
 

@@ -154,7 +154,7 @@ def compose(
         paid_at=None,
         payment_id=None,
         remark=remark,
-        address_sealed=seal_address(address) if address else None,
+        address_sealed=seal_address(msgspec.json.encode(address)) if address else None,
         delivery=basket.delivery,
         promoter_id=None,
         wechat_fen=basket.payable_fen,
@@ -178,7 +178,6 @@ def compose(
         is_first=basket.is_first,
         phone_key=vault().lookup(address.phone) if address else None,
         empties_cart=empties_cart,
-        actor=member.actor_name,
     )
     return order, new
 
@@ -245,15 +244,19 @@ def _gift_line(line_no: int, gift: Gift) -> OrderLine:
 
 def address_text(address: Address) -> AddressText:
     """The address as it is now, without the id under which the member keeps it."""
-    return AddressText(**{field: getattr(address, field) for field in _ADDRESS_FIELDS})
+    return AddressText(
+        receiver=address.receiver,
+        phone=address.phone,
+        province=address.province,
+        city=address.city,
+        district=address.district,
+        detail=address.detail,
+    )
 
 
-_ADDRESS_FIELDS = AddressText.__struct_fields__
-
-
-def seal_address(address: AddressText) -> bytes:
-    """What `open_address` opens."""
-    return vault().seal(msgspec.json.encode(address).decode())
+def seal_address(address: bytes) -> bytes:
+    """An AddressText in JSON, as `open_address` opens it."""
+    return vault().seal(address.decode())
 
 
 def open_address(sealed: bytes | None) -> AddressText | None:

@@ -69,3 +69,17 @@ async def find_first(tx: ReadTx, member_ids: Sequence[UUID]) -> set[UUID]:
         list(member_ids),
     )
     return set(found)
+
+
+async def ensure_buyers(tx: Tx, members: Sequence[UUID]) -> None:
+    """Whoever of the members has a paid order is a buyer, also when what said so went home."""
+    await tx.run(
+        """insert into ordering.buyers (shop_id, member_id, first_order_id)
+           select distinct on (o.member_id) o.shop_id, o.member_id, o.order_id
+           from ordering.orders o
+           where o.shop_id = $1 and o.member_id = any($2::uuid[]) and o.kind = 'sale'
+             and o.paid_at is not null
+           order by o.member_id, o.paid_at, o.order_id
+           on conflict do nothing""",
+        *(tx.shop_id, list(members)),
+    )

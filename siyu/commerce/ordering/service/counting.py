@@ -36,6 +36,16 @@ async def count_orders(tx: ReadTx, wanted: OrderFilter) -> OrderCounts:
     return await _count(tx, where, args)
 
 
+async def count_matching(tx: ReadTx, wanted: OrderFilter | None = None) -> int:
+    """How many orders of the shop match (None: all); for exports, which leave with a number."""
+    args: list[Any] = [tx.shop_id]
+    where = matching(args, wanted or OrderFilter())
+    found: int = await tx.value(
+        f"select count(*) from ordering.orders o where o.shop_id = $1 and {where}", *args
+    )
+    return found
+
+
 async def count_own(tx: ReadTx, member_id: UUID) -> OrderCounts:
     """A member's own orders by status; those of imported history are not shown, nor counted."""
     args: list[Any] = [tx.shop_id, list(_STATUSES), MOST, member_id]

@@ -157,13 +157,6 @@ async def write_staged(tx: Tx, source: str) -> set[UUID]:
            join history_items i using (item_seq)""",
         tx.shop_id,
     )
-    await tx.run(
-        """insert into ordering.timeline (shop_id, order_id, entry_id, at, event, actor)
-           select $1, order_id, gen_random_uuid(), placed_at, 'imported', $2
-           from history_orders""",
-        tx.shop_id,
-        source,
-    )
     first = await tx.value(
         """with first as (
              insert into ordering.buyers (shop_id, member_id, first_order_id)

@@ -12,6 +12,7 @@ that one takes the ordinary way. What is written, told and answered is the same 
 """
 
 import asyncio
+import itertools
 import logging
 from collections import deque
 from collections.abc import Iterable, Sequence
@@ -60,6 +61,7 @@ from siyu.kernel.errors import Busy, SiyuError
 from siyu.kernel.events import emit
 from siyu.kernel.idempotency import OnceKey, StillRunning
 from siyu.kernel.ids import ShopId, new_id, random_bytes
+from siyu.kernel.pool import BETWEEN
 from siyu.money.points.contracts import PointsOffer
 from siyu.money.stored_value.contracts import Wallet
 from siyu.people.members import service as members
@@ -124,8 +126,8 @@ _lanes: dict[tuple[ShopId, UUID], "_Lane"] = {}
 async def place(wish: Wish) -> bytes:
     """Place an order together with others; the JSON of its OrderView.
 
-    Raises what `checkout.place_order` does, LimitReached, and for the key Replayed, KeyReused,
-    StillRunning. Opens its own transaction.
+    Raises what `checkout.place_order` does, LimitReached, and for the key Replayed, Recalled,
+    KeyReused, StillRunning. Opens its own transaction.
     """
     key = (wish.member.shop_id, wish.line.sku_id)
     lane = _lanes.get(key)
@@ -142,12 +144,12 @@ class _Lane:
     def __init__(self, shop_id: ShopId, sku_id: UUID) -> None:
         self.shop_id, self.sku_id = shop_id, sku_id
         self.waiting: deque[_Waiting] = deque()
-        self.keys: set[tuple[str, str]] = set()
+        self.keys: set[UUID] = set()
         self.worker: asyncio.Task[None] | None = None
 
     async def place(self, wish: Wish) -> bytes:
         """Join the line."""
-        key = (wish.once.owner, wish.once.key)
+        key = wish.once.key_id
         if key in self.keys:
             raise StillRunning
         self.keys.add(key)
@@ -218,9 +220,7 @@ async def _place_alone(wish: Wish) -> Answer:
                 expected_payable_fen=wish.expected_payable_fen,
                 promoter_id=wish.promoter_id,
             )
-            parts = (placed.order, placed.lines, placed.address, placed.timeline)
-            view = order_view.show(*parts, [], chinese=wish.chinese)
-            return msgspec.json.encode(tx.answer(view))
+            return msgspec.json.encode(order_view.answer(tx, placed, chinese=wish.chinese))
     except Exception as error:
         return error
 
@@ -235,7 +235,7 @@ class _Draft(msgspec.Struct, frozen=True):
     wish: Wish
     mould: "_Mould"
     new: hot_lane_store.HotOrder
-    view: order_view.OrderView
+    answer: bytes
 
 
 async def _place_together(shop_id: ShopId, sku_id: UUID, wishes: Sequence[Wish]) -> list[Answer]:
@@ -258,10 +258,11 @@ async def _place_together(shop_id: ShopId, sku_id: UUID, wishes: Sequence[Wish])
                 accepted.append(draft)
             else:
                 answers[draft.no] = refusal
-        if accepted:
-            answers |= await _write(tx, sku_id, accepted, supply)
         refused = len(wishes) - len(accepted)
-        await inventory.count_batch(tx, sku_id, supply.lane, orders=len(accepted), refused=refused)
+        if accepted:
+            answers |= await _write(tx, sku_id, accepted, supply, refused)
+        else:
+            await inventory.count_batch(tx, sku_id, supply.lane, orders=0, refused=refused)
     metrics.hot_batches.observe(len(wishes))
     metrics.hot_orders.labels("placed").inc(len(accepted))
     metrics.hot_orders.labels("refused").inc(refused)
@@ -314,13 +315,13 @@ async def _learn(tx: Tx, pricing: Pricing, wishes: Sequence[Wish]) -> _Known:
 
 class _Mould(msgspec.Struct, frozen=True):
     """What orders for the same quantity by the same kind of buyer have in common, the `no`th of
-    its batch.
+    its batch. `answer`: the JSON around what is the buyer's own: id, number, remark, address.
     """
 
     no: int
     basket: Basket
     new: queries.NewOrder
-    view: order_view.OrderView
+    answer: list[bytes]
 
 
 class _Composer:
@@ -335,6 +336,7 @@ class _Composer:
         self.for_first = {rule.campaign_id for rule in campaigns(pricing, Audience.FIRST_ORDER)}
         self.known = known
         self.moulds: dict[tuple[Any, ...], _Mould] = {}
+        self.confirmed: set[tuple[int, int, int | None]] = set()
 
     def try_compose(
         self, no: int, wish: Wish, buyer: CheckoutMember | SiyuError
@@ -344,11 +346,14 @@ class _Composer:
             return buyer
         if wish.best_coupons and buyer.member_id in self.known.holders:
             return _Alone()
+        if BETWEEN in wish.remark:
+            return _Alone()
         try:
             mould = self._mould(wish, buyer)
-            check_confirmed(
-                mould.basket, wish.platform, wish.expected_total_fen, wish.expected_payable_fen
-            )
+            saw = (mould.no, wish.expected_total_fen, wish.expected_payable_fen)
+            if saw not in self.confirmed:
+                check_confirmed(mould.basket, wish.platform, *saw[1:])
+                self.confirmed.add(saw)
         except (SiyuError, _Alone) as error:
             return error
         if mould.new.is_first:  # the next order of the same buyer in this batch is none
@@ -357,16 +362,21 @@ class _Composer:
 
     def _mould(self, wish: Wish, buyer: CheckoutMember) -> _Mould:
         address = buyer.address
-        kind = Buyer(
-            pays_member_price=buyer.level is Level.VIP,
-            is_first_order=buyer.member_id in self.known.first,
-            is_birthday=buyer.member_id in self.known.celebrating,
-            region=Region(address.province, address.city) if address else None,
-        )
-        key = (kind, wish.line.quantity, wish.platform, wish.chinese)
-        if key not in self.moulds:
-            self.moulds[key] = self._make(wish, buyer, kind)
-        return self.moulds[key]
+        is_first = buyer.member_id in self.known.first
+        is_birthday = buyer.member_id in self.known.celebrating
+        region = address and (address.province, address.city)
+        what = (wish.line.quantity, wish.platform, wish.chinese)
+        key = (buyer.level, is_first, is_birthday, region, what)
+        mould = self.moulds.get(key)
+        if mould is None:
+            kind = Buyer(
+                pays_member_price=buyer.level is Level.VIP,
+                is_first_order=is_first,
+                is_birthday=is_birthday,
+                region=Region(*region) if region else None,
+            )
+            mould = self.moulds[key] = self._make(wish, buyer, kind)
+        return mould
 
     def _make(self, wish: Wish, buyer: CheckoutMember, kind: Buyer) -> _Mould:
         (line,) = rules.merge_lines([wish.line])
@@ -396,13 +406,19 @@ class _Composer:
         order, new = compose(basket, wish.member, None, "", wish.platform, False)
         timeline = [TimelineEntry(order.placed_at, "placed", wish.member.actor_name)]
         view = order_view.show(order, new.lines, None, timeline, [], chinese=wish.chinese)
-        return _Mould(len(self.moulds) + 1, basket, new, view)
+        gap = msgspec.Raw(b"\0")  # which no JSON holds
+        cut = replace(view, order_id=gap, order_no=gap, remark=gap, address=gap)
+        return _Mould(len(self.moulds) + 1, basket, new, msgspec.json.encode(cut).split(gap))
 
 
 def _fill(mould: _Mould, no: int, wish: Wish, buyer: CheckoutMember) -> _Draft:
     """An order out of its mould: number, buyer, address, and what the buyer said."""
     member = wish.member
-    address = address_text(buyer.address) if buyer.address else None
+    kept = told = None
+    if buyer.address:
+        text = address_text(buyer.address)
+        told = msgspec.json.encode(text)
+        kept = vault().lookup(text.phone) + seal_address(told)
     new = hot_lane_store.HotOrder(
         mould.no,
         new_id(),
@@ -410,19 +426,13 @@ def _fill(mould: _Mould, no: int, wish: Wish, buyer: CheckoutMember) -> _Draft:
         member.member_id,
         member.person_no,
         wish.remark,
-        seal_address(address) if address else None,
-        vault().lookup(address.phone) if address else None,
+        kept,
         wish.promoter_id if wish.promoter_id != member.member_id else None,
-        member.actor_name,
     )
-    view = replace(
-        mould.view,
-        order_id=new.order_id,
-        order_no=new.order_no,
-        remark=wish.remark,
-        address=address,
-    )
-    return _Draft(no, wish, mould, new, view)
+    names = f'"{new.order_id}"'.encode(), f'"{new.order_no}"'.encode()
+    own = (*names, msgspec.json.encode(wish.remark), told or b"null", b"")
+    answer = b"".join(itertools.chain(*zip(mould.answer, own, strict=True)))
+    return _Draft(no, wish, mould, new, answer)
 
 
 async def _load_supply(tx: Tx, sku_id: UUID, drafts: Sequence[_Draft]) -> Supply:
@@ -460,7 +470,7 @@ async def _judge(
 
 
 async def _write(
-    tx: Tx, sku_id: UUID, accepted: Sequence[_Draft], supply: Supply
+    tx: Tx, sku_id: UUID, accepted: Sequence[_Draft], supply: Supply, refused: int
 ) -> Iterable[tuple[int, bytes]]:
     """Write the orders, the stock last; the answers."""
     moulds = {draft.mould.no: draft.mould.new for draft in accepted}
@@ -471,20 +481,19 @@ async def _write(
         [draft.new.member_id for draft in accepted if draft.wish.empties_cart],
     )
     for draft in accepted:
+        order = draft.mould.new.order
         placed = OrderPlaced(
             order_id=draft.new.order_id,
             order_no=draft.new.order_no,
             person_no=draft.new.person_no,
-            amount_fen=draft.view.total_fen,
+            amount_fen=order.total_fen,
         )
-        emit(tx, placed, at=draft.view.placed_at)
-    answers = [(draft.no, msgspec.json.encode(draft.view)) for draft in accepted]
-    keys = [draft.wish.once for draft in accepted]
-    bodies = [body for _, body in answers]
-    await idempotency.keep_many(tx, list(zip(keys, bodies, strict=True)))
+        emit(tx, placed, at=order.placed_at)
+        tx.keep_answer(draft.wish.once, draft.new.order_id)
     await tx.flush()
     wanted = [
-        (draft.new.order_id, draft.wish.line.quantity, draft.view.pay_before) for draft in accepted
+        (draft.new.order_id, draft.wish.line.quantity, draft.mould.new.order.pay_before)
+        for draft in accepted
     ]
-    await inventory.reserve_many(tx, sku_id, supply, wanted)
-    return answers
+    await inventory.reserve_many(tx, sku_id, supply, wanted, refused=refused)
+    return [(draft.no, draft.answer) for draft in accepted]

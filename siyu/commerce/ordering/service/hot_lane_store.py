@@ -7,6 +7,7 @@ import msgspec
 
 from siyu.commerce.ordering.queries import NewOrder, first_order_once, title_key
 from siyu.kernel.db import ReadTx, Tx
+from siyu.kernel.pool import BETWEEN, sparse
 
 
 class Bought(msgspec.Struct, frozen=True):
@@ -35,7 +36,9 @@ async def count_bought(tx: ReadTx, sku_id: UUID, member_ids: Sequence[UUID]) -> 
 
 
 class HotOrder(msgspec.Struct, frozen=True):
-    """What of a new order is its buyer's own; the rest is in its mould."""
+    """What of a new order is its buyer's own; the rest is in its mould. address: key of the phone
+    number (32 bytes), then the sealed address. The remark holds no BETWEEN.
+    """
 
     mould_no: int
     order_id: UUID
@@ -43,38 +46,36 @@ class HotOrder(msgspec.Struct, frozen=True):
     member_id: UUID
     person_no: int
     remark: str
-    address_sealed: bytes | None
-    phone_key: bytes | None
+    address: bytes | None
     promoter_id: UUID | None
-    actor: str
 
 
 _INSERT_ORDERS = """
 with mould as materialized (
-    select * from unnest($4::text[], $5::bigint[], $6::bigint[], $7::bigint[],
-      $8::bigint[], $9::text[], $10::timestamptz[], $11::timestamptz[], $12::int[],
-      $13::bigint[], $14::bigint[], $34::boolean[], $35::int[])
-      as m (platform, items_fen, discount_fen, shipping_fen, total_fen, adjustments,
-        placed_at, pay_before, quantity, unit_price_fen, line_discount_fen, is_first,
-        mould_no)),
+    select mould_no, platform, items_fen, discount_fen, shipping_fen, total_fen,
+      adjustments::jsonb, placed_at, pay_before, quantity, unit_price_fen, line_discount_fen,
+      is_first
+    from unnest($4::int[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[],
+      $10::text[], $11::timestamptz[], $12::timestamptz[], $13::int[], $14::bigint[],
+      $15::bigint[], $16::boolean[])
+      as m (mould_no, platform, items_fen, discount_fen, shipping_fen, total_fen, adjustments,
+        placed_at, pay_before, quantity, unit_price_fen, line_discount_fen, is_first)),
   new as materialized (
-    select * from unnest($15::int[], $16::uuid[], $17::text[], $18::uuid[], $19::bigint[],
-      $20::text[], $21::bytea[], $22::bytea[], $23::uuid[], $24::text[])
-      as n (mould_no, order_id, order_no, member_id, person_no, remark, address_sealed,
-        phone_key, promoter_id, actor)
-    join mould using (mould_no)),
+    select mould.*, order_id, order_no, member_id, person_no, remark, promoter_id,
+      substr(address, 1, 32) as phone_key, substr(address, 33) as address_sealed
+    from unnest($17::int[], $18::uuid[], string_to_array($19, e'\\x1f'), $20::uuid[],
+      $21::bigint[], string_to_array($22, e'\\x1f'), $23::bytea[], $24::uuid[])
+      as n (mould_no, order_id, order_no, member_id, person_no, remark, address, promoter_id)
+    join mould on mould.mould_no = coalesce(n.mould_no, ($4::int[])[1])),
   placed as (
     insert into ordering.orders (shop_id, order_id, order_no, kind, source, status,
       member_id, person_no, platform, has_virtual, items_fen, discount_fen, shipping_fen,
       total_fen, adjustments, remark, address_sealed, phone_key, placed_at, pay_before,
       delivery, promoter_id, is_first)
     select $1, order_id, order_no, 'sale', 'shop', 'pending_payment', member_id, person_no,
-      platform, $25, items_fen, discount_fen, shipping_fen, total_fen, adjustments::jsonb,
-      remark, address_sealed, phone_key, placed_at, pay_before, $26, promoter_id,
+      platform, $25, items_fen, discount_fen, shipping_fen, total_fen, adjustments,
+      coalesce(remark, ''), address_sealed, phone_key, placed_at, pay_before, $26, promoter_id,
       is_first from new),
-  noted as (
-    insert into ordering.timeline (shop_id, order_id, entry_id, at, event, actor)
-    select $1, order_id, order_id, placed_at, 'placed', actor from new),
   emptied as (
     delete from ordering.cart_lines
     where shop_id = $1 and member_id = any ($3::uuid[]) and sku_id = $2)
@@ -99,16 +100,19 @@ async def insert_orders(
 async def _insert_orders(
     tx: Tx, moulds: Mapping[int, NewOrder], orders: Sequence[HotOrder], emptied: Sequence[UUID]
 ) -> None:
-    # What is the same in several orders (time, price, goods) is told once. The first entry of an
-    # order's timeline goes by the id of the order.
+    # What is the same in several orders (time, price, goods) is told once.
     olds = [new.order for new in moulds.values()]
     lines = [new.lines[0] for new in moulds.values()]
     goods = lines[0]
+    nos, ids, numbers, members, persons, remarks, addresses, promoters = zip(
+        *map(msgspec.structs.astuple, orders), strict=True
+    )
     await tx.run(
         _INSERT_ORDERS,
         tx.shop_id,
         goods.sku_id,
         emptied,
+        list(moulds),
         [order.platform for order in olds],
         [order.items_fen for order in olds],
         [order.discount_fen for order in olds],
@@ -120,7 +124,15 @@ async def _insert_orders(
         [line.quantity for line in lines],
         [line.unit_price_fen for line in lines],
         [line.discount_fen for line in lines],
-        *zip(*map(msgspec.structs.astuple, orders), strict=True),
+        [new.is_first for new in moulds.values()],
+        nos if len(moulds) > 1 else [],
+        ids,
+        BETWEEN.join(numbers),
+        members,
+        persons,
+        BETWEEN.join(remarks),
+        sparse(addresses),
+        sparse(promoters),
         olds[0].has_virtual,
         olds[0].delivery,
         goods.product_id,
@@ -130,6 +142,4 @@ async def _insert_orders(
         goods.option_values,
         goods.image_url,
         goods.list_price_fen,
-        [new.is_first for new in moulds.values()],
-        list(moulds),
     )

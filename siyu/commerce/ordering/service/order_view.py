@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+from msgspec.structs import replace
 
 from siyu.commerce.ordering import queries, rules
 from siyu.commerce.ordering.contracts import (
@@ -19,8 +20,8 @@ from siyu.commerce.ordering.contracts import (
     TimelineEntry,
 )
 from siyu.commerce.ordering.service import refund_store
-from siyu.commerce.ordering.service.checkout import open_address
-from siyu.kernel.db import ReadTx
+from siyu.commerce.ordering.service.checkout import PlacedOrder, open_address
+from siyu.kernel.db import ReadTx, Tx
 from siyu.people.members.contracts import AddressText
 
 
@@ -166,6 +167,39 @@ async def load(tx: ReadTx, order: Order, *, chinese: bool) -> OrderView:
     refunds = await refund_store.list_refunds(tx, order.order_id) if order.paid_at else []
     address = open_address(order.address_sealed)
     return show(order, lines[order.order_id], address, timeline, refunds, chinese=chinese)
+
+
+def answer(tx: Tx, placed: PlacedOrder, *, chinese: bool) -> OrderView:
+    """What is answered to an order just placed, and kept under the request's key: as the order
+    itself, when `recall` can tell from it what was answered.
+    """
+    order, lines = placed.order, placed.lines
+    view = show(order, lines, placed.address, placed.timeline, [], chinese=chinese)
+    is_plain = order.paid_at is None and not any(line.is_gift for line in lines)
+    is_plain = is_plain and len(placed.timeline) == 1
+    return tx.answer(view, made=order.order_id if is_plain else None)
+
+
+async def recall(tx: ReadTx, order_id: UUID, *, chinese: bool) -> OrderView:
+    """An order as its buyer was first told of it, whatever happened to it since."""
+    order = await queries.get_order(tx, order_id)
+    assert order is not None, "an order is never deleted"
+    first = replace(
+        order,
+        status=OrderStatus.PENDING_PAYMENT,
+        paid_fen=0,
+        paid_at=None,
+        refunded_fen=0,
+        shipped_at=None,
+        receipt_due_at=None,
+        completed_at=None,
+        is_offline=False,
+    )
+    bought = (await queries.list_lines(tx, [order_id]))[order_id]
+    lines = [replace(line, refunded_quantity=0, refunded_fen=0) for line in bought]
+    timeline = await queries.list_timeline(tx, order_id)
+    address = open_address(order.address_sealed)
+    return show(first, lines, address, timeline[:1], [], chinese=chinese)
 
 
 def _shipment(order: Order) -> ShipmentView | None:

@@ -22,11 +22,12 @@ from siyu.commerce.promotions.service.shipping import (
     save_settings,
     save_template,
 )
-from siyu.commerce.promotions.service.simulating import simulate
+from siyu.commerce.promotions.service.simulating import CouponTrial, simulate
 from siyu.commerce.promotions.service.wording import word_trace
 
 __all__ = [
-    "LIST_PRICE", "STANDARD_RULES", "CampaignDraft", "Label", "assign_products", "covers",
+    "LIST_PRICE", "STANDARD_RULES", "CampaignDraft", "CouponTrial", "Label", "assign_products",
+    "covers",
     "create_campaign", "edit_campaign", "end_campaign", "get_campaign", "list_labels",
     "load_draft", "load_names", "load_pricing", "load_simulation", "note_simulation",
     "pause_campaign", "price", "price_line", "remove_campaign", "remove_template",

@@ -1,12 +1,18 @@
 """What a change of rules would have cost, told from past orders. Pure."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from uuid import UUID
 
+import msgspec
+
 from siyu.commerce.promotions.contracts import (
+    MAX_COUPONS,
     CampaignCost,
     CampaignRule,
     CostReport,
+    CouponCost,
+    CouponOff,
     Floor,
     OrderFacts,
     Quote,
@@ -17,10 +23,29 @@ from siyu.commerce.promotions.service.pricing import price
 from siyu.kernel.money import share_bps
 
 
+class CouponTrial(msgspec.Struct, frozen=True, kw_only=True):
+    """A coupon as if everybody had it: at most one in an order, `per_member` of a member, and no
+    more than `total_count` and `budget_fen` in all; None: no limit.
+    """
+
+    coupon: CouponOff
+    per_member: int
+    total_count: int | None = None
+    budget_fen: int | None = None
+    first_order_only: bool = False
+
+
 def simulate(
-    before: Sequence[Rule], after: Sequence[Rule], orders: Iterable[OrderFacts]
+    before: Sequence[Rule],
+    after: Sequence[Rule],
+    orders: Iterable[OrderFacts],
+    trial: CouponTrial | None = None,
 ) -> CostReport:
-    """Price past orders under both sets of rules; every campaign of `after` is reported."""
+    """Price past orders, the oldest first, under both sets of rules; every campaign of `after` is
+    reported. `trial`: a coupon that buyers have beside `after`; whom it serves uses it, and who
+    comes first has it.
+    """
+    tried = _Tried(trial) if trial else None
     campaigns = {rule.campaign_id: rule.label for rule in after if isinstance(rule, CampaignRule)}
     touched = dict.fromkeys(campaigns, 0)
     given = dict.fromkeys(campaigns, 0)
@@ -29,8 +54,8 @@ def simulate(
     count = lines = at_floor = below_floor = list_fen = 0
     before_fen = after_fen = shipping_before = shipping_after = 0
     for order in orders:
-        old = price(order.lines, order.buyer, before, is_sent=order.is_sent)
-        new = price(order.lines, order.buyer, after, is_sent=order.is_sent)
+        old = _price(order, before)
+        new = tried.price(order, after) if tried else _price(order, after)
         count += 1
         lines += len(order.lines)
         list_fen += new.items_fen
@@ -69,7 +94,52 @@ def simulate(
             )
             for key, label in campaigns.items()
         ],
+        coupon=tried.cost(list_fen) if tried else None,
     )
+
+
+class _Tried:
+    """What became of a coupon on trial so far: how many each member used, and would have used
+    without an end of quantity and budget.
+    """
+
+    def __init__(self, trial: CouponTrial) -> None:
+        self.trial = trial
+        self.used: Counter[UUID] = Counter()
+        self.wanted: Counter[UUID] = Counter()
+        self.given_fen = 0
+
+    def price(self, order: OrderFacts, rules: Sequence[Rule]) -> Quote:
+        """The order with the coupon, if its buyer has one and it is better than without."""
+        trial, member_id = self.trial, order.member_id
+        if (
+            member_id is None
+            or self.used[member_id] >= trial.per_member
+            or (trial.first_order_only and not order.buyer.is_first_order)
+            or len(order.coupons) >= MAX_COUPONS
+        ):
+            return _price(order, rules)
+        quote = _price(order, [*rules, trial.coupon])
+        off_fen = quote.coupons.get(trial.coupon.claim_id, 0)
+        if not off_fen:
+            return quote
+        self.wanted[member_id] = min(self.wanted[member_id] + 1, trial.per_member)
+        is_gone = trial.total_count is not None and self.used.total() >= trial.total_count
+        if is_gone or (
+            trial.budget_fen is not None and self.given_fen + off_fen > trial.budget_fen
+        ):
+            return _price(order, rules)
+        self.used[member_id] += 1
+        self.given_fen += off_fen
+        return quote
+
+    def cost(self, list_fen: int) -> CouponCost:
+        used, share = self.used.total(), share_bps(self.given_fen, list_fen)
+        return CouponCost(used, self.given_fen, share, self.wanted.total() - used)
+
+
+def _price(order: OrderFacts, rules: Sequence[Rule]) -> Quote:
+    return price(order.lines, order.buyer, [*rules, *order.coupons], is_sent=order.is_sent)
 
 
 def _given(quote: Quote) -> dict[UUID, int]:

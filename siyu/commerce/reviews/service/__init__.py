@@ -16,6 +16,7 @@ from siyu.commerce.reviews.service.pictures import (
     picture_file,
     prepare_picture,
 )
+from siyu.commerce.reviews.service.piece_store import admit_piece, withdraw_piece
 from siyu.commerce.reviews.service.saying import (
     add_to_review,
     allow_reuse,
@@ -29,6 +30,7 @@ from siyu.commerce.reviews.service.settings import load_settings, save_settings
 
 __all__ = [
     "add_to_review",
+    "admit_piece",
     "allow_reuse",
     "answer_review",
     "approve_part",
@@ -50,4 +52,5 @@ __all__ = [
     "save_settings",
     "submit_review",
     "vote",
+    "withdraw_piece",
 ]

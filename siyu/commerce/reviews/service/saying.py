@@ -18,6 +18,7 @@ from siyu.commerce.reviews.contracts import (
     OwnReview,
     Post,
     Review,
+    ReviewableLine,
     ReviewApproved,
     ReviewDraft,
     ReviewNotFound,
@@ -29,6 +30,7 @@ from siyu.commerce.reviews.contracts import (
     WordsNeeded,
 )
 from siyu.commerce.reviews.rules import NOTHING, Counted
+from siyu.commerce.reviews.service import piece_store
 from siyu.commerce.reviews.service.pictures import (
     ForgottenPicture,
     forget_member_pictures,
@@ -46,32 +48,54 @@ BY_RULE = "siyu"
 """Who decided where no person did: nothing stopped the words."""
 
 
-async def list_waiting(tx: ReadTx, member_id: UUID) -> list[ReceivedLine]:
-    """What a member has received and may still review, newest first, at most 1,000 lines."""
+async def list_waiting(tx: ReadTx, member_id: UUID) -> list[ReviewableLine]:
+    """What a member has received and may still review, newest first, at most 1,000."""
     settings, now = await load_settings(tx), clock.now()
     since = now - timedelta(days=settings.review_days)
     done = await queries.list_reviewed_lines(tx, member_id, since)
-    return await ordering.list_received_lines(tx, member_id, since, but=done)
+    bought = await ordering.list_received_lines(tx, member_id, since, but=done)
+    given = await piece_store.list_waiting_pieces(tx, member_id, since)
+    waiting = [_reviewable(line) for line in bought] + list(given)
+    return sorted(waiting, key=lambda one: one.received_at, reverse=True)[:1000]
+
+
+def _reviewable(line: ReceivedLine) -> ReviewableLine:
+    fields = msgspec.structs.asdict(line)
+    return ReviewableLine(piece_no=0, received_at=fields.pop("completed_at"), **fields)
+
+
+async def _received(
+    tx: ReadTx, member_id: UUID, order_id: UUID, line_no: int, piece_no: int
+) -> ReviewableLine | None:
+    if piece_no:
+        return await piece_store.get_piece(tx, member_id, order_id, line_no, piece_no)
+    line = await ordering.get_received_line(tx, member_id, order_id, line_no)
+    return _reviewable(line) if line else None
 
 
 async def submit_review(
-    tx: Tx, member: MemberIdentity, order_id: UUID, line_no: int, draft: ReviewDraft
+    tx: Tx,
+    member: MemberIdentity,
+    order_id: UUID,
+    line_no: int,
+    draft: ReviewDraft,
+    piece_no: int = 0,
 ) -> UUID:
-    """Say something of a line that was received; the new review's id.
+    """Say something of a line, or of a gift's piece, that was received; the new review's id.
 
     Raises NotReceived, TimeOver, AlreadyReviewed, PictureNotFound.
     """
-    line = await ordering.get_received_line(tx, member.member_id, order_id, line_no)
+    line = await _received(tx, member.member_id, order_id, line_no, piece_no)
     if line is None:
         raise NotReceived
     settings, now = await load_settings(tx), clock.now()
-    until = rules.review_until(settings, line.completed_at)
+    until = rules.review_until(settings, line.received_at)
     if now >= until:
         raise TimeOver(until=until)
     review_id = new_id()
     author = await members.get_member(tx, member.member_id)
     if not await queries.insert_review(tx, review_id, author, line, draft, now):
-        existing = await queries.get_review_of_line(tx, order_id, line_no)
+        existing = await queries.get_review_of_line(tx, order_id, line_no, piece_no)
         raise AlreadyReviewed(review_id=str(existing))
     await _say(
         tx, member, await lock_review(tx, review_id), ReviewPart.FIRST, draft, now, "submitted"

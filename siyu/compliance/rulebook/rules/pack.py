@@ -3,6 +3,8 @@
 Numbers are those of the mission; the platform's and the law's names stand beside them.
 """
 
+import msgspec
+
 from siyu.compliance.rulebook.contracts import (
     Bilingual,
     Check,
@@ -385,7 +387,112 @@ RULES_2026_11: tuple[Rule, ...] = (
     ),
 )
 
-PACKS: tuple[Pack, ...] = (Pack("2026-11-01", RULES_2026_11),)
+# What customers write on gifts is theirs, no advertisement: only what is banned anywhere is held
+# against it, beside the rules for all scenes.
+RULES_2026_12 = tuple(
+    msgspec.structs.replace(rule, scenes=(*rule.scenes, Scene.GIFT))
+    if rule.rule_id == "208.bans"
+    else rule
+    for rule in RULES_2026_11
+)
+
+# Words that the first pack missed, less what the guide to absolute terms lets pass: advice on use.
+_WIDER = (
+    _rule(
+        "204.exaggeration",
+        (
+            "广告法 9 条 3 项；广告绝对化用语执法指南（2023）",
+            "Advertising Law 9.3; guide to absolute terms in adverts (2023)",
+        ),
+        Verdict.LEGAL,
+        _WORDS,
+        Phrases(
+            (
+                r"(国家|世界|宇宙|国宝|殿堂|大师)级|最高级|最佳(?!赏味|食用|饮用|品尝|冲泡|使用|保存|观赏)",
+                r"(全国|全网|全球|世界|国内|行业|史上|历史|本市|宇宙)(销量)?最[好优低高大强便先受]",
+                r"最(好[喝吃用的]|便宜|低价|优惠|先进|权威|有效|安全|顶级|高端|受欢迎)|第一(品牌|名牌)",
+                r"(全国|全网|全球|世界|国内|行业|销量|品质|天下|排名)第一|(no\.?|top)1(?!\d)|销量冠军",
+                r"绝无仅有|顶级|顶尖|独一无二|史无前例|前所未有|空前绝后|无与伦比|举世无双|世界领先|唯一正宗",
+                r"(100%|百分之百|百分百|绝对)(有效|见效|正品率|治愈|安全|无害|不反弹)|万能|永不反弹|零风险|稳赚",
+            )
+        ),
+        ("绝对化用语", "An absolute claim"),
+        ("写可以证明的事实", "State what can be proven"),
+    ),
+    _rule(
+        "204.medical",
+        (
+            "广告法 16、17、58 条；食品安全法 71、73 条",
+            "Advertising Law 16, 17, 58; Food Safety Law 71, 73",
+        ),
+        Verdict.LEGAL,
+        _WORDS,
+        Phrases(
+            (
+                r"治疗|治愈(?!系|感|人心|时刻|的?画)|根治|根除|痊愈|医治|疗效|主治|专治|对症",
+                r"[包能可善防祛除]治?百病|包(治|好|见效|痊愈)|治(好|百|各种)|[药手]到病除|妙手回春",
+                r"(治愈|有效|康复)率(高?达|为|超)?\d|(无效|不见效|无效果)(包|可|全额)?退[款钱]|[一1]个?疗程",
+                r"降(低)?(血[压糖脂]|尿酸|胆固醇)|降三高|(抗|防|预防|消除)(癌|肿瘤|病毒|流感|感冒|疾病|血栓)",
+                r"(替|代)替?代?药[物品]|不用(吃药|打针|开刀|手术)|(无|零|没有)(毒)?副作用|消炎|止痛|镇痛|抑菌",
+                r"祖传秘方|偏方|神[药医]|灵丹妙药|仙丹|特效药|(高血压|糖尿病|癌症|肿瘤)(患者|病人|人群)?(的?(克星|福音|救星))",
+                r"cure(s|d)?(all|any|every)?(disease|cancer|illness)|nosideeffect",
+            )
+        ),
+        ("普通商品不得宣传疾病治疗功能", "Ordinary goods may not claim to treat diseases"),
+        (
+            "删去功效宣称；有批文的附批文号由法务审",
+            "Take the claim out; with a licence, legal signs",
+        ),
+    ),
+    _rule(
+        "204.health",
+        (
+            "广告法 18 条；食品安全法 73、78 条；化妆品监督管理条例 43 条",
+            "Advertising Law 18; Food Safety Law 73, 78; Cosmetics Regulation 43",
+        ),
+        Verdict.LEGAL,
+        _WORDS,
+        Phrases(
+            (
+                r"(提高|增强|提升)(机体|身体|自身)?免疫力?|抗(疲劳|衰老|氧化|辐射)|延缓衰老|延年益寿|长生不老",
+                r"减肥|瘦身|燃脂|刮油|排毒|清肠|祛湿|补肾|壮阳|养颜|美白|祛斑|生发|增高|改善(睡眠|记忆|视力)",
+            )
+        ),
+        (
+            "普通商品不得宣传保健或特殊化妆品功效",
+            "Ordinary goods may not claim what health food and special cosmetics are licensed for",
+        ),
+        (
+            "写口感、产地、工艺；有注册或备案的附编号由法务审",
+            "Write of taste, origin and craft; with a registration, legal signs",
+        ),
+    ),
+    _rule(
+        "204.state",
+        ("广告法 9 条 2 项；食品安全法 73 条", "Advertising Law 9.2; Food Safety Law 73"),
+        Verdict.BLOCK,
+        _WORDS,
+        Phrases(
+            (
+                r"(国家机关|中南海|人民大会堂|国务院|党政机关|军队|部队)(特|专|内)?(供|用)",
+                r"国家领导人|国家免检|质量免检|特供(酒|茶|烟|商品|品)",
+            )
+        ),
+        ("不得使用国家机关名义", "The state may not be named as a customer or a guarantor"),
+        ("删去", "Take it out"),
+    ),
+)
+_WIDENED = {rule.rule_id: rule for rule in _WIDER}
+RULES_2026_12_15 = (
+    *(_WIDENED.pop(rule.rule_id, rule) for rule in RULES_2026_12),
+    *_WIDENED.values(),
+)
+
+PACKS: tuple[Pack, ...] = (
+    Pack("2026-11-01", RULES_2026_11),
+    Pack("2026-12-01", RULES_2026_12),
+    Pack("2026-12-15", RULES_2026_12_15),
+)
 
 
 def pack_in_force() -> Pack:

@@ -9,6 +9,7 @@ from siyu.growth.gifting.service.accepting import (
     swap,
 )
 from siyu.growth.gifting.service.aftercare import (
+    ENDS_SOON,
     answer_receiver,
     ask_shop,
     confirm_received,
@@ -61,6 +62,7 @@ from siyu.growth.gifting.service.voices import (
 )
 
 __all__ = [
+    "ENDS_SOON",
     "Marked",
     "accept",
     "answer_receiver",

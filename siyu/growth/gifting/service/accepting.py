@@ -139,7 +139,8 @@ async def swap(tx: Tx, member: MemberIdentity, share_id: UUID, sku_id: UUID) -> 
     why_not = marked.get(wanted.product_id, "not_marked")
     rules.check_swap(gift, share, available[gift.sku_id], wanted, why_not)
     await fulfilment.swap(tx, share.consignment_id, GIFT_LINE, wanted)
-    await queries.set_sent(tx, share, sku_id, wanted.title)
+    sent_title = " ".join((wanted.title, *wanted.option_values))
+    await queries.set_sent(tx, share, sku_id, sent_title)
     swapped = GiftSwapped(
         gift_id=gift.gift_id,
         share_no=share.share_no,
@@ -153,7 +154,7 @@ async def swap(tx: Tx, member: MemberIdentity, share_id: UUID, sku_id: UUID) -> 
     await inventory.take_back(tx, share_id, gift.order_id, {gift.sku_id: 1}, System())
     await inventory.reserve(tx, share_id, {sku_id: 1})
     await inventory.consume(tx, share_id)
-    return msgspec.structs.replace(share, sent_sku_id=sku_id, sent_title=wanted.title)
+    return msgspec.structs.replace(share, sent_sku_id=sku_id, sent_title=sent_title)
 
 
 async def _wanted(tx: ReadTx, sku_id: UUID) -> SkuForSale:

@@ -8,10 +8,13 @@ from uuid import UUID
 
 import msgspec
 
+from siyu.commerce.catalog import service as catalog
 from siyu.commerce.fulfilment import service as fulfilment
 from siyu.commerce.inventory import service as inventory
 from siyu.commerce.ordering import service as ordering
 from siyu.commerce.ordering.contracts import OrderStatus
+from siyu.commerce.reviews import service as reviews
+from siyu.commerce.reviews.contracts import ReviewableLine
 from siyu.growth.gifting import queries, rules
 from siyu.growth.gifting.contracts import (
     MAX_MESSAGE,
@@ -19,7 +22,6 @@ from siyu.growth.gifting.contracts import (
     Gift,
     GiftNotFound,
     GiftReceived,
-    GiftReturned,
     Message,
     NotArrived,
     ReturnRefused,
@@ -28,7 +30,12 @@ from siyu.growth.gifting.contracts import (
     TooManyMessages,
 )
 from siyu.growth.gifting.service.accepting import get_received
-from siyu.growth.gifting.service.returning import ask_refund, take_foreign_refunds
+from siyu.growth.gifting.service.returning import (
+    GIFT_LINE,
+    ask_refund,
+    note_returned,
+    take_foreign_refunds,
+)
 from siyu.kernel import clock
 from siyu.kernel.audit import Actor, audit
 from siyu.kernel.auth import MemberIdentity, StaffIdentity
@@ -101,6 +108,28 @@ async def _note_received(tx: Tx, gift: Gift, shares: Sequence[Share], at: dateti
             product_no=gift.product_no,
         )
         emit(tx, received)
+        await _admit_review(tx, gift, share, at)
+
+
+async def _admit_review(tx: Tx, gift: Gift, share: Share, at: datetime) -> None:
+    """Who received it may review it: as what was really sent."""
+    assert share.receiver_id is not None, "it was accepted"
+    sku_id = share.sent_sku_id or gift.sku_id
+    sent = (await catalog.load_for_show(tx, [sku_id])).get(sku_id)
+    piece = ReviewableLine(
+        order_id=gift.order_id,
+        line_no=GIFT_LINE,
+        piece_no=share.share_no,
+        sku_id=sku_id,
+        product_id=sent.product_id if sent else gift.product_id,
+        product_no=sent.product_no if sent else gift.product_no,
+        title=sent.title if sent and share.sent_sku_id else share.sent_title or gift.title,
+        option_values=sent.option_values if sent else gift.option_values,
+        image_url=sent.image_url if sent else gift.image_url,
+        quantity=1,
+        received_at=at,
+    )
+    await reviews.admit_piece(tx, share.receiver_id, piece)
 
 
 # --- the money of an accepted piece -----------------------------------------------------------
@@ -128,14 +157,7 @@ async def return_share(
     await queries.insert_return(tx, share, refund_id, reason)
     stays = await fulfilment.withdraw(tx, share.consignment_id)
     await ask_refund(tx, refund_id)
-    returned = GiftReturned(
-        gift_id=gift_id,
-        share_no=share_no,
-        person_no=gift.giver_no,
-        amount_fen=gift.unit_fen,
-        product_no=gift.product_no,
-    )
-    emit(tx, returned)
+    await note_returned(tx, gift, share)
     audit(
         tx,
         staff,

@@ -13,12 +13,15 @@ from siyu.commerce.ordering.contracts import (
     Platform,
     SkuNotFound,
 )
+from siyu.compliance.rulebook import service as rulebook
+from siyu.compliance.rulebook.contracts import Draft, Feature, Scene
 from siyu.growth.gifting import queries, rules
 from siyu.growth.gifting.contracts import (
     CancelRefused,
     EndedBy,
     Gift,
     GiftAsked,
+    GiftKind,
     GiftNotFound,
     GiftOpened,
     Standing,
@@ -69,9 +72,14 @@ async def give(
 
     The blessing is cleaned, a kit the shop does not know forgotten. promoter_id: who brought the
     giver, for the commission. Raises what `check_asked`, `ordering.place_order` and VoiceNotFound
-    say.
+    say, RuleBroken for a banned blessing, FeaturePaused when gifts for groups pause (F098).
     """
     sku = await check_asked(tx, asked)
+    if asked.kind is GiftKind.GROUP:
+        await rulebook.must_be_open(tx, Feature.SHARING)
+    # What check_asked has found.
+    facts: dict[str, bool | int | str] = {"is_giftable": True, "unit_fen": sku.price_fen}
+    await rulebook.must_pass(tx, Draft(Scene.GIFT, {"blessing": asked.blessing}, facts))
     kits = {kit.kit for kit in await terms.list_kits(tx)}
     gift_id = new_id()
     if asked.voice_id is not None:

@@ -2,11 +2,15 @@
 is there (F056).
 """
 
+import contextlib
 from uuid import UUID
 
 from siyu.commerce.fulfilment import service as fulfilment
+from siyu.commerce.inventory import service as inventory
+from siyu.commerce.inventory.contracts import StockShort
 from siyu.commerce.ordering import service as ordering
-from siyu.commerce.ordering.contracts import RefundLine, RefundStatus
+from siyu.commerce.ordering.contracts import OrderRefund, RefundLine, RefundStatus
+from siyu.commerce.reviews import service as reviews
 from siyu.growth.gifting import queries, rules
 from siyu.growth.gifting.contracts import (
     EndedBy,
@@ -14,6 +18,7 @@ from siyu.growth.gifting.contracts import (
     GiftExpired,
     GiftRefunded,
     GiftRefundState,
+    GiftReturned,
     Share,
     ShareState,
     Standing,
@@ -133,7 +138,8 @@ async def ask_again_now(tx: Tx, gift_id: UUID) -> int:
 
 async def take_foreign_refunds(tx: Tx, gift: Gift) -> None:
     """Staff may give back a gift's pieces without asking us: as many waiting shares as they took
-    can be accepted no more, so that no piece is both refunded and received.
+    can be accepted no more, so that no piece is both refunded and received. Were fewer waiting,
+    accepted ones are given back: those that have not left, the latest first, as fulfilment chooses.
     """
     if gift.standing is not Standing.PAID:
         return  # it looks again when it opens
@@ -143,8 +149,54 @@ async def take_foreign_refunds(tx: Tx, gift: Gift) -> None:
         if refund.refund_id in known or refund.status is RefundStatus.CLOSED or not pieces:
             continue
         moved = await queries.move_back_by_staff(tx, gift.gift_id, refund.refund_id, pieces)
+        moved += await _return_accepted(tx, gift, refund, pieces - moved)
         if moved and refund.status is RefundStatus.REFUNDED:
             await _finish(tx, gift, refund.refund_id, refund.amount_fen, moved)
+
+
+async def _return_accepted(tx: Tx, gift: Gift, refund: OrderRefund, pieces: int) -> int:
+    """Mark so many accepted shares as given back by a refund of the order desk; how many."""
+    accepted = [
+        (not await _has_left(tx, one), one.accepted_at, one)
+        for one in await queries.list_shares(tx, gift.gift_id)
+        if one.consignment_id is not None and one.returned_id is None
+    ]
+    accepted.sort(key=lambda one: one[:2], reverse=True)
+    chosen = [(stays, share) for stays, _, share in accepted[:pieces]]
+    numbers = [share.share_no for _, share in chosen]
+    await queries.insert_foreign_return(tx, gift.gift_id, refund.refund_id, numbers, refund.reason)
+    for stays, share in chosen:
+        await note_returned(tx, gift, share)
+        assert share.consignment_id is not None, "it was chosen for having one"
+        if stays:
+            await fulfilment.withdraw(tx, share.consignment_id)
+    swapped = [share for stays, share in chosen if stays and share.sent_sku_id is not None]
+    for share in swapped if refund.is_restocked else []:
+        await _put_back_swapped(tx, gift, share)
+    return len(chosen)
+
+
+async def _put_back_swapped(tx: Tx, gift: Gift, share: Share) -> None:
+    """Ordering put the order's own SKU on hand; what is here is the one that was to go instead."""
+    assert share.sent_sku_id is not None, "it was swapped"
+    source = new_id()
+    with contextlib.suppress(StockShort):  # sold again already: staff see it on the shelf
+        await inventory.reserve(tx, source, {gift.sku_id: 1})
+        await inventory.consume(tx, source)
+    await inventory.take_back(tx, source, gift.order_id, {share.sent_sku_id: 1}, System())
+
+
+async def note_returned(tx: Tx, gift: Gift, share: Share) -> None:
+    """An accepted piece's money goes back: nobody reviews it any more."""
+    returned = GiftReturned(
+        gift_id=gift.gift_id,
+        share_no=share.share_no,
+        person_no=gift.giver_no,
+        amount_fen=gift.unit_fen,
+        product_no=gift.product_no,
+    )
+    emit(tx, returned)
+    await reviews.withdraw_piece(tx, gift.order_id, GIFT_LINE, share.share_no)
 
 
 async def note_refund_started(tx: Tx, order_id: UUID) -> None:

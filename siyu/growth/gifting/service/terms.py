@@ -7,6 +7,8 @@ import msgspec
 
 from siyu.commerce.catalog import service as catalog
 from siyu.commerce.catalog.contracts import Card, CategoryNotFound, ProductNotFound
+from siyu.compliance.rulebook import service as rulebook
+from siyu.compliance.rulebook.contracts import Draft, Scene
 from siyu.growth.gifting import rules
 from siyu.growth.gifting.contracts import (
     MAX_MARKED,
@@ -211,7 +213,7 @@ async def list_kits(tx: ReadTx) -> list[Kit]:
 
 
 async def set_kits(tx: Tx, actor: Actor, kits: Sequence[Kit]) -> list[Kit]:
-    """Replace the kits; an empty list brings back the standard ones. Raises BadKit."""
+    """Replace the kits; an empty list brings back the standard ones. Raises BadKit, RuleBroken."""
     kits = [
         msgspec.structs.replace(
             kit, blessings=[rules.clean_blessing(text) for text in kit.blessings]
@@ -219,6 +221,10 @@ async def set_kits(tx: Tx, actor: Actor, kits: Sequence[Kit]) -> list[Kit]:
         for kit in kits
     ]
     rules.check_kits(kits)
+    for kit in kits:
+        words = {"card_title": kit.card_title, "guide": kit.guide}
+        blessings = {f"blessing {no}": text for no, text in enumerate(kit.blessings, start=1)}
+        await rulebook.must_pass(tx, Draft(Scene.MESSAGE, words | blessings))
     before = [kit.kit for kit in await list_kits(tx)]
     await tx.run("delete from gifting.kits where shop_id = $1", tx.shop_id)
     await tx.run_many(

@@ -17,6 +17,7 @@ from siyu.insight.behaviour.service.collecting import (
     per_visitor,
 )
 from siyu.insight.behaviour.service.digesting import list_digests, make_digest, mark_read
+from siyu.insight.behaviour.service.exporting import table_of
 from siyu.insight.behaviour.service.watching import (
     last_event,
     list_events,
@@ -48,5 +49,6 @@ __all__ = [
     "save_board",
     "save_drop_off",
     "speak_of",
+    "table_of",
     "watch",
 ]

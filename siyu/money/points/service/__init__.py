@@ -8,17 +8,15 @@ from siyu.money.points.service.accounts import (
     expire,
     get_points,
     get_settings,
-    give_back,
     hold,
     list_accounts,
     list_lots,
     list_statement,
     quote,
-    release,
     revoke,
     set_settings,
 )
-from siyu.money.points.service.following import follow_person
+from siyu.money.points.service.following import follow_person, give_back, release
 
 __all__ = [
     "POINT",

@@ -190,8 +190,7 @@ async def capture(tx: Tx, order_id: UUID) -> int:
 
 
 async def release(tx: Tx, order_id: UUID) -> None:
-    """The order ended unpaid: its points may be spent again, with the days they had. Nothing
-    happens when it holds none."""
+    """The order ended unpaid: its points go back to the record they were held of."""
     spending = await _lock_spending(tx, order_id)
     if spending is None:
         return
@@ -203,10 +202,7 @@ async def release(tx: Tx, order_id: UUID) -> None:
 
 
 async def give_back(tx: Tx, order_id: UUID, refund_id: UUID, points: int) -> None:
-    """A refund puts spent points back into the lots they came from; once per refund. Those whose
-    day is over are good for the shop's `grace_days` more."""
-    if points == 0:
-        return
+    """A refund puts spent points back into the lots of the record they came from."""
     spending = await _lock_spending(tx, order_id)
     assert spending is not None and spending.state is SpendingState.CAPTURED, "nothing was spent"
     if await queries.has_given_back(tx, refund_id):

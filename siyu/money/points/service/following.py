@@ -9,6 +9,7 @@ from siyu.money.ledger import service as ledger
 from siyu.money.ledger.contracts import Book, Entry, Leg
 from siyu.money.points import queries
 from siyu.money.points.contracts import PointsMovementKind
+from siyu.money.points.service import accounts
 from siyu.money.points.service import following_store as store
 from siyu.money.points.service.accounts import POINT, settle_debts, today_of
 from siyu.people.members import service as members
@@ -35,6 +36,33 @@ async def follow_person(tx: Tx, record_ids: Sequence[UUID]) -> None:
             await store.move_lots_to(tx, ids, [new_id() for _ in ids], head_id)
             await _move(tx, record_id, head_id, sum(lot.points_left for lot in lots))
         await settle_debts(tx, head_id)
+
+
+async def release(tx: Tx, order_id: UUID) -> None:
+    """The order ended unpaid: its points may be spent again by who the person is now, with the
+    days they had. Nothing happens when it holds none."""
+    moved_on = await _hold_owner(tx, order_id)
+    await accounts.release(tx, order_id)
+    await follow_person(tx, moved_on)
+
+
+async def give_back(tx: Tx, order_id: UUID, refund_id: UUID, points: int) -> None:
+    """A refund puts spent points back into the lots they came from; once per refund. Those whose
+    day is over are good for the shop's `grace_days` more. They go to who the person is now."""
+    if points:
+        moved_on = await _hold_owner(tx, order_id)
+        await accounts.give_back(tx, order_id, refund_id, points)
+        await follow_person(tx, moved_on)
+
+
+async def _hold_owner(tx: Tx, order_id: UUID) -> list[UUID]:
+    """Keep merges away from whose points an order has: persons are locked before accounts. The
+    record, if another one stands for the person by now."""
+    spending = await queries.get_spending(tx, order_id)
+    if spending is None:
+        return []
+    head_id, _ = await members.hold_person(tx, spending.member_id)
+    return [] if head_id == spending.member_id else [spending.member_id]
 
 
 async def _move(tx: Tx, giver: UUID, taker: UUID, points: int) -> None:

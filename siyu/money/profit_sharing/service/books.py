@@ -29,6 +29,13 @@ async def frozen_fen(tx: ReadTx, order_id: UUID) -> int:
     return frozen - await payments.sum_apart(tx, order_id) if frozen else 0
 
 
+async def lock_owners(tx: Tx, parts: Sequence[Part]) -> None:
+    """Before parts of a plan are booked one by one: nobody comes between. All of the plan's, so
+    that each later call finds its owners locked."""
+    if len(owners := {part.owner_id for part in parts}) > 1:
+        await ledger.lock_balances(tx, Book.COMMISSION, owners)
+
+
 async def book(tx: Tx, plan: Plan, part: Part, target_fen: int, settings: Settings) -> Part:
     """Bring a part's commission in the books to `target_fen`: accrue what is missing, revoke what
     is too much."""

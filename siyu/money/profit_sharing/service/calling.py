@@ -192,11 +192,10 @@ async def _record(tx: Tx, plan: Plan, call: Call, told: Told) -> None:
     request = await queries.get_request(tx, call.request.request_id)
     if request.state not in _OPEN:
         return
-    parts = [
-        part
-        for part in await queries.list_parts(tx, plan.order_id)
-        if part.part_no in {asked.part_no for asked in call.parts}
-    ]
+    everything = await queries.list_parts(tx, plan.order_id)
+    asked = {part.part_no for part in call.parts}
+    parts = [part for part in everything if part.part_no in asked]
+    await books.lock_owners(tx, everything)
     if request.kind == "return":
         is_known = await _record_return(tx, plan, request, parts[0], told)
     elif request.kind == "unfreeze":

@@ -96,6 +96,8 @@ async def shrink(tx: Tx, plan: Plan, parts: Sequence[Part], settings: Settings) 
     """
     slices = [Slice(part.pool, part.base_fen, part.share_bps) for part in parts]
     wanted = rules.targets(slices, plan.refunded_fen, max(plan.total_fen, 1))
+    if any(part.amount_fen != fen for part, fen in zip(parts, wanted, strict=True)):
+        await books.lock_owners(tx, parts)
     found = []
     for part, target_fen in zip(parts, wanted, strict=True):
         if part.state is not PartState.SENT and part.amount_fen != target_fen:

@@ -5,6 +5,8 @@ from uuid import UUID
 
 import msgspec
 
+from siyu.compliance.rulebook import service as rulebook
+from siyu.compliance.rulebook.contracts import Feature
 from siyu.kernel import clock
 from siyu.kernel.audit import Actor, audit
 from siyu.kernel.db import Tx
@@ -94,8 +96,9 @@ async def set_promoter(tx: Tx, actor: Actor, member_id: UUID, parent_id: UUID | 
     relation they were paid with (F040).
 
     Raises MemberNotFound, and PromoterRefused: a parent must be of level 1, and who has brought
-    others cannot have one.
+    others cannot have one; FeaturePaused while violation points pause distribution (F098).
     """
+    await rulebook.must_be_open(tx, Feature.DISTRIBUTION)
     await partner_store.lock_settings(tx)
     await members.get_member(tx, member_id)
     before = await partner_store.get_promoter(tx, member_id)

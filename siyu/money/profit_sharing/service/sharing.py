@@ -179,9 +179,11 @@ async def _share(
     now = clock.now()
     changed: dict[int, Part] = {}
     ready: list[Part] = []
-    for part in parts:
-        if part.state is not PartState.PLANNED or part.due_at is None or part.due_at > now:
-            continue
+    planned = [part for part in parts if part.state is PartState.PLANNED]
+    due = [part for part in planned if part.due_at is not None and part.due_at <= now]
+    if due:
+        await books.lock_owners(tx, parts)
+    for part in due:
         hindrance = await _hindrance(tx, plan, part)
         if hindrance == _WAIT:
             changed[part.part_no] = msgspec.structs.replace(part, due_at=now + _RECEIVER_WAITS)
@@ -287,11 +289,11 @@ async def decide_refused(tx: Tx, actor: Actor, order_id: UUID, *, split: bool) -
     if plan is None:
         raise PlanUnknown
     settings = await partner_store.get_settings(tx)
-    refused = [
-        part for part in await queries.list_parts(tx, order_id) if part.state is PartState.REFUSED
-    ]
+    parts = await queries.list_parts(tx, order_id)
+    refused = [part for part in parts if part.state is PartState.REFUSED]
     if not refused and plan.alarm is None:
         raise NothingToDecide
+    await books.lock_owners(tx, parts)
     for part in refused:
         if split:
             part = rules.moved(part, PartState.PLANNED, fail_reason=None, due_at=clock.now())

@@ -1,5 +1,6 @@
 """Verbs of stored value. All run inside the caller's transaction."""
 
+from siyu.money.stored_value.service.following import follow_person
 from siyu.money.stored_value.service.offers import (
     accept_licence,
     add_offer,
@@ -42,6 +43,7 @@ __all__ = [
     "close_top_up",
     "decide_adjustment",
     "expire_bonus",
+    "follow_person",
     "freeze",
     "get_licence",
     "get_settings",

@@ -21,7 +21,8 @@ from siyu.money.stored_value.contracts import (
     TopUpState,
     WalletMovementKind,
 )
-from siyu.money.stored_value.service import top_up_store
+from siyu.money.stored_value.service import following_store, top_up_store
+from siyu.money.stored_value.service.following import book_over
 
 
 async def refund_top_up(
@@ -55,6 +56,9 @@ async def refund_top_up(
         top_up, top_up.principal_left_fen if amount_fen is None else amount_fen
     )
     await top_up_store.insert_refund(tx, refund_id, top_up_id, terms, reason)
+    # The money goes back to who paid; payments takes it out of that record's account.
+    payer = await following_store.get_payer(tx, top_up_id)
+    await book_over(tx, top_up.member_id, payer, Held(terms.money_fen, 0))
     await payments.intend_refund(
         tx,
         refund_id=refund_id,
@@ -142,9 +146,14 @@ async def record_refund_end(tx: Tx, refund_id: UUID, *, is_paid: bool) -> None:
     if not await top_up_store.move_refund(tx, refund_id, state) or is_paid:
         return
     await top_up_store.move_refund_back(tx, refund_id)
+    payer = await following_store.get_payer(tx, top_up.top_up_id)
+    await book_over(tx, payer, top_up.member_id, Held(refund.money_fen, 0))
     booked = await ledger.find_entry(tx, f"top_up_withdrawn:{refund_id}")
     if booked is not None:
         await ledger.reverse(tx, booked.entry_id, f"top_up_withdrawn_undone:{refund_id}")
+        [taken_from] = {leg.owner for leg in booked.legs if leg.owner is not None}
+        kept = Held(refund.kept_back_fen, refund.withdrawn_fen)
+        await book_over(tx, taken_from, top_up.member_id, kept)
     await queries.insert_movement(
         tx,
         top_up.member_id,

@@ -25,6 +25,7 @@ from siyu.money.stored_value.contracts import (
     WalletMovementKind,
 )
 from siyu.money.stored_value.service import shop_store
+from siyu.money.stored_value.service.following import lock_owners, return_on
 from siyu.money.stored_value.service.wallets import today
 from siyu.people.members import service as members
 
@@ -136,6 +137,7 @@ async def capture(tx: Tx, order_id: UUID) -> Held:
 async def release(tx: Tx, order_id: UUID) -> None:
     """The order ended unpaid: its value may be spent again, the bonus with the days it had.
     Nothing happens when it holds none."""
+    await lock_owners(tx, order_id)
     spending = await _lock_spending(tx, order_id)
     if spending is None:
         return
@@ -144,6 +146,7 @@ async def release(tx: Tx, order_id: UUID) -> None:
     await queries.move_lots_back(tx, spending.spending_id)
     for hold_id in spending.holds:
         await ledger.void_hold(tx, hold_id)
+    await return_on(tx, spending.member_id, await queries.list_parts(tx, spending.spending_id))
 
 
 async def give_back(tx: Tx, order_id: UUID, refund_id: UUID, amount_fen: int) -> Held:
@@ -154,6 +157,7 @@ async def give_back(tx: Tx, order_id: UUID, refund_id: UUID, amount_fen: int) ->
     """
     if amount_fen == 0:
         return Held(0, 0)
+    await lock_owners(tx, order_id)
     spending = await _lock_spending(tx, order_id)
     assert spending is not None and spending.state is SpendingState.CAPTURED, "nothing was spent"
     known = await queries.get_give_back(tx, refund_id)
@@ -178,6 +182,7 @@ async def give_back(tx: Tx, order_id: UUID, refund_id: UUID, amount_fen: int) ->
     await queries.insert_movement(
         tx, spending.member_id, WalletMovementKind.GIVEN_BACK, given, order_id=order_id
     )
+    await return_on(tx, spending.member_id, returned)
     return given
 
 

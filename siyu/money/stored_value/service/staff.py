@@ -3,6 +3,8 @@
 from datetime import timedelta
 from uuid import UUID
 
+import msgspec
+
 from siyu.kernel import clock
 from siyu.kernel.audit import Actor, audit
 from siyu.kernel.db import ReadTx, Tx
@@ -26,7 +28,9 @@ from siyu.money.stored_value.contracts import (
     ValueShort,
     WalletMovementKind,
 )
+from siyu.money.stored_value.service import following_store as store
 from siyu.money.stored_value.service import offers, shop_store
+from siyu.money.stored_value.service.following import follow_person
 from siyu.money.stored_value.service.top_ups import check_limit
 from siyu.money.stored_value.service.wallets import today
 from siyu.people.members import service as members
@@ -36,7 +40,7 @@ COUNTED_OVER = timedelta(hours=24)
 
 async def freeze(tx: Tx, actor: Actor, member_id: UUID, reason: str) -> None:
     """Stop a wallet from being spent or topped up; money that is on its way still arrives, and
-    refunds work. Audited."""
+    refunds work. Nothing moves out of it with a merge. Audited."""
     await queries.lock_wallet(tx, member_id)
     await queries.move_frozen(tx, member_id, reason)
     after = {"reason": reason}
@@ -49,6 +53,7 @@ async def unfreeze(tx: Tx, actor: Actor, member_id: UUID, reason: str) -> None:
     await queries.move_frozen(tx, member_id, None)
     after = {"reason": reason}
     audit(tx, actor, "stored_value.wallet_unfrozen", ("member", member_id), after=after)
+    await follow_person(tx, await store.list_homes(tx, member_id))
 
 
 async def adjust(
@@ -64,6 +69,7 @@ async def adjust(
     assert abs(delta_fen) <= MAX_FEN
     if not delta_fen:
         raise NothingToAdjust
+    member_id = await members.person_of(tx, member_id)
     settings, now = await shop_store.get_settings(tx), clock.now()
     await shop_store.lock_asking(tx, actor.actor)
     adjusted_fen = await shop_store.get_adjusted_since(tx, actor.actor, now - COUNTED_OVER)
@@ -104,8 +110,10 @@ async def decide_adjustment(
     if approved and found.asked_by == actor.actor:
         raise SecondPersonNeeded
     if approved:
-        await queries.lock_wallet(tx, found.member_id)
-        await _apply(tx, found)
+        # A merge since it was asked for has given the wallet to who stands for the person.
+        head_id = await members.person_of(tx, found.member_id)
+        await queries.lock_wallet(tx, head_id)
+        await _apply(tx, msgspec.structs.replace(found, member_id=head_id))
     state = AdjustmentState.DONE if approved else AdjustmentState.REFUSED
     decided = await shop_store.move_adjustment(tx, adjustment_id, state, actor)
     _audit(tx, actor, "adjustment_approved" if approved else "adjustment_refused", decided)

@@ -37,6 +37,7 @@ from siyu.money.stored_value.contracts import (
     WalletMovementKind,
 )
 from siyu.money.stored_value.service import offers, shop_store, top_up_store
+from siyu.money.stored_value.service.following import follow_person
 from siyu.money.stored_value.service.wallets import today
 from siyu.people.members import service as members
 
@@ -199,6 +200,8 @@ async def _credit(tx: Tx, top_up: TopUp, event: PaymentSucceeded) -> None:
         ),
         at=event.paid_at,
     )
+    # Paid by a record that was merged meanwhile: the value is the person's.
+    await follow_person(tx, [member_id])
 
 
 async def close_top_up(tx: Tx, top_up_id: UUID, closing: ClosingResult) -> bool:

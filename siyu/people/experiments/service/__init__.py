@@ -3,6 +3,7 @@
 from siyu.people.experiments.queries import list_experiments, list_running, list_story
 from siyu.people.experiments.service.assigning import (
     expose,
+    held_out_of,
     is_held_out,
     list_live,
     list_variants,
@@ -31,6 +32,7 @@ __all__ = [
     "expose",
     "get_experiment",
     "get_holdout",
+    "held_out_of",
     "is_held_out",
     "list_experiments",
     "list_live",

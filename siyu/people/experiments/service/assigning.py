@@ -58,6 +58,19 @@ async def is_held_out(tx: ReadTx, person_no: int) -> bool:
     )
 
 
+async def held_out_of(tx: ReadTx, persons: Sequence[int]) -> set[int]:
+    """Those of the persons who belong to the permanent hold-out, in one trip."""
+    settings = await queries.get_settings(tx)
+    if settings is None or settings.holdout_bps == 0:
+        return set()
+    first = await members.first_numbers(tx, persons)
+    return {
+        one
+        for one in persons
+        if assigning.bucket(settings.salt, "holdout", first.get(one, one)) < settings.holdout_bps
+    }
+
+
 async def _identities(tx: ReadTx, person_no: int) -> list[Identity]:
     found = await members.list_identities(tx, person_no)
     return found or [Identity(person_no, clock.now())]

@@ -84,6 +84,27 @@ async def record_login(
     return LoggedIn(shown_member(row), is_new)
 
 
+async def link_app(tx: Tx, app_id: str, subject: str, union_id: str) -> bool:
+    """Note that another app of the owner, such as its official account, knows as `subject` whom we
+    know by their shared id. False when nobody here has it: nobody becomes a member by this, it
+    waits for their account."""
+    await queries.lock_person_counter(tx)
+    if await queries.get_member_by_login(tx, app_id, subject) is not None:
+        return True
+    now, union_key = clock.now(), vault().lookup(union_id)
+    holder = await identity_store.get_holder(tx, IdentifierKind.UNIONID, union_key)
+    if holder is None:
+        await identity_store.wait_login(tx, app_id, subject, union_key, now)
+        return False
+    await queries.insert_login(tx, app_id, subject, holder, now)
+    return True
+
+
+async def forget_app(tx: Tx, app_id: str, subject: str) -> None:
+    """Somebody without an account here has left another app of the owner: nothing is kept."""
+    await identity_store.delete_waiting(tx, app_id, subject)
+
+
 async def _make_login(
     tx: Tx, app_id: str, subject: str, union_id: str | None, platform: Platform
 ) -> tuple[queries.MemberRow, bool]:
@@ -334,9 +355,9 @@ def _buyer(row: queries.CheckoutRow, address_id: UUID | None) -> CheckoutMember 
         return MemberNotFound()
     address = None
     if address_id is not None:
-        if row.address_id is None:
+        if row.address is None:
             return AddressNotFound()
-        address = _opened(msgspec.convert(row, queries.AddressRow, from_attributes=True))
+        address = _opened(row.address)
     return CheckoutMember(row.member_id, row.person_no, row.level, address)
 
 

@@ -7,7 +7,8 @@ an undone merge leaves everything as if it had never been. Whatever changes an e
 shop's person counter, which making a member holds too.
 """
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
 import msgspec
@@ -35,9 +36,11 @@ from siyu.people.members.contracts import (
     Person,
     PersonJoined,
     SamePerson,
+    Ties,
     TooManyIdentifiers,
 )
 from siyu.people.members.service import identity_store as store
+from siyu.people.members.service.unlinking import list_removed
 
 BY_STAFF = "staff"
 """The evidence of a merge that staff asked for."""
@@ -48,6 +51,15 @@ async def person_of(tx: ReadTx, member_id: UUID) -> UUID:
     found = await store.get_person(tx, member_id)
     if found is None:
         raise MemberNotFound
+    return found
+
+
+async def ties_of(tx: ReadTx, persons: Collection[int]) -> dict[int, Ties]:
+    """The records of those of the persons who are more than one, by the number asked for."""
+    found: dict[int, Ties] = {}
+    for row in await store.list_ties(tx, list(persons)):
+        before = found.get(row.asked_no, Ties((), row.merged_at))
+        found[row.asked_no] = Ties((*before.person_nos, row.person_no), row.merged_at)
     return found
 
 
@@ -110,9 +122,43 @@ async def link(
     holder = await store.upsert_identifier(
         tx, kind, key, member_id, vault().seal(value), evidence, confidence_bps, clock.now()
     )
+    if kind is IdentifierKind.UNIONID:
+        await take_waiting(tx, [key])
     if holder.member_id == member_id:
         return None
     return await _propose(tx, member_id, holder.member_id, kind, confidence_bps, actor or System())
+
+
+async def take_waiting(tx: Tx, union_keys: Sequence[bytes]) -> None:
+    """The holders of these shared ids have accounts now: whom the official account and the staff
+    knew by them is linked."""
+    await store.take_waiting_logins(tx, union_keys, clock.now())
+    for member_id, sealed in await store.take_waiting_contacts(tx, union_keys):
+        # Somebody who is ten contacts already logs in all the same.
+        with contextlib.suppress(TooManyIdentifiers):
+            contact = vault().open(sealed)
+            await link(tx, member_id, IdentifierKind.EXTERNAL_USERID, contact, Evidence.WECOM)
+
+
+async def link_contact(tx: Tx, external_userid: str, union_id: str) -> bool:
+    """Note that staff have at WeCom whom we know by a shared id. False when nobody here has it: it
+    waits for their account."""
+    await queries.lock_person_counter(tx)
+    union_key = vault().lookup(rules.normal(IdentifierKind.UNIONID, union_id))
+    holder = await store.get_holder(tx, IdentifierKind.UNIONID, union_key)
+    if holder is None:
+        contact = rules.normal(IdentifierKind.EXTERNAL_USERID, external_userid)
+        key, sealed = vault().lookup(contact), vault().seal(contact)
+        await store.wait_contact(tx, key, sealed, union_key, clock.now())
+        return False
+    await link(tx, holder, IdentifierKind.EXTERNAL_USERID, external_userid, Evidence.WECOM)
+    return True
+
+
+async def forget_contact(tx: Tx, external_userid: str) -> None:
+    """A customer without an account here left the staff: nothing is kept."""
+    contact = rules.normal(IdentifierKind.EXTERNAL_USERID, external_userid)
+    await store.delete_waiting_contact(tx, vault().lookup(contact))
 
 
 async def link_by_staff(
@@ -311,6 +357,7 @@ async def get_identities(tx: ReadTx, member_id: UUID) -> Person:
         first.person_no,
         [shown[record.member_id] for record in records],
         [_merge(row, shown) for row in rows],
+        await list_removed(tx, [record.member_id for record in records]),
     )
 
 
@@ -353,6 +400,7 @@ async def _records(tx: ReadTx, member_ids: Sequence[UUID]) -> dict[UUID, MemberR
                 one.source,
                 one.confidence_bps,
                 one.linked_at,
+                one.value_key.hex()[:16] if one.value_key else None,
             )
         )
     return {
@@ -376,16 +424,25 @@ async def _records(tx: ReadTx, member_ids: Sequence[UUID]) -> dict[UUID, MemberR
 # --- what follows a person ----------------------------------------------------------------------
 
 
-async def follow(tx: Tx, table: str, record_ids: Sequence[UUID], but: str = "false") -> int:
+async def follow(
+    tx: Tx,
+    table: str,
+    record_ids: Sequence[UUID],
+    *,
+    but: str = "false",
+    columns: tuple[str, str] = ("member_id", "home_id"),
+    once_per: Sequence[str] = (),
+) -> int:
     """Give the rows of a table that came with these records to who stands for them now.
 
-    For a reaction to MembersMerged and MergeUndone. table: has shop_id, member_id, and home_id
-    (the record a row came with; null: member_id); but: rows that stay, $3 is who would get them.
+    For a reaction to MembersMerged and MergeUndone. columns: whose a row is, and the record it
+    came with (null: the first); but: rows that stay, $3 is who would get them; once_per: nobody
+    has two rows with the same values of these: where the other has one already, this one stays.
     Rows made since a merge have no other home, so they stay with who made them. Run again or late,
     it gives the same. How many rows moved.
     """
     moved = 0
     for record_id in sorted(record_ids):
         head_id = await store.lock_record_of_person(tx, record_id)
-        moved += await store.move_rows(tx, table, record_id, head_id, but)
+        moved += await store.move_rows(tx, table, columns, record_id, head_id, but, once_per)
     return moved

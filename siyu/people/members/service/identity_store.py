@@ -32,6 +32,15 @@ class HeadRow(msgspec.Struct, frozen=True):
     head_no: int
 
 
+class TieRow(msgspec.Struct, frozen=True):
+    """A record that is one person with the one asked for, itself too, and when the last of the
+    merges that tie them was made."""
+
+    asked_no: int
+    person_no: int
+    merged_at: datetime
+
+
 class RecordRow(msgspec.Struct, frozen=True):
     """A record of a member as stored."""
 
@@ -133,6 +142,39 @@ async def list_person_nos(tx: ReadTx, person_no: int) -> list[int]:
     return found or [person_no]
 
 
+async def list_ties(tx: ReadTx, persons: Sequence[int]) -> list[TieRow]:
+    """The records of those of the persons who have more than one.
+
+    Most have one: the rest is looked up for those who do not, each by key, as laterals make sure.
+    """
+    return await tx.all(
+        TieRow,
+        """with asked as materialized (
+             select a.person_no, coalesce(a.merged_into, a.member_id) as head_id
+             from members.members a where a.shop_id = $1 and a.person_no = any($2::bigint[])
+               and (a.merged_into is not null or exists (select from members.members m
+                 where m.shop_id = $1 and m.merged_into = a.member_id))),
+           records as materialized (
+             select a.person_no as asked_no, r.member_id, r.person_no
+             from asked a cross join lateral (
+               select member_id, person_no from members.members
+               where shop_id = $1 and member_id = a.head_id
+               union all
+               select member_id, person_no from members.members
+               where shop_id = $1 and merged_into = a.head_id offset 0) r)
+           select r.asked_no, r.person_no,
+             max(max(e.decided_at)) over (partition by r.asked_no) as merged_at
+           from records r left join lateral (
+             select decided_at from members.merges
+             where shop_id = $1 and one_id = r.member_id and state = 'merged'
+             union all
+             select decided_at from members.merges
+             where shop_id = $1 and other_id = r.member_id and state = 'merged' offset 0) e on true
+           group by r.asked_no, r.person_no""",
+        *(tx.shop_id, list(persons)),
+    )
+
+
 async def move_heads(tx: Tx, seeds: Sequence[UUID]) -> list[HeadRow]:
     """Let the earliest record stand for all that merges tie to it, for the persons of these
     records; the records whose head changed. The person counter is held."""
@@ -193,6 +235,73 @@ async def get_holder(tx: ReadTx, kind: IdentifierKind, value_key: bytes) -> UUID
         *(tx.shop_id, kind, value_key),
     )
     return found
+
+
+async def wait_login(tx: Tx, app_id: str, subject: str, union_key: bytes, at: datetime) -> None:
+    """Keep whom an app knows for the account they may get."""
+    await tx.run(
+        """insert into members.waiting_logins (shop_id, app_id, subject, union_key, seen_at)
+           values ($1, $2, $3, $4, $5) on conflict (shop_id, app_id, subject) do update
+             set union_key = excluded.union_key, seen_at = excluded.seen_at""",
+        *(tx.shop_id, app_id, subject, union_key, at),
+    )
+
+
+async def take_waiting_logins(tx: Tx, union_keys: Sequence[bytes], at: datetime) -> int:
+    """What waited for the holders of these shared ids are log-ins of theirs; how many."""
+    return await tx.run(
+        """with waited as (
+             delete from members.waiting_logins w using members.identifiers i
+             where w.shop_id = $1 and w.union_key = any($2::bytea[]) and i.shop_id = $1
+               and i.kind = 'unionid' and i.value_key = w.union_key
+             returning w.app_id, w.subject, i.member_id)
+           insert into members.logins (shop_id, app_id, subject, member_id, created_at)
+           select $1, app_id, subject, member_id, $3 from waited
+           on conflict (shop_id, app_id, subject) do nothing""",
+        *(tx.shop_id, list(union_keys), at),
+    )
+
+
+async def wait_contact(
+    tx: Tx, contact_key: bytes, sealed: bytes, union_key: bytes, at: datetime
+) -> None:
+    """Keep a customer of the staff for the account they may get."""
+    await tx.run(
+        """insert into members.waiting_contacts (shop_id, contact_key, sealed, union_key, seen_at)
+           values ($1, $2, $3, $4, $5) on conflict (shop_id, contact_key) do update
+             set union_key = excluded.union_key, seen_at = excluded.seen_at""",
+        *(tx.shop_id, contact_key, sealed, union_key, at),
+    )
+
+
+async def take_waiting_contacts(tx: Tx, union_keys: Sequence[bytes]) -> list[tuple[UUID, bytes]]:
+    """The holders of these shared ids, and the contacts (sealed) that waited for them."""
+    rows = await tx.connection.fetch(
+        """with waited as (
+             delete from members.waiting_contacts w using members.identifiers i
+             where w.shop_id = $1 and w.union_key = any($2::bytea[]) and i.shop_id = $1
+               and i.kind = 'unionid' and i.value_key = w.union_key
+             returning i.member_id, w.sealed, w.contact_key)
+           select member_id, sealed from waited order by contact_key""",
+        *(tx.shop_id, list(union_keys)),
+    )
+    return [(row["member_id"], row["sealed"]) for row in rows]
+
+
+async def delete_waiting_contact(tx: Tx, contact_key: bytes) -> None:
+    """Forget whom staff had at WeCom."""
+    await tx.run(
+        "delete from members.waiting_contacts where shop_id = $1 and contact_key = $2",
+        *(tx.shop_id, contact_key),
+    )
+
+
+async def delete_waiting(tx: Tx, app_id: str, subject: str) -> None:
+    """Forget whom an app knew."""
+    await tx.run(
+        "delete from members.waiting_logins where shop_id = $1 and app_id = $2 and subject = $3",
+        *(tx.shop_id, app_id, subject),
+    )
 
 
 async def upsert_identifier(
@@ -344,12 +453,43 @@ async def list_merges_of(tx: ReadTx, records: Sequence[UUID]) -> list[MergeRow]:
     )
 
 
-async def move_rows(tx: Tx, table: str, record_id: UUID, head_id: UUID | None, but: str) -> int:
-    """Give the rows that came with a record to another one, but for some; how many. table, but:
-    from code only."""
+async def move_rows(
+    tx: Tx,
+    table: str,
+    columns: tuple[str, str],
+    record_id: UUID,
+    head_id: UUID | None,
+    but: str,
+    once_per: Sequence[str],
+) -> int:
+    """Give the rows that came with a record to another one, but for some; how many. table,
+    columns, but, once_per: from code only."""
+    owner, home = columns
+    if once_per:
+        same = " and ".join(f"o.{name} = {table}.{name}" for name in once_per)
+        but = f"""(({but}) or exists (select from {table} o where o.shop_id = $1 and o.{owner} = $3
+                  and {same}))"""
     return await tx.run(
-        f"""update {table} set home_id = coalesce(home_id, member_id), member_id = $3
-            where shop_id = $1 and member_id <> $3 and not coalesce({but}, false)
-              and (home_id = $2 or (home_id is null and member_id = $2))""",
+        f"""update {table} set {home} = coalesce({home}, {owner}), {owner} = $3
+            where shop_id = $1 and {owner} <> $3 and not coalesce({but}, false)
+              and ({home} = $2 or ({home} is null and {owner} = $2))""",
         *(tx.shop_id, record_id, head_id),
+    )
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """The record that stands for a person."""
+
+    person_no: int
+    member_id: UUID
+
+
+async def list_standing(tx: ReadTx, persons: Sequence[int]) -> list[Standing]:
+    """The records that stand for persons, by number; visitors have none."""
+    return await tx.all(
+        Standing,
+        """select person_no, member_id from members.members
+           where shop_id = $1 and person_no = any($2::bigint[]) and merged_into is null
+           order by person_no""",
+        *(tx.shop_id, list(persons)),
     )

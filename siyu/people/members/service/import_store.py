@@ -120,6 +120,18 @@ async def list_known(
     return linked, entered
 
 
+async def get_numbers(tx: ReadTx, members: Sequence[UUID]) -> dict[UUID, int]:
+    """The numbers of the persons behind records: of who stands for them."""
+    rows = await tx.connection.fetch(
+        """select m.member_id, h.person_no from members.members m
+           join members.members h on h.shop_id = m.shop_id
+             and h.member_id = coalesce(m.merged_into, m.member_id)
+           where m.shop_id = $1 and m.member_id = any($2::uuid[])""",
+        *(tx.shop_id, list(members)),
+    )
+    return {row["member_id"]: row["person_no"] for row in rows}
+
+
 async def insert_identifiers(
     tx: Tx, evidence: Evidence, confidence_bps: int, at: datetime, *columns: Sequence[Any]
 ) -> None:

@@ -31,12 +31,13 @@ from siyu.people.members.contracts import (
     Level,
     ListReport,
     MemberImported,
+    MembersTagged,
     Refusal,
     RefusedFor,
     Source,
 )
 from siyu.people.members.service import import_store
-from siyu.people.members.service.identity import link
+from siyu.people.members.service.identity import link, take_waiting
 
 BATCH_ROWS = 4000
 COLUMNS = {
@@ -49,6 +50,7 @@ COLUMNS = {
     "name": ("name", "nickname", "姓名", "昵称"),
     "level": ("level", "等级", "会员等级"),
     "joined_at": ("joined_at", "入会时间", "注册时间"),
+    "tags": ("tags", "标签"),
 }
 """What a list may hold, and how its columns may be called; others are left out."""
 _LEVELS = {"": Level.NORMAL, "normal": Level.NORMAL, "普通": Level.NORMAL, "vip": Level.VIP}
@@ -66,6 +68,7 @@ class Row(msgspec.Struct, frozen=True):
     nickname: str | None
     level: Level
     joined_at: datetime
+    tags: tuple[str, ...]
 
 
 async def import_list(
@@ -172,7 +175,7 @@ def _row(line_no: int, values: Mapping[str, str], zone: ZoneInfo, now: datetime)
         if not joined_at.year >= 1990 or joined_at > now:
             raise ValueError("joined_at")
     nickname = rules.check_nickname(name) if name else None
-    return Row(line_no, identifiers, nickname, level, joined_at)
+    return Row(line_no, identifiers, nickname, level, joined_at, rules.split_tags(values))
 
 
 async def _import_batch(
@@ -193,6 +196,9 @@ async def _import_batch(
     if plan.identifiers:
         columns = zip(*plan.identifiers, strict=True)
         await import_store.insert_identifiers(tx, evidence, bps, now, *map(list, columns))
+        unions = [key for kind, key, *_ in plan.identifiers if kind == IdentifierKind.UNIONID]
+        if unions:
+            await take_waiting(tx, unions)
     if plan.logins:
         await import_store.insert_logins(
             tx, app_id, now, *map(list, zip(*plan.logins, strict=True))
@@ -202,20 +208,33 @@ async def _import_batch(
         proposed += await link(tx, member_id, kind, value, evidence) is not None
     if refusals:
         await import_store.insert_refusals(tx, import_id, refusals)
+    await _tell_tags(tx, import_id, plan.tagged)
     found = len(rows) - len(plan.fresh)
     counts = (len(plan.fresh), found, proposed, len(refusals))
     await import_store.move_import(tx, import_id, len(batch), *counts)
 
 
+async def _tell_tags(tx: Tx, import_id: UUID, tagged: Sequence[tuple[UUID, str]]) -> None:
+    """Tell who has which tag by the list; tags are profiles', which stand above."""
+    if not tagged:
+        return
+    numbers = await import_store.get_numbers(tx, [member_id for member_id, _ in tagged])
+    tags: dict[str, list[int]] = {}
+    for member_id, tag in tagged:
+        tags.setdefault(tag, []).append(numbers[member_id])
+    emit(tx, MembersTagged(import_id, {tag: sorted(set(nos)) for tag, nos in tags.items()}))
+
+
 class _Plan:
-    """What a batch writes: members to make, links that are free, and identifiers that tie two
-    members together."""
+    """What a batch writes: members to make, links that are free, identifiers that tie two members
+    together, and tags."""
 
     def __init__(self) -> None:
         self.fresh: list[tuple[UUID, Row]] = []
         self.identifiers: list[tuple[str, bytes, UUID, bytes]] = []
         self.logins: list[tuple[str, UUID]] = []
         self.clashes: list[tuple[UUID, IdentifierKind, str]] = []
+        self.tagged: list[tuple[UUID, str]] = []
 
 
 class _Wanted:
@@ -255,6 +274,7 @@ class _Wanted:
             member_id = known or new_id()
             if known is None:
                 plan.fresh.append((member_id, row))
+            plan.tagged += [(member_id, tag) for tag in row.tags]
             for name in names:
                 kind, value = name
                 key = b"" if kind is openid else next(keys)

@@ -1,19 +1,22 @@
 """The list of people, search, and people found or made by an identifier."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import msgspec
 
 from siyu.kernel import clock
 from siyu.kernel.audit import Actor
 from siyu.kernel.crypto import vault
-from siyu.kernel.db import ReadTx, Tx, filters
+from siyu.kernel.db import ReadTx, Tx, filters, reading
 from siyu.kernel.errors import SiyuError
 from siyu.kernel.events import emit
-from siyu.kernel.ids import new_id
+from siyu.kernel.ids import ShopId, new_id
+from siyu.kernel.tables import Cell, inert, local
 from siyu.people.members import queries, rules
 from siyu.people.members.contracts import (
     BadPhone,
@@ -28,8 +31,12 @@ from siyu.people.members.service import identity_store, import_store
 from siyu.people.members.service.accounts import summary
 from siyu.people.members.service.identity import link
 
+EXPORT_HEADER = ["客户编号", "昵称", "手机号", "等级", "来源", "入会时间", "最近登录"]
+EXPORTED_AT_ONCE = 500
+
 _TYPED = (IdentifierKind.PHONE, IdentifierKind.CARD, IdentifierKind.EMAIL)
-"""What staff type to find somebody."""
+"""What staff type to find somebody, beside the number that the pages show."""
+_NUMBER = re.compile(r"#?([0-9]{1,10})")
 
 
 class PeopleFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,8 +57,8 @@ def phone_key(text: str) -> bytes | None:
 
 
 async def find_persons(tx: ReadTx, q: str) -> list[UUID]:
-    """Who has this phone number, card or address for mail, by its keyed hash; the records that
-    stand for them."""
+    """Who has this phone number, card or address for mail (by its keyed hash), or this number of
+    a person, as `#12` or `12`; the records that stand for them."""
     kinds, keys = [], []
     for kind in _TYPED:
         try:
@@ -59,7 +66,11 @@ async def find_persons(tx: ReadTx, q: str) -> list[UUID]:
         except SiyuError:
             continue
         kinds.append(kind)
-    return await identity_store.list_persons_with(tx, kinds, keys) if kinds else []
+    found = await identity_store.list_persons_with(tx, kinds, keys) if kinds else []
+    if number := _NUMBER.fullmatch(q.strip()):
+        numbered = await queries.get_numbered(tx, int(number[1]))
+        found += [numbered] if numbered and numbered not in found else []
+    return found
 
 
 async def find_by_identifier(tx: ReadTx, kind: IdentifierKind, value: str) -> UUID | None:
@@ -79,8 +90,9 @@ async def list_members(
     persons: Sequence[int] | None = None,
     only: PeopleFilter | None = None,
 ) -> list[MemberSummary]:
-    """People, newest first. q: a whole phone number, card or address for mail, else how a
-    nickname begins; ids, persons: only these records, merged ones too (else one line a person).
+    """People, newest first. q: a whole phone number, card, address for mail or number of a
+    person, else how a nickname begins; ids, persons: only these records, merged ones too (else
+    one line a person).
 
     after: joined_at and member_id of the last one shown.
     """
@@ -92,6 +104,55 @@ async def list_members(
         return []  # a number that nobody has is no nickname
     rows = await list_member_rows(tx, prefix, after, limit, ids, persons, only or PeopleFilter())
     return [summary(row) for row in rows]
+
+
+async def count_members(tx: ReadTx, only: PeopleFilter) -> int:
+    """How many people match, one a person."""
+    args: list[Any] = [tx.shop_id]
+    where = _matching(args, only) + " and m.merged_into is null"
+    found: int = await tx.value(
+        f"select count(*) from members.members m where m.shop_id = $1 and {where}", *args
+    )
+    return found
+
+
+async def export_members(
+    shop_id: ShopId, only: PeopleFilter, zone: ZoneInfo, mark: str
+) -> AsyncIterator[list[list[Cell]]]:
+    """People under EXPORT_HEADER, newest first, masked for everybody, the watermark as last row."""
+    after: tuple[datetime, UUID] | None = None
+    while True:
+        async with reading(shop_id) as tx:
+            rows = await list_members(tx, None, after, EXPORTED_AT_ONCE, only=only)
+        yield [
+            [
+                row.person_no,
+                inert(row.nickname),
+                row.phone_masked or "",
+                row.level,
+                row.source,
+                local(row.joined_at, zone),
+                local(row.last_login_at, zone),
+            ]
+            for row in rows
+        ]
+        if len(rows) < EXPORTED_AT_ONCE:
+            break
+        after = rows[-1].joined_at, rows[-1].member_id
+    yield [[inert(mark)]]
+
+
+def _matching(args: list[Any], only: PeopleFilter) -> str:
+    where = filters(
+        args,
+        ("m.level = ?", only.level),
+        ("m.source = ?", only.source),
+        ("m.joined_at >= ?", only.joined_from),
+        ("m.joined_at < ?", only.joined_until),
+    )
+    if only.level is not None and only.level is not Level.NORMAL:
+        where += " and m.level <> 'normal'"  # the condition of the index of levels
+    return where
 
 
 async def list_member_rows(
@@ -113,13 +174,8 @@ async def list_member_rows(
         ("m.nickname_key ~<~ ?", upper),
         ("m.member_id = any(?::uuid[])", ids),
         ("m.person_no = any(?::bigint[])", persons),
-        ("m.level = ?", only.level),
-        ("m.source = ?", only.source),
-        ("m.joined_at >= ?", only.joined_from),
-        ("m.joined_at < ?", only.joined_until),
     )
-    if only.level is not None and only.level is not Level.NORMAL:
-        where += " and m.level <> 'normal'"  # the condition of the index of levels
+    where += " and " + _matching(args, only)
     if ids is None and persons is None:
         where += " and m.merged_into is null"
     if after is not None:

@@ -182,17 +182,17 @@ def _tag(name: str, group: TagGroup, note: str, *conditions: Condition) -> TagDr
 
 DEFAULT_TAGS = (
     _tag("已授权手机号", TagGroup.BASIC, "可用短信触达", _if("phone", "eq", True)),
-    _tag("高消费", TagGroup.VALUE, "近 30 天消费满 2000 元（规划 102）",
+    _tag("高消费", TagGroup.VALUE, "近 30 天消费满 2000 元",
          _if("orders_fen_30d", "ge", 200_000)),
-    _tag("低频稳定", TagGroup.VALUE, "买得少但一直在买（规划 102）",
+    _tag("低频稳定", TagGroup.VALUE, "买得少但一直在买",
          _if("orders", "ge", 3), _if("orders_cycle_days", "ge", 30),
          _if("orders_last_on", "days_le", 90)),
-    _tag("价格敏感", TagGroup.VALUE, "多数订单用券（规划 103）",
+    _tag("价格敏感", TagGroup.VALUE, "多数订单用券",
          _if("orders", "ge", 3), _if("coupon_share_bps", "ge", 6_000)),
-    _tag("品质追求", TagGroup.VALUE, "客单价高、很少用券、很少退（规划 103）",
+    _tag("品质追求", TagGroup.VALUE, "客单价高、很少用券、很少退",
          _if("orders", "ge", 2), _if("orders_avg_fen", "ge", 30_000),
          _if("coupon_share_bps", "le", 2_000), _if("refund_bps", "le", 1_000)),
-    _tag("会带新客", TagGroup.BEHAVIOUR, "送出的礼物带来过新客（规划 102 社交层）",
+    _tag("会带新客", TagGroup.BEHAVIOUR, "送出的礼物带来过新客",
          _if("brought", "ge", 1)),
     TagDraft(
         name="近期高意向", group=TagGroup.BEHAVIOUR, note="看商品、加购、领券计分，两周减半",

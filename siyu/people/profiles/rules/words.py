@@ -140,7 +140,7 @@ def _clause(condition: Condition, language: Language) -> str:
     chinese = language == "zh-CN"
     field, value = FIELDS[condition.field], condition.value
     if field.kind is FieldKind.FEN and isinstance(value, int):
-        text = f"{value // 100} 元" if chinese else f"{value / 100:g} yuan"
+        text = f"{value // 100} 元" if chinese else f"¥{value / 100:,.10g}"
     elif isinstance(value, bool):
         text = ("是" if value else "否") if chinese else ("yes" if value else "no")
     elif field.unit == "bps" and isinstance(value, int):
@@ -152,7 +152,8 @@ def _clause(condition: Condition, language: Language) -> str:
     words = _OPS[condition.op][0 if chinese else 1].format(v=text)
     if isinstance(value, bool):
         words = f"：{text}" if chinese else f": {text}"
-    return f"{field.zh}{words}" if chinese else f"{field.en} {words}".replace(" :", ":")
+        return f"{field.zh}{words}" if chinese else field.en.removesuffix(": yes or no") + words
+    return f"{field.zh}{words}" if chinese else f"{field.en} {words}"
 
 
 def made_by_words(making: Making, language: Language) -> str:

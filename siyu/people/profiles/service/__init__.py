@@ -1,5 +1,21 @@
 """Verbs of profiles."""
 
+from siyu.people.profiles.service.asking import (
+    Known,
+    check_condition,
+    field_of,
+    find_fitting,
+    holds,
+    known_of,
+    list_everybody,
+    list_on_ladder,
+    list_refreshed,
+    list_tag_names,
+    list_tagged,
+    list_top,
+    roots_of,
+    words_of,
+)
 from siyu.people.profiles.service.refreshing import refresh
 from siyu.people.profiles.service.showing import (
     count_fields,
@@ -9,6 +25,7 @@ from siyu.people.profiles.service.showing import (
     tiers_of,
 )
 from siyu.people.profiles.service.tagging import (
+    give_listed,
     give_tag,
     keep_tag,
     list_persons_with,
@@ -22,21 +39,35 @@ from siyu.people.profiles.service.tagging import (
 )
 from siyu.people.profiles.service.taking import ask_rebuild, rebuild, take_events
 from siyu.people.profiles.service.tiering import get_rules, list_rules, set_rules
-from siyu.people.profiles.service.visiting import count_visits
+from siyu.people.profiles.service.visiting import count_visits, forget_visits
 
 __all__ = [
+    "Known",
     "ask_rebuild",
+    "check_condition",
     "count_fields",
     "count_tiers",
     "count_visits",
+    "field_of",
+    "find_fitting",
+    "forget_visits",
     "get_profile",
     "get_rules",
+    "give_listed",
     "give_tag",
+    "holds",
     "keep_tag",
+    "known_of",
+    "list_everybody",
+    "list_on_ladder",
     "list_persons_with",
+    "list_refreshed",
     "list_rules",
+    "list_tag_names",
+    "list_tagged",
     "list_tags",
     "list_timeline",
+    "list_top",
     "make_tag",
     "merge_tag",
     "rebuild",
@@ -44,8 +75,10 @@ __all__ = [
     "rename_tag",
     "retire_tag",
     "review_tags",
+    "roots_of",
     "set_rules",
     "take_events",
     "take_tag",
     "tiers_of",
+    "words_of",
 ]

@@ -1,7 +1,7 @@
 """States into profiles: fields, tiers and tags of whoever is due."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -12,6 +12,8 @@ from siyu.kernel.db import Tx, transaction
 from siyu.kernel.events import emit
 from siyu.kernel.ids import ShopId, new_id
 from siyu.merchant.shops import service as shops
+from siyu.people.consents import service as consents
+from siyu.people.consents.contracts import Purpose
 from siyu.people.profiles import queries, rules
 from siyu.people.profiles.contracts import (
     ByHand,
@@ -63,7 +65,13 @@ async def refresh(shop_id: ShopId, limit: int = BATCH) -> int:
         states: dict[int, list[State]] = defaultdict(list)
         for state in await queries.list_states_of(tx, numbers):
             states[state.root_no].append(state.measures)
-        outcomes = [_judge(row.fields, states[row.person_no], ground) for row in due]
+        # Of several records' words the stricter counts, not the last one told.
+        several = [number for number in numbers if len(states[number]) > 1]
+        words = await consents.words_of_merged(tx, several) if several else {}
+        outcomes = [
+            _judge(row.fields, states[row.person_no], ground, words.get(row.person_no, {}))
+            for row in due
+        ]
         at = [_starts(outcome.turns_on, ground.zone) for outcome in outcomes]
         await queries.update_people(
             tx, now, numbers, [one.fields for one in outcomes], [one.tier for one in outcomes],
@@ -88,10 +96,14 @@ async def _ground(tx: Tx, now: datetime) -> _Ground:
     return _Ground(ZoneInfo(name), clock.business_day(now, name), tiers, tags, every)
 
 
-def _judge(before: Values, states: list[State], ground: _Ground) -> _Outcome:
+def _judge(
+    before: Values, states: list[State], ground: _Ground, words: Mapping[Purpose, bool]
+) -> _Outcome:
     state, today = rules.combine(states), ground.today
     number = rules.number_of(today)
     fields = rules.figures(state, number, ground.zone)
+    told = {f"{purpose}_last_granted": granted for purpose, granted in words.items()}
+    fields |= {key: granted for key, granted in told.items() if key in rules.FIELDS}
     if fields.get("analytics_last_granted") is not False:
         fields |= {key: before[key] for key in rules.VISITS_FIELDS & before.keys()}
     tags: dict[UUID, int | None] = {}

@@ -29,6 +29,7 @@ async def get_profile(
     """
     member = await members.get_detail(tx, member_id)
     found = await queries.list_people(tx, [member.person_no])
+    done = await queries.get_pass(tx)
     row = found[0] if found else None
     values: Values = dict(row.fields) if row else {}
     tracks = values.get("analytics_last_granted")
@@ -45,6 +46,7 @@ async def get_profile(
         life=row.life if row else None,
         tracks=bool(tracks),
         refreshed_at=row.refreshed_at if row else None,
+        visited_at=engines.from_us(done.visited_us) if done and done.visited_us else None,
         values=[
             rules.shown(field, values, tracks=bool(tracks), reveals=reveals)
             for field in rules.FIELDS.values()

@@ -1,5 +1,7 @@
 """Tags: made, given and taken by hand, looked over each quarter."""
 
+import logging
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Literal
 from uuid import UUID
@@ -7,7 +9,7 @@ from uuid import UUID
 import msgspec
 
 from siyu.kernel import clock
-from siyu.kernel.audit import Actor, audit
+from siyu.kernel.audit import Actor, System, audit
 from siyu.kernel.db import ReadTx, Tx
 from siyu.kernel.ids import new_id
 from siyu.people.profiles import queries, rules
@@ -18,11 +20,17 @@ from siyu.people.profiles.contracts import (
     Tag,
     TagDraft,
     TagFinding,
+    TagGroup,
     TagNameTaken,
     TagNotFound,
     TooManyTags,
 )
+from siyu.people.profiles.service import asking_store
 
+log = logging.getLogger("siyu.profiles")
+
+LISTED = "导入名单"
+"""Who gives a tag that an imported list gives."""
 QUARTER = timedelta(days=90)
 STALE = timedelta(days=180)
 OVERLAP_BPS = 9_000
@@ -115,7 +123,33 @@ async def give_tag(tx: Tx, actor: Actor, tag_id: UUID, person_no: int) -> None:
     if not isinstance(tag.making, ByHand):
         raise NotByHand
     await queries.give_tags(tx, [(person_no, tag_id, None)], actor.actor_name, clock.now())
+    await asking_store.set_due(tx, person_no)
     audit(tx, actor, "profiles.tag_given", ("person", person_no), after={"tag": tag.name})
+
+
+async def give_listed(tx: Tx, tags: Mapping[str, Sequence[int]]) -> dict[str, int]:
+    """Give the tags of an imported list by name: name → persons. A name that is new becomes a tag
+    by hand; one that a rule or a score gives, or for which there is no more room, is left out.
+
+    Returns how many persons got which; run again, it gives the same.
+    """
+    known = {tag.name: tag for tag in await queries.list_tags(tx, counted=False)}
+    given = {}
+    for name, persons in sorted(tags.items()):
+        tag = known.get(name)
+        if tag is None and len(known) < TAGS_MAX:
+            tag = await make_tag(
+                tx, System(), TagDraft(name=name, group=TagGroup.BASIC, making=ByHand())
+            )
+            known[name] = tag
+        if tag is None or not isinstance(tag.making, ByHand):
+            log.warning("a tag of a list is left out", extra={"tag": name})
+            continue
+        rows = [(person_no, tag.tag_id, None) for person_no in persons]
+        await queries.give_tags(tx, rows, LISTED, clock.now())
+        given[name] = len(rows)
+    await asking_store.set_due(tx, *{one for persons in tags.values() for one in persons})
+    return given
 
 
 async def take_tag(tx: Tx, actor: Actor, tag_id: UUID, person_no: int) -> None:
@@ -124,6 +158,7 @@ async def take_tag(tx: Tx, actor: Actor, tag_id: UUID, person_no: int) -> None:
     if not isinstance(tag.making, ByHand):
         raise NotByHand
     await queries.take_tags(tx, [(person_no, tag_id)])
+    await asking_store.set_due(tx, person_no)
     audit(tx, actor, "profiles.tag_taken", ("person", person_no), before={"tag": tag.name})
 
 

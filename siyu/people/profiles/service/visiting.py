@@ -5,11 +5,12 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from siyu.kernel import clock
-from siyu.kernel.db import reading, transaction
+from siyu.kernel.db import Tx, reading, transaction
 from siyu.kernel.ids import ShopId
 from siyu.merchant.shops import service as shops
 from siyu.people.profiles import queries, rules
 from siyu.people.profiles.contracts import Values
+from siyu.people.profiles.service import asking_store as store
 from siyu.warehouse.engines import service as engines
 from siyu.warehouse.engines.contracts import Features, Questions
 from siyu.warehouse.query.contracts import Feature, FeatureSpec, LastSpec, Step, Where
@@ -70,6 +71,12 @@ async def count_visits(shop_id: ShopId, *, anew: bool = False) -> int:
     async with transaction(shop_id) as tx:
         await queries.set_visited(tx, last_us, today)
     return changed
+
+
+async def forget_visits(tx: Tx, person_no: int) -> None:
+    """Take the fields of behaviour out of whoever this number belongs to."""
+    found = [one.person_no for one in await store.list_roots(tx, [person_no])]
+    await store.forget_visits(tx, [person_no, *found], _KEYS)
 
 
 async def _write(shop_id: ShopId, rows: dict[int, Values]) -> int:

@@ -1,10 +1,12 @@
-"""Taking rows out of the files: persons who are erased, months a shop no longer keeps.
+"""Taking rows out of the files: persons who are erased, what pages told of those who withdrew,
+months a shop no longer keeps.
 
 What is asked stands in the database first; whoever compacts carries it out, however often it is
 interrupted.
 """
 
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 
 import duckdb
 import msgspec
@@ -13,12 +15,13 @@ from siyu.kernel.audit import Actor, System, audit
 from siyu.kernel.db import transaction
 from siyu.kernel.ids import ShopId
 from siyu.warehouse.compaction import queries, rules
-from siyu.warehouse.compaction.contracts import Erasure, LiveFile, Removals
+from siyu.warehouse.compaction.contracts import Erasure, LiveFile, Removals, Withdrawal
 from siyu.warehouse.compaction.service.files import workbench
 from siyu.warehouse.compaction.service.merge import merge_files
 from siyu.warehouse.tail import service as tail
 from siyu.warehouse.tail.contracts import PERSON_JOINED
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NOTHING_TO_REMOVE: set[tuple[str, str]] = set()
 """(path, reasons) that were looked into without a find; a file never changes."""
 
@@ -39,6 +42,28 @@ async def ask_erasure(shop_id: ShopId, person_no: int, actor: Actor) -> list[int
                 tx,
                 actor,
                 "warehouse.erasure_asked",
+                subject=("person", person_no),
+                after={"persons": persons},
+            )
+    return persons
+
+
+async def ask_withdrawal(
+    shop_id: ShopId, person_no: int, before: datetime, actor: Actor
+) -> list[int]:
+    """As `ask_erasure`, but only of what pages told of a person before a moment: the consent to
+    statistics was taken back. Questions leave it out from the commit on."""
+    persons = await _with_visitors(shop_id, person_no)
+    before_us = (before - _EPOCH) // timedelta(microseconds=1)
+    async with tail.opened("begin; set local lock_timeout = '2s'") as tx:
+        new = await tail.forget_behaviour(tx, shop_id, persons, before_us)
+    tail.crash_point("purge.asked")
+    if new:
+        async with transaction(shop_id) as tx:
+            audit(
+                tx,
+                actor,
+                "warehouse.withdrawal_asked",
                 subject=("person", person_no),
                 after={"persons": persons},
             )
@@ -107,35 +132,57 @@ def _holds(duck: duckdb.DuckDBPyConnection, file: LiveFile, reason: str) -> bool
 
 
 async def is_in_tail() -> bool:
-    """Whether the open or a sealed slot holds a person who must be forgotten."""
+    """Whether the open or a sealed slot holds something that must be forgotten."""
     async with tail.opened() as tx:
-        return await queries.is_erased_in_tail(tx)
+        return await queries.is_unwanted_in_tail(tx)
 
 
-async def finish_erasures() -> int:
-    """Mark the erasures as done of which nothing is left, in no file and no partition.
+async def is_forgetting() -> bool:
+    """Whether somebody waits to be forgotten."""
+    async with tail.opened() as tx:
+        return bool(
+            await queries.list_erasures(tx, done=False)
+            or await queries.list_withdrawals(tx, done=False)
+        )
+
+
+async def finish_forgetting() -> int:
+    """Mark the erasures and withdrawals as done of which nothing is left, in no file and no
+    partition.
 
     Asks the books first (no partition of a closed slot, no file that does not count), then scans
     every file that may hold one of the persons. Returns how many persons are done.
     """
     async with tail.snapshotting() as tx:
-        waiting = await queries.list_erasures(tx, done=False)
-        clean = await queries.is_swept(tx) and not await queries.is_erased_in_tail(tx)
+        erasures = await queries.list_erasures(tx, done=False)
+        withdrawals = await queries.list_withdrawals(tx, done=False)
+        clean = await queries.is_swept(tx) and not await queries.is_unwanted_in_tail(tx)
         files = await queries.list_live_files(tx)
         removals = await queries.get_removals(tx)
-    erased = msgspec.structs.replace(removals, expired={})
-    if not waiting or not clean or _holding(files, erased):
+    wanted = msgspec.structs.replace(removals, expired={})
+    if not (erasures or withdrawals) or not clean or _holding(files, wanted):
         return 0
     tail.crash_point("purge.clean")
-    for shop_id in sorted({erasure.shop_id for erasure in waiting}):
-        persons = [erasure.person_no for erasure in waiting if erasure.shop_id == shop_id]
+    shop_ids = {one.shop_id for one in erasures} | {one.shop_id for one in withdrawals}
+    for shop_id in sorted(shop_ids):
+        persons = [one.person_no for one in erasures if one.shop_id == shop_id]
+        withdrawn = [one for one in withdrawals if one.shop_id == shop_id]
         # The audit comes first: after a crash in between it is written twice, never not at all.
         async with transaction(ShopId(shop_id)) as tx:
             for person_no in persons:
                 audit(tx, System(), "warehouse.person_erased", subject=("person", person_no))
+            for one in withdrawn:
+                audit(tx, System(), "warehouse.behaviour_erased", subject=("person", one.person_no))
         async with tail.opened() as tx:
             await queries.finish_erasures(tx, shop_id, persons)
-    return len(waiting)
+            await queries.finish_withdrawals(tx, shop_id, withdrawn)
+    return len(erasures) + len(withdrawals)
+
+
+async def list_withdrawals(shop_id: ShopId) -> list[Withdrawal]:
+    """Who took back the consent to statistics, newest first."""
+    async with tail.opened() as tx:
+        return await queries.list_withdrawals(tx, done=None, shop_id=shop_id)
 
 
 async def list_erasures(shop_id: ShopId) -> list[Erasure]:

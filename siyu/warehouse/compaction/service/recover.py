@@ -36,7 +36,7 @@ async def recover() -> Recovered:
     with workbench() as (duck, _):
         await asyncio.to_thread(_load, duck, readable, codes)
         output = await write_files(
-            duck, "events", Removals({}, {}), "merge", own=set(), level=1,
+            duck, "events", Removals(), "merge", own=set(), level=1,
             max_rows=rules.MAX_FILE_ROWS,
         )  # fmt: skip
         rows, total, highest = _sums(duck)

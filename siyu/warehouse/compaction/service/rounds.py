@@ -5,7 +5,12 @@ from siyu.warehouse.compaction.contracts import Compacted
 from siyu.warehouse.compaction.service.collect import collect
 from siyu.warehouse.compaction.service.compact import compact_slot
 from siyu.warehouse.compaction.service.merge import merge_due
-from siyu.warehouse.compaction.service.purge import finish_erasures, is_in_tail, purge
+from siyu.warehouse.compaction.service.purge import (
+    finish_forgetting,
+    is_forgetting,
+    is_in_tail,
+    purge,
+)
 from siyu.warehouse.tail import service as tail
 
 
@@ -24,16 +29,16 @@ async def run_round(*, seal_now: bool = False) -> Compacted | None:
         if not await queries.try_lock_compactor(connection):
             return None
         try:
-            erasing = bool(await queries.list_erasures(connection, done=False))
-            seal_now = seal_now or (erasing and await is_in_tail())
+            forgetting = await is_forgetting()
+            seal_now = seal_now or (forgetting and await is_in_tail())
             sealed = await (tail.seal() if seal_now else tail.seal_when_due())
             slots = await queries.list_sealed_slots(connection)
             compacted = sum([await compact_slot(slot) for slot in slots])
             purged = await purge()
             merges = await merge_due()
-            collected, dropped = await collect(0 if erasing else rules.GRACE_S)
-            if erasing:
-                await finish_erasures()
+            collected, dropped = await collect(0 if forgetting else rules.GRACE_S)
+            if forgetting:
+                await finish_forgetting()
         finally:
             await queries.unlock_compactor(connection)
     return Compacted(

@@ -23,6 +23,7 @@ from siyu.warehouse.engines.rules.counting import (
     plain_sql,
     retention_offsets,
     retention_sql,
+    series_offsets,
     spans_us,
     special_sql,
 )
@@ -41,6 +42,7 @@ from siyu.warehouse.engines.rules.moments import (
     cell_start,
     day_number,
     day_of,
+    days_of,
     from_us,
     local_day_sql,
     span_us,
@@ -55,6 +57,7 @@ from siyu.warehouse.engines.rules.people import (
     walkers_sql,
 )
 from siyu.warehouse.engines.rules.reading import (
+    INTEGER_COLUMNS,
     NEVER,
     Test,
     can_sum,
@@ -69,6 +72,7 @@ from siyu.warehouse.engines.rules.trials import trial_sql
 
 __all__ = [
     "DAY_US",
+    "INTEGER_COLUMNS",
     "NEVER",
     "ORDINAL",
     "PLAIN",
@@ -84,6 +88,7 @@ __all__ = [
     "conditions_in",
     "day_number",
     "day_of",
+    "days_of",
     "facts_read",
     "feature_offsets",
     "feature_sql",
@@ -106,6 +111,7 @@ __all__ = [
     "retention_sql",
     "rule_words",
     "segment_sql",
+    "series_offsets",
     "share_sql",
     "span_us",
     "spans_us",

@@ -78,6 +78,13 @@ def spans_us(spec: SeriesSpec) -> list[tuple[int, int]]:
     return [(to_us(since), to_us(until)) for since, until in spec.spans]
 
 
+def series_offsets(spec: SeriesSpec) -> list[int]:
+    """From when on local time is how far ahead of UTC, after each other; in microseconds."""
+    spans = spans_us(spec)
+    changes = offset_changes(min(spans)[0], max(spans)[1], ZoneInfo(spec.time_zone))
+    return [part for change in changes for part in change]
+
+
 def _cell_sql(spec: SeriesSpec) -> tuple[str, str]:
     """SQL for the number of the span that holds `at_us` (null: none), and for the business day."""
     spans = spans_us(spec)
@@ -149,7 +156,7 @@ def special_sql(spec: SeriesSpec, measures: Sequence[Measure], ground: Ground) -
     else:
         marked = f"""select person_no, at_us,
                        coalesce(at_us - lag(at_us) over own > {PAUSE_US}, true) as begins,
-                       coalesce(lead(at_us) over own - at_us > {PAUSE_US}, true) as alone
+                       coalesce((lead(at_us) over own) - at_us > {PAUSE_US}, true) as alone
                      from {source} where {matching} and at_us >= {since - PAUSE_US}
                        and at_us < {until + PAUSE_US} window own as ({order})"""
         keep = "begins"

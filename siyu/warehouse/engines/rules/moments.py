@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from siyu.kernel.clock import business_day
+
 DAY_US = 86_400_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_DAY = date(1970, 1, 1)
@@ -22,6 +24,15 @@ def from_us(at_us: int) -> datetime:
 def day_number(on: date) -> int:
     """Days since 1970-01-01."""
     return (on - _FIRST_DAY).days
+
+
+def days_of(since: datetime, until: datetime, time_zone: str) -> tuple[int, int]:
+    """Numbers of the business days in which [since, until) begins and ends."""
+    last = until - timedelta(microseconds=1)
+    return (
+        day_number(business_day(since, time_zone)),
+        day_number(business_day(last, time_zone)),
+    )
 
 
 def day_of(number: int) -> date:

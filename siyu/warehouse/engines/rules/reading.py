@@ -39,6 +39,7 @@ _INTEGERS = {
     "dwell_ms": "dwell_ms",
 }
 """Properties that a kernel compares itself; of the others it is told whether they fit."""
+INTEGER_COLUMNS = frozenset(_INTEGERS.values())
 
 
 class Test(msgspec.Struct, frozen=True):

@@ -8,14 +8,14 @@ import duckdb
 
 from siyu.warehouse.engines import rules
 from siyu.warehouse.engines.contracts import Answers, Progress, Questions, WarehouseIncomplete
-from siyu.warehouse.engines.rules import from_us
+from siyu.warehouse.engines.rules import from_us, to_us
 from siyu.warehouse.engines.service import answers
 from siyu.warehouse.engines.service.duck import Question, close, close_later
 from siyu.warehouse.engines.service.load import load
 from siyu.warehouse.query import service as query
 from siyu.warehouse.query.contracts import Need, Snapshot, Spec
 
-__all__ = ["answer", "ask", "close", "from_us", "needs_of"]
+__all__ = ["answer", "ask", "close", "from_us", "needs_of", "to_us"]
 
 S = TypeVar("S")
 A = TypeVar("A")
@@ -49,7 +49,7 @@ async def ask(questions: Questions, progress: Progress | None = None) -> Answers
         async with query.snapshot(shop_id, needs, texts=texts) as snapshot:
             try:
                 return await _answer_aside(questions, snapshot, progress)
-            except duckdb.IOException:
+            except (duckdb.IOException, FileNotFoundError):
                 if all(path.exists() for path in snapshot.files):
                     raise
             finally:

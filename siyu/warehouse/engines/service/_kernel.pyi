@@ -2,6 +2,8 @@
 
 from typing import NewType
 
+from typing_extensions import Buffer
+
 Kernel = NewType("Kernel", object)
 
 def funnel(steps: int, window: int, rich: bool, value: int, /) -> Kernel:
@@ -24,11 +26,26 @@ def retention(
     offsets: (from when, microseconds ahead of UTC) after each other.
     """
 
+def paths(pause: int, length: int, backward: bool, /) -> Kernel:
+    """Fresh paths; tests: may be a start, lies along. The first extra column is the place.
+
+    pause: a longer one, in microseconds, ends a visit. length: how many further places count.
+    """
+
 def figures(kinds: list[int], extras: list[int], offsets: list[int], /) -> Kernel:
     """Fresh figures of persons, a test for each.
 
     kinds: 0 count, 1 sum, 2 first, 3 last, 4 different days, 5 given by `walked`. extras: the extra
     column that is summed, else 0.
+    """
+
+def series(spans: list[int], measures: list[int], offsets: list[int], /) -> Kernel:
+    """A fresh series, a test per measure.
+
+    spans, growing, no day in two: (since, until, number of the first business day, of the last)
+    after each other. measures: (0 events, 1 sum, 6 persons; the extra column that is summed, or of
+    persons the measure that they must fulfil in the same day or span, -1 none): of two that must
+    hold together each counts those persons whom the other's event came first of.
     """
 
 def read(
@@ -54,12 +71,31 @@ def feed(kernel: Kernel, stream: object, sorted: bool, /) -> None:
     Raises RuntimeError when a person is out of range, or events said to be sorted are not.
     """
 
+def scan(
+    kernel: Kernel,
+    file: Buffer,
+    columns: list[str],
+    shop: int,
+    sorted: bool,
+    first: int,
+    groups: int,
+    /,
+) -> int | None:
+    """Events of a shop in so many row groups of a Parquet file, from the first on; returns the next
+    group, 0 after the last; None, and nothing is read, when pages are of a form that it does not
+    know. columns: shop_id, person_no, at_us, name_id, event_no (if it matters), extra columns.
+
+    Raises RuntimeError as `feed` does, and for a file that is damaged.
+    """
+
 def end_month(kernel: Kernel, /) -> None:
     """All events of a month were fed."""
 
 def tally(kernel: Kernel, /) -> bytes:
     """int64 figures. Funnel: (value, step reached, persons) after each other; value 0 unless rich.
-    Retention: per day, week or month the persons born, then those who came back per period.
+    Retention: per day, week or month the persons born, then those who came back per period. Paths:
+    (level, place, next place or -1, visits). Series: per measure its days, span after span, then
+    its spans as a whole.
     """
 
 def waits(kernel: Kernel, edges: list[int], /) -> bytes:

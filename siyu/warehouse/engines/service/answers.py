@@ -3,12 +3,11 @@
 from array import array
 from bisect import bisect_right
 from collections import defaultdict
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from siyu.kernel.clock import business_day
 from siyu.warehouse.engines import rules
 from siyu.warehouse.engines.contracts import (
     WAIT_EDGES_S,
@@ -97,14 +96,22 @@ def series(question: Question, spec: SeriesSpec, ground: Ground) -> list[Series]
     """Figures over days."""
     found = [_empty(since, until, spec) for since, until in spec.spans]
     firsts = [rules.day_number(series.days[0]) for series in found]
+    hard = kernels.hard_measures(spec)
     groups: dict[Any, list[int]] = defaultdict(list)
     for n, measure in enumerate(spec.measures):
+        if measure not in hard:
+            groups["kernel"].append(n)
+            continue
         plain, ordinal = measure.count in rules.PLAIN, measure.count in rules.ORDINAL
         groups["plain" if plain else (ordinal, measure.step)].append(n)
     for kind, numbers in groups.items():
-        lower = rules.plain_sql if kind == "plain" else rules.special_sql
-        sql = lower(spec, [spec.measures[n] for n in numbers], ground)
-        for span, day, *values in question.rows(sql):
+        measures = [spec.measures[n] for n in numbers]
+        if kind == "kernel":
+            rows = kernels.series(question, spec, measures, ground)
+        else:
+            lower = rules.plain_sql if kind == "plain" else rules.special_sql
+            rows = question.rows(lower(spec, measures, ground))
+        for span, day, *values in rows:
             for n, value in zip(numbers, values, strict=True):
                 if day is None:
                     found[span].totals[n] = int(value)
@@ -114,18 +121,9 @@ def series(question: Question, spec: SeriesSpec, ground: Ground) -> list[Series]
 
 
 def _empty(since: datetime, until: datetime, spec: SeriesSpec) -> Series:
-    first, last = _first_and_last(since, until, spec.time_zone)
+    first, last = rules.days_of(since, until, spec.time_zone)
     days = [rules.day_of(day) for day in range(first, last + 1)]
     return Series(days, [[0] * len(days) for _ in spec.measures], [0] * len(spec.measures))
-
-
-def _first_and_last(since: datetime, until: datetime, time_zone: str) -> tuple[int, int]:
-    """Numbers of the business days in which [since, until) begins and ends."""
-    last = until - timedelta(microseconds=1)
-    return (
-        rules.day_number(business_day(since, time_zone)),
-        rules.day_number(business_day(last, time_zone)),
-    )
 
 
 def last(question: Question, spec: LastSpec, ground: Ground) -> int | None:
@@ -178,11 +176,16 @@ def features(question: Question, spec: FeatureSpec, ground: Ground) -> Features:
 def paths(question: Question, spec: PathSpec, ground: Ground) -> Paths:
     """Where visits went."""
     levels: list[dict[str | None, int]] = [defaultdict(int) for _ in range(spec.length + 1)]
-    links = []
-    for level, source, leads, target, visits in question.rows(rules.path_sql(spec, ground)):
+    known: dict[tuple[int, str | None, str | None], int] = defaultdict(int)
+    if kernels.can_answer(spec):
+        rows = kernels.paths(question, spec, ground)
+    else:
+        rows = question.rows(rules.path_sql(spec, ground))
+    for level, source, leads, target, visits in rows:
         levels[level][source] += visits
         if leads:
-            links.append(Link(level, source, target, visits))
+            known[level, source, target] += visits
+    links = [Link(*place, visits) for place, visits in known.items()]
     return Paths(
         [[Place(*item) for item in sorted(level.items(), key=_rank)] for level in levels],
         sorted(
@@ -211,7 +214,7 @@ def spread(question: Question, spec: SpreadSpec, ground: Ground) -> Spread:
 
 def share(question: Question, spec: ShareSpec, ground: Ground) -> Share:
     """What a figure is made of."""
-    first, last = _first_and_last(spec.since, spec.until, spec.time_zone)
+    first, last = rules.days_of(spec.since, spec.until, spec.time_zone)
     days = [rules.day_of(day) for day in range(first, last + 1)]
     places = {
         cell: n for n, cell in enumerate(sorted({rules.cell_of(d, spec.grain) for d in days}))

@@ -64,6 +64,7 @@ class Question:
         self._tasks = tasks
         self._done = 0
         self._percent = 0
+        self._month, self._months = 0, 1
         self._stopped = False
         self._in_order = False
         self._guard = threading.Lock()
@@ -122,6 +123,14 @@ class Question:
     def task_done(self) -> None:
         """One more of the parts is finished."""
         self._done += 1
+        self._month, self._months = 0, 1
+
+    def at_month(self, month: int, months: int) -> None:
+        """The present part has come to this of so many months, from 0. Raises Interrupted once
+        `stop` was called."""
+        if self._stopped:
+            raise Interrupted
+        self._month, self._months = month, months
 
     def stop(self) -> None:
         """End it as soon as possible; callable from any thread.
@@ -138,6 +147,7 @@ class Question:
         """How far it is, 0 to 99; never falls; callable from any thread."""
         with self._guard:
             part = 0.0 if self._duck is None else max(0.0, self._duck.query_progress()) / 100
-        whole = int(100 * (self._done + min(part, 1.0)) / self._tasks)
+        part = (self._month + min(part, 1.0)) / self._months
+        whole = int(100 * (self._done + part) / self._tasks)
         self._percent = max(self._percent, min(whole, 99))
         return self._percent

@@ -51,7 +51,7 @@ int play_figures(Kernel *k, int64_t *row, int64_t at, uint64_t hits, const Batch
         case DAYS_SEEN:
             if (see_day(k, own, day_of(k, at))) return -1;
             break;
-        case GIVEN:
+        case GIVEN: case PERSONS:
             break;
         }
     }

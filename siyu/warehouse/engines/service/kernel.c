@@ -6,6 +6,7 @@
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
+#include <string.h>
 #include "kernel.h"
 
 #define NAME "siyu.kernel"
@@ -15,12 +16,14 @@
 static void forget(PyObject *capsule) {
     Kernel *k = PyCapsule_GetPointer(capsule, NAME);
     for (int64_t n = 0; n < TESTS_MAX; n++) free(k->test[n]);
+    for (int64_t n = 0; n <= LENGTH_MAX; n++) free(k->links[n].link);
     free(k->tests_of);
     free(k->state);
     free(k->member);
     free(k->only);
     free(k->aside);
     free(k->change);
+    free(k->count);
     free(k);
 }
 
@@ -31,6 +34,8 @@ static PyObject *make(Kind kind, int64_t width, Kernel **made) {
     k->kind = kind;
     k->width = width;
     k->value = -1;
+    k->eve = NONE;
+    k->last = (Event){0, INT64_MIN, INT64_MIN, 0, 0};
     PyObject *capsule = PyCapsule_New(*made = k, NAME, forget);
     if (!capsule) free(k);
     return capsule;
@@ -67,6 +72,20 @@ static PyObject *funnel(PyObject *self, PyObject *args) {
         rich ? RICH_FUNNEL : FUNNEL, rich ? 5 * steps + 2 : steps + 1, &k);
     if (!capsule) return NULL;
     k->steps = steps; k->window = window; k->value = value;
+    return capsule;
+}
+
+/* paths(pause, length, backward) */
+static PyObject *paths(PyObject *self, PyObject *args) {
+    long long pause, length;
+    int backward;
+    if (!PyArg_ParseTuple(args, "LLp", &pause, &length, &backward)) return NULL;
+    if (pause < 0 || length < 1 || length > LENGTH_MAX)
+        return nonsense(NULL, "a pause and 1 to 10 levels");
+    Kernel *k = NULL;
+    PyObject *capsule = make(PATHS, path_width(length, backward), &k);
+    if (!capsule) return NULL;
+    k->steps = 2; k->window = pause; k->value = 0; k->length = length; k->backward = backward;
     return capsule;
 }
 
@@ -129,6 +148,23 @@ static PyObject *figures(PyObject *self, PyObject *args) {
     return known ? capsule : nonsense(capsule, "1 to 62 figures and offsets");
 }
 
+/* series(spans, measures, offsets): see set_series. */
+static PyObject *series(PyObject *self, PyObject *args) {
+    PyObject *span_list, *measure_list, *change_list;
+    if (!PyArg_ParseTuple(args, "OOO", &span_list, &measure_list, &change_list)) return NULL;
+    Kernel *k = NULL;
+    PyObject *capsule = make(SERIES, 0, &k);
+    if (!capsule) return NULL;
+    Py_ssize_t spans, measures;
+    int64_t *span = numbers(span_list, &spans);
+    int64_t *measure = span ? numbers(measure_list, &measures) : NULL;
+    int known = measure && spans % 4 == 0 && measures % 2 == 0 && set_clock(k, change_list)
+        && set_series(k, span, spans / 4, measure, measures / 2);
+    free(span);
+    free(measure);
+    return known ? capsule : nonsense(capsule, "1 to 22 spans, 1 to 62 measures and offsets");
+}
+
 /* --- what it reads ----------------------------------------------------------------------------- */
 
 static int set_tests(Kernel *k, PyObject *lists) {
@@ -140,10 +176,10 @@ static int set_tests(Kernel *k, PyObject *lists) {
         if (!k->test[n] || !known_test(k, k->test[n], size)) return 0;
     }
     k->tests = tests;
-    if (k->kind != FIGURES)
-        return tests == (k->kind == RETENTION ? 2 : k->steps) && k->value < k->extras;
     for (Py_ssize_t n = 0; n < tests; n++)
         if (k->figure[n].what == SUM && k->figure[n].extra >= k->extras) return 0;
+    if (k->kind != FIGURES)
+        return tests == (k->kind == RETENTION ? 2 : k->steps) && k->value < k->extras;
     return k->figure[tests - 1].at && (tests == TESTS_MAX || !k->figure[tests].at);
 }
 
@@ -257,6 +293,32 @@ static PyObject *feed(PyObject *self, PyObject *args) {
     return bad ? raised(k) : Py_NewRef(Py_None);
 }
 
+/* scan(kernel, file, columns, shop, sorted, first, groups): events of a shop in a Parquet file. */
+static PyObject *scan(PyObject *self, PyObject *args) {
+    PyObject *capsule, *list;
+    Py_buffer file;
+    const char *names[5 + EXTRAS_MAX] = {0};
+    long long shop, first, most;
+    int sorted;
+    if (!PyArg_ParseTuple(args, "Oy*OLpLL", &capsule, &file, &list, &shop, &sorted, &first, &most))
+        return NULL;
+    Kernel *k = PyCapsule_GetPointer(capsule, NAME);
+    int64_t columns = PyList_Size(list), next = 0;
+    int known = k && k->tests && columns >= 4 && columns <= 5 + EXTRAS_MAX && first >= 0 && most > 0;
+    for (int64_t n = 0; known && n < columns; n++)
+        known = !!(names[n] = PyUnicode_AsUTF8AndSize(PyList_GetItem(list, n), NULL));
+    if (known) {
+        int numbered = columns > 4 && !strcmp(names[4], "event_no");
+        Py_BEGIN_ALLOW_THREADS
+        next = take_file(k, file.buf, file.len, names, columns, shop, numbered, sorted, first, most);
+        Py_END_ALLOW_THREADS
+    }
+    PyBuffer_Release(&file);
+    if (!known) return nonsense(NULL, "columns, and a kernel that knows what to read");
+    if (next == OTHER_FORM) Py_RETURN_NONE;
+    return next < 0 ? raised(k) : PyLong_FromLongLong(next);
+}
+
 /* end_month(kernel): what was put aside is sorted and played. */
 static PyObject *end_month(PyObject *self, PyObject *capsule) {
     Kernel *k = PyCapsule_GetPointer(capsule, NAME);
@@ -283,7 +345,7 @@ static PyObject *tally(PyObject *self, PyObject *capsule) {
     size_t size = 0;
     int64_t *out;
     if (!k) return NULL;
-    if (k->kind == FIGURES) return nonsense(NULL, "a funnel or retention");
+    if (k->kind == FIGURES) return nonsense(NULL, "anything but figures");
     Py_BEGIN_ALLOW_THREADS
     out = tally_of(k, &size);
     Py_END_ALLOW_THREADS
@@ -351,7 +413,7 @@ static PyObject *walked(PyObject *self, PyObject *args) {
     Kernel *from = k ? PyCapsule_GetPointer(other, NAME) : NULL;
     if (!from) return NULL;
     if (k->kind != FIGURES || figure < 0 || figure >= k->tests || k->figure[figure].what != GIVEN
-        || from->kind == FIGURES || from->kind == RETENTION)
+        || from->kind > RICH_FUNNEL)
         return nonsense(NULL, "a free figure and a funnel");
     return give(k, figure, from) ? raised(k) : Py_NewRef(Py_None);
 }
@@ -395,11 +457,15 @@ static PyMethodDef methods[] = {
     {"funnel", funnel, METH_VARARGS, "funnel(steps, window, rich, value) -> kernel"},
     {"retention", retention, METH_VARARGS,
      "retention(first_day, last_day, periods, within, offsets, grain) -> kernel"},
+    {"paths", paths, METH_VARARGS, "paths(pause, length, backward) -> kernel"},
     {"figures", figures, METH_VARARGS, "figures(kinds, extras, offsets) -> kernel"},
+    {"series", series, METH_VARARGS, "series(spans, measures, offsets) -> kernel"},
     {"read", read_what, METH_VARARGS, "read(kernel, extras, names, others, tests)"},
     {"join", join, METH_VARARGS, "join(kernel, visitors, members)"},
     {"only", only, METH_VARARGS, "only(kernel, persons)"},
     {"feed", feed, METH_VARARGS, "feed(kernel, stream, sorted)"},
+    {"scan", scan, METH_VARARGS,
+     "scan(kernel, file, columns, shop, sorted, first, groups) -> next group"},
     {"end_month", end_month, METH_O, "end_month(kernel)"},
     {"tally", tally, METH_O, "tally(kernel) -> bytes"},
     {"waits", waits, METH_VARARGS, "waits(kernel, edges) -> bytes"},

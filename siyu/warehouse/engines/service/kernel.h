@@ -1,5 +1,6 @@
-/* Kernels: one pass over events, an array of figures per person. See stream.c for what they read,
-   order.c and figures.c for what they do with it, kernel.c for how Python calls them. */
+/* Kernels: one pass over events, an array of figures per person. See stream.c and parquet.c for what
+   they read, order.c, paths.c, figures.c and series.c for what they do with it, kernel.c for how
+   Python calls them. */
 
 #pragma once
 #include <stddef.h>
@@ -14,11 +15,16 @@
 #define EXTRAS_MAX 64
 #define REACH_MAX 366
 #define PERIODS_MAX 64
+#define SPANS_MAX 22
+#define SPAN_DAYS_MAX 4000
+#define LENGTH_MAX 10
 #define DAY_US INT64_C(86400000000)
+#define BLOCK 1024                  /* rows that are tested at a time */
+#define OTHER_FORM (-2)             /* a file that parquet.c does not read */
 
 typedef struct { int64_t person, at, no, value; uint64_t hits; } Event;
-typedef enum { FUNNEL, RICH_FUNNEL, RETENTION, FIGURES } Kind;
-typedef enum { COUNT, SUM, FIRST, LAST, DAYS_SEEN, GIVEN } What;
+typedef enum { FUNNEL, RICH_FUNNEL, RETENTION, PATHS, FIGURES, SERIES } Kind;
+typedef enum { COUNT, SUM, FIRST, LAST, DAYS_SEEN, GIVEN, PERSONS } What;
 enum { DAYS, WEEKS, MONTHS };
 
 /* A column of an Arrow batch as it lies there; kind: 'C' uint8, 's' int16, 'i' int32, 'l' int64. */
@@ -30,8 +36,16 @@ typedef struct {
     int64_t rows;
 } Batch;
 
-/* A figure of a person; at: where in the row, DAYS_SEEN takes three; extra: what is summed. */
+/* A figure of a person, or a measure of a series; at: where in the row, DAYS_SEEN takes three; extra:
+   what is summed, or of PERSONS in a series the measure that must hold too (-1 none). */
 typedef struct { What what; int64_t at, extra; } Figure;
+
+/* Of a series: [since, until), the number of its first business day, and where its days are counted. */
+typedef struct { int64_t since, until, first_day, begin, end; } Span;
+
+/* How many visits went from one place to another: a hash table; visits 0: a free cell. */
+typedef struct { uint64_t key; int64_t visits; } Link;
+typedef struct { Link *link; size_t size, used; } Links;
 
 typedef struct {
     Kind kind;
@@ -46,13 +60,20 @@ typedef struct {
                                                low, high, low, high, … (inclusive) */
     Event *aside;
     size_t waiting, room;
+    Event last;                             /* of the month, where events come in order */
     char error[256];
     int64_t steps, window, value;           /* funnel; value: which extra column, -1 none */
+    int64_t length;                         /* paths; window: the longest pause of a visit */
+    int backward, short_of_memory;
+    Links links[LENGTH_MAX + 1];            /* by level */
     int64_t first_day, last_day, first_cell, last_cell;     /* retention */
     int grain;
     int64_t periods, changes, *change;      /* change: (from when, offset) pairs, growing */
     uint64_t hits[REACH_MAX + 1];           /* periods that a day after the birth counts for */
-    Figure figure[TESTS_MAX];               /* figures */
+    Figure figure[TESTS_MAX];               /* figures, series */
+    Span span[SPANS_MAX];                   /* series, growing */
+    int64_t spans, days, eve, *count;       /* days: of all spans; eve: of the present month */
+    int turning;                            /* a month is over */
 } Kernel;
 
 struct ArrowArrayStream;
@@ -60,6 +81,7 @@ struct ArrowArrayStream;
 /* stream.c */
 int fail(Kernel *k, const char *why);
 int take_stream(Kernel *k, struct ArrowArrayStream *stream, int sorted);
+int take_batch(Kernel *k, const Batch *batch, int sorted);
 int end_of_month(Kernel *k);
 int known_test(const Kernel *k, const int64_t *test, int64_t size);
 int is_open(const struct ArrowArrayStream *stream);
@@ -73,13 +95,22 @@ static inline int64_t cell(const Column *column, int64_t row) {
     }
 }
 
+/* parquet.c: `most` row groups of a file from `first` on; the next one, 0 at the end, or what is wrong */
+int64_t take_file(Kernel *k, const uint8_t *file, int64_t size, const char *const *names,
+                  int64_t columns, int64_t shop, int numbered, int sorted, int64_t first, int64_t most);
+
 /* order.c: funnels and retention, whose events come in order */
 void play_ordered(Kernel *k, int64_t *own, const Event *e);
 int64_t day_of(const Kernel *k, int64_t at);
 int64_t cell_of(const Kernel *k, int64_t day);
 int64_t far_of(const Kernel *k, int64_t person);
-int64_t *tally_of(const Kernel *k, size_t *size);
+int64_t *tally_of(Kernel *k, size_t *size);
 int64_t *waits_of(const Kernel *k, const int64_t *edge, int64_t edges, size_t *size);
+
+/* paths.c */
+int64_t path_width(int64_t length, int backward);
+void play_path(Kernel *k, int64_t *own, const Event *e);
+int64_t *tally_paths(Kernel *k, size_t *size);
 
 /* figures.c: figures of a person, and who fits a rule about them */
 int play_figures(Kernel *k, int64_t *own, int64_t at, uint64_t hits, const Batch *batch, int64_t row);
@@ -89,3 +120,8 @@ int known_rule(const Kernel *k, const int64_t *rule, int64_t size);
 int64_t *fitting(const Kernel *k, const int64_t *rule, int64_t size, size_t *found);
 int give(Kernel *k, int64_t figure, const Kernel *funnel);
 int grow(Kernel *k, int64_t person);
+
+/* series.c */
+int set_series(Kernel *k, const int64_t *span, int64_t spans, const int64_t *measure, int64_t measures);
+int play_series(Kernel *k, int64_t person, int64_t at, uint64_t hits, const Batch *batch, int64_t row);
+int64_t *tally_series(const Kernel *k, size_t *size);

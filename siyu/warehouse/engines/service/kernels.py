@@ -1,10 +1,12 @@
 """Feeding the compiled kernels; without them DuckDB answers."""
 
 import contextlib
+import mmap
 from array import array
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +16,15 @@ from siyu.warehouse.engines.contracts import WAIT_EDGES_S, Features, Wait
 from siyu.warehouse.engines.rules import Ground, Group, Test
 from siyu.warehouse.engines.service.duck import Interrupted, Question
 from siyu.warehouse.query.contracts import (
+    Count,
     FeatureSpec,
     FunnelSpec,
+    Measure,
+    PathSpec,
     PersonsOf,
     RetentionSpec,
     SegmentSpec,
+    SeriesSpec,
     Spec,
 )
 
@@ -33,7 +39,11 @@ PERIODS_MAX = 64
 TESTS_MAX = 62
 CONDITIONS_MAX = 60
 """Each may need a column; two are left for sums."""
+GROUPS = 16
+"""Row groups of a file that are read before somebody looks whether the answer is still wanted."""
+SPANS_MAX = 22
 KINDS = ("count", "sum", "first", "last", "days")
+_MEASURED = {Count.EVENTS: 0, Count.AMOUNT: 1, Count.PERSONS: 6}
 
 
 @contextlib.contextmanager
@@ -52,10 +62,12 @@ def can_answer(spec: Spec) -> bool:
     if not COMPILED:
         return False
     match spec:
-        case FunnelSpec():
+        case FunnelSpec() | PathSpec():
             return rules.conditions_in(spec) <= CONDITIONS_MAX
         case RetentionSpec():
             return len(spec.periods) <= PERIODS_MAX and rules.conditions_in(spec) <= CONDITIONS_MAX
+        case SeriesSpec():
+            return not hard_measures(spec)
         case PersonsOf():
             return can_gather(spec.segment)
         case FeatureSpec():
@@ -66,6 +78,20 @@ def can_answer(spec: Spec) -> bool:
                 and rules.conditions_in(spec) <= CONDITIONS_MAX
             )
     return False
+
+
+def hard_measures(spec: SeriesSpec) -> list[Measure]:
+    """Which of its measures SQL answers: those that look beyond the event, or all."""
+    easy = [measure for measure in spec.measures if measure.count in _MEASURED]
+    days = sorted(rules.days_of(since, until, spec.time_zone) for since, until in spec.spans)
+    fits = (
+        COMPILED
+        and sum(len(measure.steps) for measure in easy) <= TESTS_MAX
+        and rules.conditions_in(spec) < CONDITIONS_MAX
+        and len(days) <= SPANS_MAX
+        and all(one[1] < other[0] for one, other in pairwise(days))
+    )
+    return [m for m in spec.measures if m not in easy] if fits else list(spec.measures)
 
 
 def can_gather(group: Group) -> bool:
@@ -125,10 +151,11 @@ def _texts(
     """The values that funnels may begin with, by their hash."""
     text = rules.text_sql(str(spec.by))
     texts: dict[int, str] = {}
-    for source, _ in _months(ground, since, until):
+    for files, fresh in _months(ground, since, until):
         rows = question.rows(
-            f"""select distinct (hash({text}) >> 1)::bigint, {text} from {source}
-                where shop_id = {ground.snapshot.shop_id} and at_us >= {since} and at_us < {until}
+            f"""select distinct (hash({text}) >> 1)::bigint, {text} from {_rows(files, fresh)}
+                where shop_id = {ground.snapshot.shop_id} and {ground.snapshot.kept or "true"}
+                  and at_us >= {since} and at_us < {until}
                   and {rules.step_sql(spec.steps[0], ground)}"""
         )
         for number, value in rows:
@@ -158,6 +185,67 @@ def retention(question: Question, spec: RetentionSpec, ground: Ground) -> list[t
     return [(begin + n, *row) for n, row in enumerate(rows) if row[0]]
 
 
+def series(
+    question: Question, spec: SeriesSpec, measures: Sequence[Measure], ground: Ground
+) -> list[Any]:
+    """Rows as `plain_sql` gives them, of every day."""
+    order = sorted(range(len(spec.spans)), key=lambda n: spec.spans[n])
+    spans = [rules.spans_us(spec)[n] for n in order]
+    days = [rules.days_of(*spec.spans[n], spec.time_zone) for n in order]
+    steps = [measure.step for measure in measures]
+    words = [[_MEASURED[measure.count], -1] for measure in measures]
+    for n, measure in enumerate(measures):
+        if measure.count == Count.AMOUNT:
+            words[n][1] = 0
+        if measure.also is not None:
+            words[n][1] = len(steps)
+            words.append([_MEASURED[Count.PERSONS], n])
+            steps.append(measure.also)
+    kernel = _kernel.series(
+        [part for times, both in zip(spans, days, strict=True) for part in (*times, *both)],
+        [part for pair in words for part in pair],
+        rules.series_offsets(spec),
+    )
+    since, until = spans[0][0], spans[-1][1]
+    extras = ["amount_fen"] if any(m.count == Count.AMOUNT for m in measures) else []
+    tests = [Test(step, since, until) for step in steps]
+    _run(question, kernel, spec, ground, tests, extras, ordered=False)
+    labels = [(order[n], day) for n, (low, high) in enumerate(days) for day in range(low, high + 1)]
+    cells = [*labels, *((n, None) for n in order)]
+    found = _figures(_kernel.tally(kernel), len(cells))
+    columns = [list(found[n]) for n in range(len(measures))]
+    for n in range(len(measures)):
+        if measures[n].also is not None:
+            both = zip(columns[n], found[words[n][1]], strict=True)
+            columns[n] = [one + other for one, other in both]
+    return [(*cell, *values) for cell, *values in zip(cells, *columns, strict=True)]
+
+
+def paths(
+    question: Question, spec: PathSpec, ground: Ground
+) -> list[tuple[int, str | None, bool, str | None, int]]:
+    """Rows as `path_sql` gives them."""
+    since, until = rules.to_us(spec.since), rules.to_us(spec.until)
+    kernel = _kernel.paths(rules.span_us(spec.pause), spec.length, spec.direction == "previous")
+    tests = [Test(spec.start, since, until), Test(spec.along, since, until)]
+    _run(question, kernel, spec, ground, tests, [f"{spec.of}_id"])
+    texts = {number: text for text, number in ground.codes[rules.TEXTS[spec.of]].items()}
+    found = _figures(_kernel.tally(kernel), 4)
+    sizes: dict[tuple[int, int], int] = defaultdict(int)
+    for level, place, _, visits in found:
+        sizes[level, place] += visits
+    known: dict[int, list[int]] = defaultdict(list)
+    for level, place in sorted(sizes, key=lambda key: (-sizes[key], texts.get(key[1], ""))):
+        known[level].append(place)
+    top = {(level, place) for level, some in known.items() for place in some[: spec.top]}
+    rows = []
+    for level, place, target, visits in found:
+        source = texts.get(place, "") if (level, place) in top else None
+        to = texts.get(target, "") if (level + 1, target) in top else None
+        rows.append((level, source, target >= 0, to, visits))
+    return rows
+
+
 def features(question: Question, spec: FeatureSpec, ground: Ground) -> Features:
     """Figures of persons."""
     until = rules.to_us(spec.as_of)
@@ -172,7 +260,7 @@ def features(question: Question, spec: FeatureSpec, ground: Ground) -> Features:
         [extras.index(f.prop) if f.kind == "sum" else 0 for f in spec.features],
         rules.feature_offsets(spec),
     )
-    _run(question, kernel, spec, ground, tests, extras)
+    _run(question, kernel, spec, ground, tests, extras, ordered=False)
     persons, *values = _kernel.table(kernel, max(0, spec.after), spec.limit)
     return Features([number for number in persons if number is not None], values)
 
@@ -232,7 +320,7 @@ def _facts_kernel(question: Question, places: Places, ground: Ground) -> "_kerne
     kernel = _kernel.figures(
         kinds, [0 if prop is None else extras.index(prop) for prop in sums], [0, 0]
     )
-    _run(question, kernel, None, ground, tests, extras)
+    _run(question, kernel, None, ground, tests, extras, ordered=False)
     return kernel
 
 
@@ -257,17 +345,19 @@ def _figures(found: bytes, width: int) -> list[tuple[int, ...]]:
 def _run(
     question: Question,
     kernel: "_kernel.Kernel",
-    spec: FunnelSpec | RetentionSpec | FeatureSpec | None,
+    spec: FunnelSpec | RetentionSpec | SeriesSpec | PathSpec | FeatureSpec | None,
     ground: Ground,
     tests: Sequence[Test],
     extras: Sequence[str] = (),
     *,
     numbered: bool = False,
+    ordered: bool = True,
 ) -> None:
     """Feed the months that matter, oldest first (W7).
 
     spec: whose `where` and `people` hold. extras: columns that the kernel needs beside those of its
-    conditions. numbered: starts at one moment must be told apart.
+    conditions. numbered: starts at one moment must be told apart. ordered: events of a month must
+    come in order.
     """
     plan = rules.reading(tests, spec.where if spec else (), ground, extras)
     _kernel.read(kernel, len(plan.extras), plan.names, plan.others, plan.tests)
@@ -278,18 +368,29 @@ def _run(
     spans = [(test.since_us, test.until_us) for test in tests if test is not rules.NEVER]
     if not spans or not (plan.names or plan.others):
         return
-    kept = f"shop_id = {ground.snapshot.shop_id}"
+    kept = f"shop_id = {ground.snapshot.shop_id} and {ground.snapshot.kept or 'true'}"
     if plan.only is not None:
         kept += f" and name_id in ({', '.join(map(str, plan.only))})"
-    more = "".join(f", {sql} as x{n}" for n, sql in enumerate(plan.extras))
     since, until = min(low for low, _ in spans), max(high for _, high in spans)
+    months = list(_months(ground, since, until))
     try:
-        for source, in_order in _months(ground, since, until):
+        for n, (files, fresh) in enumerate(months):
+            question.at_month(n, len(months))
+            in_order = len(files) == 1 and fresh is None
             # Rows of a file in order need no number, unless starts at one moment are told apart or
             # the rows of a visitor are woven into those of a member.
-            number = ", event_no" if numbered or ground.members[0] or not in_order else ""
-            sql = f"select person_no, at_us, name_id{number}{more} from {source} where {kept}"
-            _kernel.feed(kernel, question.stream(sql), in_order)
+            woven = ordered and (bool(ground.members[0]) or not in_order)
+            number = ["event_no"] if numbered or woven else []
+            columns = ["person_no", "at_us", "name_id", *number]
+            rest = files
+            # What was withdrawn is left out by SQL, for the minute until it has left the files.
+            if rules.INTEGER_COLUMNS.issuperset(plan.extras) and not ground.snapshot.kept:
+                own = [*columns, *plan.extras]
+                rest = [p for p in files if not _scan(question, kernel, p, own, ground, in_order)]
+            if rest or fresh:
+                listed = ", ".join([*columns, *(f"{x} as x{n}" for n, x in enumerate(plan.extras))])
+                sql = f"select {listed} from {_rows(rest, fresh)} where {kept}"
+                _kernel.feed(kernel, question.stream(sql), in_order)
             _kernel.end_month(kernel)
     except RuntimeError:
         if question.stopped:
@@ -297,21 +398,46 @@ def _run(
         raise
 
 
-def _months(ground: Ground, since_us: int, until_us: int) -> Iterator[tuple[str, bool]]:
-    """Per month what to read, and whether it is one file, whose rows are in order."""
+def _scan(
+    question: Question,
+    kernel: "_kernel.Kernel",
+    path: Path,
+    columns: list[str],
+    ground: Ground,
+    in_order: bool,
+) -> bool:
+    """Let a kernel read a file itself; False when it does not know its form."""
+    if not compaction.is_present(path.name):
+        return False
+    next_group: int | None = 0
+    names, shop_id = ["shop_id", *columns], ground.snapshot.shop_id
+    with path.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as file:
+        while next_group is not None:
+            if question.stopped:
+                raise Interrupted
+            next_group = _kernel.scan(kernel, file, names, shop_id, in_order, next_group, GROUPS)
+            if next_group == 0:
+                return True
+    return False
+
+
+def _months(
+    ground: Ground, since_us: int, until_us: int
+) -> Iterator[tuple[list[Path], str | None]]:
+    """Per month its files, and SQL of what there is in the tail."""
     files: dict[str, list[Path]] = defaultdict(list)
     for path in ground.snapshot.files:
         files[path.parent.name].append(path)
     tail = compaction.read_csv(str(ground.snapshot.tail))
     first, last = (f"{rules.from_us(at):%Y-%m}" for at in (since_us, until_us))
     for month in sorted({*files, *ground.fresh}):
-        if not first <= month <= last:
-            continue
-        paths = [str(path) for path in files[month]]
-        sources = [f"select * from {compaction.read_parquet(paths)}"] if paths else []
-        if month in ground.fresh:
-            sources.append(
-                f"""select * from {tail}
-                    where strftime(make_timestamp(at_us), '%Y-%m') = '{month}'"""
-            )
-        yield f"({' union all '.join(sources)})", len(paths) == 1 and month not in ground.fresh
+        if first <= month <= last:
+            own = f"select * from {tail} where strftime(make_timestamp(at_us), '%Y-%m') = '{month}'"
+            yield files[month], own if month in ground.fresh else None
+
+
+def _rows(files: Sequence[Path], fresh: str | None) -> str:
+    """Rows of a month as a table expression."""
+    paths = [str(path) for path in files]
+    sources = [f"select * from {compaction.read_parquet(paths)}"] if paths else []
+    return f"({' union all '.join([*sources, *([fresh] if fresh else [])])})"

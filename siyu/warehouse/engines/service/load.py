@@ -3,6 +3,8 @@
 from array import array
 from collections.abc import Sequence
 
+import msgspec
+
 from siyu.warehouse.compaction import service as compaction
 from siyu.warehouse.compaction.contracts import FILE_COLUMNS
 from siyu.warehouse.engines import rules
@@ -14,6 +16,7 @@ from siyu.warehouse.query.contracts import (
     Need,
     PersonsOf,
     SegmentSpec,
+    SeriesSpec,
     Snapshot,
     Spec,
 )
@@ -49,6 +52,8 @@ def load(question: Question, specs: Sequence[Spec], snapshot: Snapshot) -> rules
         paths = [str(path) for path in snapshot.files]
         sources.append(f"select {listed} from {compaction.read_parquet(paths)}")
     source = " union all ".join(sources)
+    if snapshot.kept:
+        source = f"select * from ({source}) where {snapshot.kept}"
     names = snapshot.codes["event_name"]
     person, join = "person_no", ""
     members: tuple[list[int], list[int]] = ([], [])
@@ -60,7 +65,8 @@ def load(question: Question, specs: Sequence[Spec], snapshot: Snapshot) -> rules
         join = "left join members m on m.visitor_no = e.person_no"
         pairs = question.rows("select visitor_no, member_no from members where visitor_no > 0")
         members = [visitor for visitor, _ in pairs], [member for _, member in pairs]
-    return ground_on(question, specs, snapshot, (f"({source}) e {join}", person), members)
+    fresh = _fresh(question, snapshot)
+    return ground_on(question, specs, snapshot, (f"({source}) e {join}", person), members, fresh)
 
 
 def ground_on(
@@ -69,14 +75,16 @@ def ground_on(
     snapshot: Snapshot,
     joined: tuple[str, str],
     members: tuple[list[int], list[int]],
+    fresh: frozenset[str] = frozenset(),
 ) -> rules.Ground:
     """The ground of specs. joined: all events, and SQL for who it was by today's knowledge;
-    members: visitors, and who they turned out to be."""
+    members: visitors, and who they turned out to be; fresh: months of which kernels read the tail.
+    """
     here = [own for spec in specs for own in _for_duckdb(spec)]
     groups = _groups_for_duckdb(here)
     if here:
         _load_events(question, snapshot, here, groups, joined)
-    ground = rules.Ground(snapshot, members=members, fresh=_fresh(question, snapshot))
+    ground = rules.Ground(snapshot, members=members, fresh=fresh)
     every = dict.fromkeys(group for spec in specs for group in rules.groups_of(spec))
     easy = [group for group in every if group not in groups and kernels.can_gather(group)]
     found = dict.fromkeys(part for group in easy for part in (*rules.groups_of(group), group))
@@ -113,6 +121,10 @@ def _load_events(
 def _for_duckdb(spec: Spec) -> list[Spec]:
     """What DuckDB has to read for a spec; of a kernel's spec only who counts."""
     if not kernels.can_answer(spec):
+        if isinstance(spec, SeriesSpec):
+            # A kernel may answer the rest.
+            hard = tuple(kernels.hard_measures(spec))
+            return [msgspec.structs.replace(spec, measures=hard)]
         return [spec]
     people = getattr(spec, "people", None)
     if isinstance(people, SegmentSpec) and not kernels.can_gather(people):

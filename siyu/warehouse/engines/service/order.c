@@ -5,15 +5,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A row of a funnel: the newest start per step, then how far the person went. */
+/* A row of a funnel: the newest start per step, then how far the person went. Whether a step counts
+   cannot be guessed, so there is no branch for it. */
 static void play_funnel(Kernel *k, int64_t *own, int64_t at, uint64_t hits) {
+    int64_t *far = own + k->steps;
     while (hits) {
-        int step = 63 - __builtin_clzll(hits);
+        int64_t step = 63 - __builtin_clzll(hits), *kept = own + step;
+        const int64_t *from = step ? kept - 1 : &at;
+        int64_t start = *from, counts = -(int64_t)((start != NONE)
+            & ((uint64_t)at - (uint64_t)start <= (uint64_t)k->window));
         hits ^= UINT64_C(1) << step;
-        int64_t start = step ? own[step - 1] : at;
-        if (step && (start == NONE || (uint64_t)at - (uint64_t)start > (uint64_t)k->window)) continue;
-        own[step] = start;
-        if (own[k->steps] < step + 1) own[k->steps] = step + 1;
+        *kept = (start & counts) | (*kept & ~counts);
+        int64_t reached = ((step + 1) & counts) | (NONE & ~counts);
+        *far = *far < reached ? reached : *far;
     }
 }
 
@@ -76,6 +80,7 @@ static void play_retention(Kernel *k, int64_t *own, int64_t at, uint64_t hits) {
 void play_ordered(Kernel *k, int64_t *own, const Event *e) {
     if (k->kind == FUNNEL) play_funnel(k, own, e->at, e->hits);
     else if (k->kind == RICH_FUNNEL) play_rich_funnel(k, own, e);
+    else if (k->kind == PATHS) play_path(k, own, e);
     else play_retention(k, own, e->at, e->hits);
 }
 
@@ -149,8 +154,10 @@ static int64_t *tally_retention(const Kernel *k, size_t *size) {
     return out;
 }
 
-int64_t *tally_of(const Kernel *k, size_t *size) {
+int64_t *tally_of(Kernel *k, size_t *size) {
+    if (k->kind == PATHS) return tally_paths(k, size);
     if (k->kind == RETENTION) return tally_retention(k, size);
+    if (k->kind == SERIES) return tally_series(k, size);
     return k->kind == FUNNEL ? tally_funnel(k, size) : tally_rich_funnel(k, size);
 }
 

@@ -3,7 +3,7 @@
    (int64), then what conditions and sums look at. A person is an index into arrays that grow as
    needed; person 0 is nobody. Events of one month come together, months oldest first. What is not
    in order there (several files, visitors who became members) is put aside, sorted at the end of
-   the month and then played; figures need no order inside a month. */
+   the month and then played; figures and series need no order inside a month. */
 
 #include "kernel.h"
 #include <stdlib.h>
@@ -64,42 +64,95 @@ int known_test(const Kernel *k, const int64_t *test, int64_t size) {
     return at == size;
 }
 
-static int passes(const int64_t *test, int64_t at, const Batch *batch, int64_t row) {
-    if (at < test[0] || at >= test[1]) return 0;
-    const int64_t *part = test + 3;
-    for (int64_t n = 0; n < test[2]; n++) {
-        int64_t value = cell(&batch->extra[part[0]], row), ranges = part[1];
-        int inside = 0;
-        part += 2;
-        for (int64_t r = 0; r < ranges; r++) inside |= value >= part[2 * r] && value <= part[2 * r + 1];
-        if (!inside) return 0;
-        part += 2 * ranges;
-    }
-    return 1;
-}
-
 /* Tests that an event of this name may pass; behind the last name stands what holds for others. */
 static inline uint64_t may_pass(const Kernel *k, int32_t name) {
     return k->tests_of[(uint64_t)(int64_t)name < (uint64_t)k->names ? name : k->names];
 }
 
-/* Which tests a row passes, as bits. */
-static inline uint64_t hits_of(const Kernel *k, const Batch *batch, int64_t row) {
-    uint64_t may = may_pass(k, batch->name[row]), hits = 0;
-    while (may) {
-        int n = __builtin_ctzll(may);
-        may &= may - 1;
-        if (passes(k->test[n], batch->at[row], batch, row)) hits |= UINT64_C(1) << n;
+/* Some rows of a batch, and per row a bit for each test that it passes. Names and values come in no
+   order that a processor could guess: the loops over rows have no branch for it to guess wrong. */
+typedef struct { int64_t rows, row[BLOCK]; uint64_t hits[BLOCK]; } Chosen;
+
+/* The rows of a block that are somebody's, and whose name matters; a series counts nobody's, too. */
+static void choose(const Kernel *k, const Batch *batch, int64_t from, Chosen *chosen) {
+    int anybody = k->kind == SERIES;
+    int64_t rows = 0, end = from + BLOCK < batch->rows ? from + BLOCK : batch->rows;
+    for (int64_t i = from; i < end; i++) {
+        uint64_t may = may_pass(k, batch->name[i]);
+        chosen->row[rows] = i;
+        chosen->hits[rows] = may;
+        rows += (may != 0) & ((batch->person[i] != 0) | anybody);
     }
-    return hits;
+    chosen->rows = rows;
+}
+
+#define GATHER(type) \
+    for (int64_t i = 0; i < rows; i++) value[i] = ((const type *)column->cells)[row[i]]
+
+static void gather(const Column *column, const int64_t *row, int64_t rows, int64_t *value) {
+    switch (column->kind) {
+    case 'C': GATHER(uint8_t); break;
+    case 's': GATHER(int16_t); break;
+    case 'i': GATHER(int32_t); break;
+    default: GATHER(int64_t);
+    }
+}
+
+/* Take a test's bit from the rows that do not pass it. */
+static void try_test(const Kernel *k, int64_t n, const Batch *batch, Chosen *chosen) {
+    int64_t place[BLOCK], row[BLOCK], value[BLOCK], rows = 0;
+    uint8_t passes[BLOCK], inside[BLOCK];
+    const int64_t *test = k->test[n], *part = test + 3;
+    for (int64_t i = 0; i < chosen->rows; i++) {
+        place[rows] = i;
+        row[rows] = chosen->row[i];
+        rows += chosen->hits[i] >> n & 1;
+    }
+    for (int64_t i = 0; i < rows; i++) {
+        int64_t at = batch->at[row[i]];
+        passes[i] = (at >= test[0]) & (at < test[1]);
+    }
+    for (int64_t c = 0; c < test[2]; c++) {
+        int64_t ranges = part[1];
+        gather(&batch->extra[part[0]], row, rows, value);
+        memset(inside, 0, (size_t)rows);
+        for (part += 2; ranges--; part += 2)
+            for (int64_t i = 0; i < rows; i++)
+                inside[i] |= (value[i] >= part[0]) & (value[i] <= part[1]);
+        for (int64_t i = 0; i < rows; i++) passes[i] &= inside[i];
+    }
+    for (int64_t i = 0; i < rows; i++) chosen->hits[place[i]] &= ~((uint64_t)!passes[i] << n);
+}
+
+/* Keep the rows that pass a test. */
+static void try_tests(const Kernel *k, const Batch *batch, Chosen *chosen) {
+    int64_t first = INT64_MAX, last = INT64_MIN, rows = 0;
+    int tried = 0;
+    for (int64_t i = 0; i < chosen->rows; i++) {
+        int64_t at = batch->at[chosen->row[i]];
+        first = at < first ? at : first;
+        last = at > last ? at : last;
+    }
+    for (int64_t n = 0; n < k->tests; n++) {
+        const int64_t *test = k->test[n];
+        if (!test[2] && first >= test[0] && last < test[1]) continue;
+        try_test(k, n, batch, chosen);
+        tried = 1;
+    }
+    for (int64_t i = 0; tried && i < chosen->rows; i++) {
+        chosen->row[rows] = chosen->row[i];
+        chosen->hits[rows] = chosen->hits[i];
+        rows += chosen->hits[rows] != 0;
+    }
+    if (tried) chosen->rows = rows;
 }
 
 /* --- order ------------------------------------------------------------------------------------- */
 
+/* Without branches: whether the next event is the next person's cannot be guessed. */
 static inline int later(const Event *one, const Event *other) {
-    if (one->person != other->person) return one->person > other->person;
-    if (one->at != other->at) return one->at > other->at;
-    return one->no > other->no;
+    int same = one->at == other->at, after = (one->at > other->at) | (same & (one->no > other->no));
+    return (one->person > other->person) | ((one->person == other->person) & after);
 }
 
 static int put_aside(Kernel *k, const Event *e) {
@@ -114,45 +167,60 @@ static int put_aside(Kernel *k, const Event *e) {
     return 0;
 }
 
-/* Merge the runs that are there, two by two: files are in order already. */
-static int sort_aside(Kernel *k) {
-    size_t size = k->waiting, runs = 1;
-    Event *from = k->aside, *to = malloc(size * sizeof *to);
-    size_t *ends = malloc((size + 1) * sizeof *ends);
-    if (!to || !ends) { free(to); free(ends); return fail(k, "out of memory"); }
-    for (size_t i = 1; i < size; i++)
-        if (later(&from[i - 1], &from[i])) ends[runs++ - 1] = i;
-    ends[runs - 1] = size;
-    while (runs > 1) {
-        size_t begin = 0, merged = 0, out = 0;
-        for (size_t run = 0; run < runs; run += 2) {
-            size_t middle = ends[run], end = run + 1 < runs ? ends[run + 1] : middle;
-            size_t a = begin, b = middle;
-            while (a < middle && b < end) to[out++] = later(&from[a], &from[b]) ? from[b++] : from[a++];
-            while (a < middle) to[out++] = from[a++];
-            while (b < end) to[out++] = from[b++];
-            ends[merged++] = begin = end;
-        }
-        Event *swap = from;
-        from = to;
-        to = swap;
-        runs = merged;
-    }
-    if (from != k->aside) memcpy(k->aside, from, size * sizeof *from);
-    free(from == k->aside ? to : from);
-    free(ends);
-    return 0;
-}
-
 static int play(Kernel *k, const Event *e) {
     if (grow(k, e->person)) return -1;
     play_ordered(k, k->state + e->person * k->width, e);
     return 0;
 }
 
+typedef struct { const Event *head, *end; } Run;
+
+/* Let the run at a place of the heap sink to where it belongs; the one with the first head is on top. */
+static void sink(Run *heap, size_t size, size_t at) {
+    Run own = heap[at];
+    for (size_t child; (child = 2 * at + 1) < size; at = child) {
+        if (child + 1 < size && later(heap[child].head, heap[child + 1].head)) child++;
+        if (!later(own.head, heap[child].head)) break;
+        heap[at] = heap[child];
+    }
+    heap[at] = own;
+}
+
+/* The events put aside as a heap of the runs that are in order: files are, each in itself. */
+static Run *runs_aside(const Kernel *k, size_t *size) {
+    const Event *begin = k->aside, *end = begin + k->waiting;
+    *size = 1;
+    for (const Event *e = begin + 1; e < end; e++) *size += (size_t)later(e - 1, e);
+    Run *heap = malloc(*size * sizeof *heap), *run = heap;
+    if (!heap) return NULL;
+    *run = (Run){begin, end};
+    for (const Event *e = begin + 1; e < end; e++) {
+        if (!later(e - 1, e)) continue;
+        run->end = e;
+        *++run = (Run){e, end};
+    }
+    for (size_t at = *size / 2; at--;) sink(heap, *size, at);
+    return heap;
+}
+
+/* Play the run on top as far as the head of the next one: a visit mostly lies in one file. */
 int end_of_month(Kernel *k) {
-    int bad = k->waiting ? sort_aside(k) : 0;
-    for (size_t i = 0; i < k->waiting && !bad; i++) bad = play(k, &k->aside[i]);
+    size_t size;
+    int bad = 0;
+    k->last = (Event){0, INT64_MIN, INT64_MIN, 0, 0};
+    k->turning = 1;
+    if (!k->waiting) return 0;
+    Run *heap = runs_aside(k, &size);
+    if (!heap) return fail(k, "out of memory");
+    while (size && !bad) {
+        Run *top = heap;
+        size_t next = size > 2 && later(heap[1].head, heap[2].head) ? 2 : 1;
+        do bad = play(k, top->head++);
+        while (!bad && top->head < top->end && (size < 2 || !later(top->head, heap[next].head)));
+        if (top->head == top->end) *top = heap[--size];
+        if (size) sink(heap, size, 0);
+    }
+    free(heap);
     k->waiting = 0;
     return bad;
 }
@@ -184,29 +252,19 @@ static int open_batch(Kernel *k, const struct ArrowArray *all, Batch *batch, int
     return known ? 0 : fail(k, "a column is not what it should be");
 }
 
-/* Rows [from, from + BLOCK) whose name matters. Names come in no order that a processor could
-   guess: this loop has no branch for it to guess wrong. */
-#define BLOCK 1024
-static int64_t choose(const Kernel *k, const Batch *batch, int64_t from, int64_t *chosen) {
-    int64_t size = 0, end = from + BLOCK < batch->rows ? from + BLOCK : batch->rows;
-    for (int64_t i = from; i < end; i++) {
-        chosen[size] = i;
-        size += may_pass(k, batch->name[i]) != 0;
-    }
-    return size;
-}
-
-static int take_rows(
-    Kernel *k, const Batch *batch, const int64_t *row, int64_t rows, int sorted, Event *last) {
-    for (const int64_t *end = row + rows; row < end; row++) {
-        int64_t i = *row, person = batch->person[i];
-        uint64_t hits = hits_of(k, batch, i);
-        if (!hits || !person) continue;
+static int take_rows(Kernel *k, const Batch *batch, const Chosen *chosen, int sorted) {
+    for (int64_t n = 0; n < chosen->rows; n++) {
+        int64_t i = chosen->row[n], person = batch->person[i];
+        uint64_t hits = chosen->hits[n];
         if (person < 0 || person >= PERSONS_MAX) return fail(k, "a person out of range");
         int64_t who = person < k->members ? k->member[person] : 0;
-        if (k->kind == FIGURES) {
+        if (k->kind == FIGURES || k->kind == SERIES) {
             if (who > 0) person = who;
             if (k->only && (person >= k->onlies || !k->only[person])) continue;
+            if (k->kind == SERIES) {
+                if (play_series(k, person, batch->at[i], hits, batch, i)) return -1;
+                continue;
+            }
             if (grow(k, person)) return -1;
             if (play_figures(k, k->state + person * k->width, batch->at[i], hits, batch, i)) return -1;
             continue;
@@ -214,8 +272,8 @@ static int take_rows(
         Event e = {person, batch->at[i], batch->no ? batch->no[i] : 0,
                    k->value < 0 ? 0 : cell(&batch->extra[k->value], i), hits};
         if (sorted) {
-            if (later(last, &e)) return fail(k, "events that are not in order");
-            *last = e;
+            if (later(&k->last, &e)) return fail(k, "events that are not in order");
+            k->last = e;
         }
         if (who > 0) e.person = who;
         if (k->only && (e.person >= k->onlies || !k->only[e.person])) continue;
@@ -224,11 +282,12 @@ static int take_rows(
     return 0;
 }
 
-static int take_batch(Kernel *k, const Batch *batch, int sorted, Event *last) {
-    int64_t chosen[BLOCK];
+int take_batch(Kernel *k, const Batch *batch, int sorted) {
+    Chosen chosen;
     for (int64_t from = 0; from < batch->rows; from += BLOCK) {
-        int64_t rows = choose(k, batch, from, chosen);
-        if (take_rows(k, batch, chosen, rows, sorted, last)) return -1;
+        choose(k, batch, from, &chosen);
+        try_tests(k, batch, &chosen);
+        if (take_rows(k, batch, &chosen, sorted)) return -1;
     }
     return 0;
 }
@@ -250,7 +309,6 @@ static int open_schema(Kernel *k, const struct ArrowSchema *schema, Batch *batch
 }
 
 int take_stream(Kernel *k, struct ArrowArrayStream *stream, int sorted) {
-    Event last = {0, INT64_MIN, INT64_MIN, 0, 0};
     struct ArrowSchema schema;
     Batch batch = {0};
     int numbered;
@@ -263,7 +321,7 @@ int take_stream(Kernel *k, struct ArrowArrayStream *stream, int sorted) {
         all.release = NULL;
         if (stream->get_next(stream, &all)) return fail(k, stream->get_last_error(stream));
         if (!all.release) return 0;
-        int bad = open_batch(k, &all, &batch, numbered) || take_batch(k, &batch, sorted, &last);
+        int bad = open_batch(k, &all, &batch, numbered) || take_batch(k, &batch, sorted);
         all.release(&all);
         if (bad) return -1;
     }

@@ -12,6 +12,7 @@
 """
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -66,6 +67,7 @@ __all__ = [
     "AnyOf",
     "BadSpec",
     "Count",
+    "Deed",
     "Feature",
     "FeatureSpec",
     "FunnelSpec",
@@ -138,10 +140,32 @@ class Snapshot(msgspec.Struct, frozen=True):
     """One moment of the warehouse, copied out: live files, the tail's rows, numbers of texts.
 
     tail: a CSV file in the columns of a warehouse file. codes: dictionary ("event_name", "channel",
-    "page") → text → number; a text that the warehouse has never seen is missing.
+    "page") → text → number; a text that the warehouse has never seen is missing. kept: SQL that is
+    true for the rows that count, None when all do; what somebody withdrew may lie there a while.
     """
 
     shop_id: int
     files: list[Path]
     tail: Path
     codes: dict[str, dict[str, int]]
+    kept: str | None = None
+
+
+class Deed(msgspec.Struct, frozen=True, order=True):
+    """An event of one person; in order of (at_us, event_no). zone, dwell_ms: None for none."""
+
+    at_us: int
+    event_no: int
+    person_no: int
+    name: str
+    channel: str
+    page: str
+    item_no: int
+    amount_fen: int
+    zone: str | None
+    dwell_ms: int | None
+    props: dict[str, Any]
+
+    def value_of(self, prop: str) -> Any:
+        """The value of a property, None for none."""
+        return getattr(self, prop) if prop in COLUMN_PROPS else self.props.get(prop)

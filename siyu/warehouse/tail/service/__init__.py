@@ -4,6 +4,7 @@ from siyu.warehouse.tail.rules import BLOCK
 from siyu.warehouse.tail.service.append import (
     append,
     forget,
+    forget_behaviour,
     forget_persons,
     number_texts,
     prepare,
@@ -28,6 +29,7 @@ __all__ = [
     "consume_outbox",
     "crash_point",
     "forget",
+    "forget_behaviour",
     "forget_persons",
     "forget_rejects",
     "get_position",

@@ -10,7 +10,7 @@ import msgspec
 
 from siyu.kernel.db import Tx
 from siyu.warehouse.tail import queries, rules
-from siyu.warehouse.tail.contracts import Batch, TailEvent
+from siyu.warehouse.tail.contracts import SYSTEMS, Batch, TailEvent
 from siyu.warehouse.tail.service.connection import crash_point, opened
 
 _OTHER_PAGE = 2
@@ -111,10 +111,18 @@ async def prepare(batches: Sequence[Batch]) -> list[Prepared]:
     return prepared
 
 
-def _without(batch: Prepared, erased: set[tuple[int, int]]) -> Prepared:
-    if not erased:
+def _without(
+    batch: Prepared, erased: set[tuple[int, int]], withdrawn: dict[tuple[int, int], int]
+) -> Prepared:
+    if not erased and not withdrawn:
         return batch
-    rows = [row for row in batch.rows if (row[0], row[1]) not in erased]
+    systems = {_codes["channel"].get(text) for text in SYSTEMS}
+    rows = [
+        row
+        for row in batch.rows
+        if (row[0], row[1]) not in erased
+        and (row[5] in systems or row[2] >= withdrawn.get((row[0], row[1]), row[2]))
+    ]
     return Prepared(batch.source, batch.batch_key, rows, sum(row[3] for row in rows))
 
 
@@ -127,20 +135,26 @@ async def forget_persons(tx: Tx, shop_id: int, persons: Sequence[int], asked_by:
     return await queries.insert_erasures(tx, shop_id, persons, asked_by)
 
 
+async def forget_behaviour(tx: Tx, shop_id: int, persons: Sequence[int], before_us: int) -> int:
+    """The same for what their pages told before a moment (UTC microseconds); how many are new."""
+    return await queries.upsert_withdrawals(tx, shop_id, persons, before_us)
+
+
 async def append(tx: Tx, batches: Sequence[Prepared]) -> int:
     """Write the batches that were not written before; returns how many events were new.
 
     Safe to repeat: a batch whose (source, batch_key) is booked changes nothing. Events of erased
-    persons are left out.
+    persons are left out, and what pages told before a withdrawal.
     """
     persons = {(row[0], row[1]) for batch in batches for row in batch.rows}
     if not persons:
         return 0
     await queries.share_seal_lock(tx)
     erased = await queries.list_erased(tx, sorted(persons))
+    withdrawn = await queries.list_withdrawn(tx, sorted(persons))
     by_key = {
         (batch.source, batch.batch_key): batch
-        for batch in (_without(batch, erased) for batch in batches)
+        for batch in (_without(batch, erased, withdrawn) for batch in batches)
         if batch.rows
     }
     if not by_key:

@@ -1,21 +1,14 @@
-"""Log-in, phone number, codes, and the token that calls need. All open short transactions of their
-own for the token: call them outside any transaction."""
+"""Log-in, phone number, codes, and the account whose token calls need. All open short transactions
+of their own for the token: call them outside any transaction."""
 
-import asyncio
-import random
-from collections.abc import Mapping
-from datetime import timedelta
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any
 from urllib.parse import urlencode
-from uuid import UUID
 
 import msgspec
 
-from siyu.kernel import clock
-from siyu.kernel.crypto import vault
-from siyu.kernel.db import reading, transaction
-from siyu.kernel.ids import ShopId, new_id
-from siyu.wechat.mini_program import queries, rules
+from siyu.kernel.ids import ShopId
+from siyu.wechat.mini_program import rules
 from siyu.wechat.mini_program.contracts import (
     LoginSession,
     MiniProgramCredentials,
@@ -24,12 +17,7 @@ from siyu.wechat.mini_program.contracts import (
     SceneInvalid,
 )
 from siyu.wechat.transport import service as transport
-from siyu.wechat.transport.contracts import Answer, Call, ChannelUnusable, Retry, WeChatError
-
-T = TypeVar("T")
-
-_LEASE_SECONDS = 20
-_WAIT_SECONDS = 25.0
+from siyu.wechat.transport.contracts import Answer, ChannelUnusable, WeChatError
 
 
 def check(credentials: MiniProgramCredentials) -> None:
@@ -44,7 +32,7 @@ async def check_secret(credentials: MiniProgramCredentials) -> None:
     its code when not. Nothing is stored; the token in use stays good."""
     check(credentials)
     try:
-        await _ask_token(credentials, force=False)
+        await _ask_token(credentials, False)
     except WeChatError as error:
         raise rules.refusal(error) from None
 
@@ -62,10 +50,12 @@ async def code2session(credentials: MiniProgramCredentials, js_code: str) -> Log
         "grant_type": "authorization_code",
     }
     target = "/sns/jscode2session?" + urlencode(query)
-    request = _request(credentials, "mini.code2session", "GET", target)
     try:
-        answer = await transport.call(request, _headers, rules.accept)
-        return decode(answer, LoginSession)
+        # Not repeatable: the person's code is used up by a call whose answer was lost.
+        answer = await transport.call_api(
+            credentials.appid, credentials.base_url, "mini.code2session", "GET", target
+        )
+        return transport.decode(answer, LoginSession)
     except WeChatError as error:
         raise rules.refusal(error) from None
 
@@ -85,7 +75,7 @@ async def phone_number(
             "/wxa/business/getuserphonenumber",
             {"code": code},
         )
-        info = decode(answer, _PhoneAnswer).phone_info
+        info = transport.decode(answer, _PhoneAnswer).phone_info
     except WeChatError as error:
         raise rules.refusal(error) from None
     if info.watermark.appid != credentials.appid:
@@ -116,7 +106,7 @@ async def unlimited_code(
             shop_id, credentials, "mini.unlimited_code", "/wxa/getwxacodeunlimit", body
         )
         if not answer.headers.get("content-type", "").startswith("image/"):
-            raise rules.malformed(answer)
+            raise transport.malformed(answer)
     except WeChatError as error:
         raise rules.refusal(error) from None
     return answer.body
@@ -125,36 +115,11 @@ async def unlimited_code(
 async def access_token(
     shop_id: ShopId, credentials: MiniProgramCredentials, refused: str | None = None
 ) -> str:
-    """A token that is good now, fetched by one process at a time (F109).
-
-    refused: a token WeChat has just refused; another one is returned. Raises WeChatError.
-    """
-    check(credentials)
-    ends = clock.monotonic() + _WAIT_SECONDS
-    lease_id = new_id()
-    while clock.monotonic() < ends:
-        async with reading(shop_id) as tx:
-            stored = await queries.get_token(tx, credentials.appid)
-        if stored and stored.sealed_token:
-            now, token = clock.now(), vault().open(stored.sealed_token)
-            kept = rules.is_alive if stored.leased else rules.is_fresh
-            if token != refused and kept(stored.expires_at, now):
-                return token
-        if not (stored and stored.leased):
-            async with transaction(shop_id) as tx:
-                mine = await queries.take_lease(tx, credentials.appid, lease_id, _LEASE_SECONDS)
-            if mine:
-                return await _fetch_token(shop_id, credentials, lease_id, refused)
-        await asyncio.sleep(random.uniform(0.05, 0.15))
-    raise WeChatError(0, "NO_ANSWER", "nobody got an access token", retry=Retry.RETRY)
+    """A token that is good now (F109). Raises WeChatError."""
+    return await transport.access_token(_account(shop_id, credentials), refused)
 
 
 # --- the exchange -----------------------------------------------------------------------------
-
-
-class _TokenAnswer(msgspec.Struct):
-    access_token: str
-    expires_in: int
 
 
 class _Watermark(msgspec.Struct):
@@ -171,44 +136,24 @@ class _PhoneAnswer(msgspec.Struct):
     phone_info: _PhoneInfo
 
 
-async def _fetch_token(
-    shop_id: ShopId, credentials: MiniProgramCredentials, lease_id: UUID, refused: str | None
-) -> str:
-    """Ask WeChat under our lease and store the answer."""
-    try:
-        # A process that held the lease before us may have stored a good token a moment ago.
-        async with reading(shop_id) as tx:
-            stored = await queries.get_token(tx, credentials.appid)
-        if stored and stored.sealed_token and rules.is_fresh(stored.expires_at, clock.now()):
-            token = vault().open(stored.sealed_token)
-            if token != refused:
-                return token
-        asked_at = clock.now()
-        given = await _ask_token(credentials, force=False)
-        if given.access_token == refused:
-            # The platform believes in the token its own API refuses: only force helps (20 a day).
-            given = await _ask_token(credentials, force=True)
-        expires_at = asked_at + timedelta(seconds=given.expires_in)
-        async with transaction(shop_id) as tx:
-            await queries.move_token(
-                tx, credentials.appid, lease_id, vault().seal(given.access_token), expires_at
-            )
-        return given.access_token
-    finally:
-        async with transaction(shop_id) as tx:
-            await queries.end_lease(tx, credentials.appid, lease_id)
+def _account(shop_id: ShopId, credentials: MiniProgramCredentials) -> transport.Account:
+    check(credentials)
+    return transport.Account(
+        shop_id=shop_id,
+        account=credentials.appid,
+        base_url=credentials.base_url,
+        ask=partial(_ask_token, credentials),
+    )
 
 
-async def _ask_token(credentials: MiniProgramCredentials, *, force: bool) -> _TokenAnswer:
-    body = {
-        "grant_type": "client_credential",
-        "appid": credentials.appid,
-        "secret": credentials.secret,
-        "force_refresh": force,
-    }
-    path = "/cgi-bin/stable_token"
-    request = _request(credentials, "mini.stable_token", "POST", path, body, repeatable=not force)
-    return decode(await transport.call(request, _headers, rules.accept), _TokenAnswer)
+async def _ask_token(credentials: MiniProgramCredentials, force: bool) -> transport.GivenToken:
+    return await transport.ask_stable_token(
+        credentials.appid,
+        credentials.secret,
+        credentials.base_url,
+        "mini.stable_token",
+        force=force,
+    )
 
 
 async def call_with_token(
@@ -216,55 +161,17 @@ async def call_with_token(
     credentials: MiniProgramCredentials,
     api: str,
     path: str,
-    body: Any,
-    *,
-    repeatable: bool = False,
-) -> Answer:
-    """Call an API that wants a token; once more with a fresh one when WeChat refuses the token."""
-
-    async def call(token: str) -> Answer:
-        target = f"{path}?{urlencode({'access_token': token})}"
-        request = _request(credentials, api, "POST", target, body, repeatable=repeatable)
-        return await transport.call(request, _headers, rules.accept)
-
-    token = await access_token(shop_id, credentials)
-    try:
-        return await call(token)
-    except WeChatError as error:
-        if not rules.is_stale_token(error):
-            raise
-    return await call(await access_token(shop_id, credentials, refused=token))
-
-
-def _request(
-    credentials: MiniProgramCredentials,
-    api: str,
-    method: str,
-    target: str,
     body: Any = None,
     *,
     repeatable: bool = False,
-) -> Call:
-    """A call that is repeated only if it certainly did not happen, unless `repeatable`: a person's
-    code is used up by a call whose answer was lost."""
-    return Call(
-        account=credentials.appid,
-        api=api,
-        method=method,
-        base_url=credentials.base_url,
-        target=target,
-        body=b"" if body is None else msgspec.json.encode(body),
+    per_second: float = 50.0,
+) -> Answer:
+    """Call an API that wants a token (without body: GET). Raises WeChatError."""
+    return await transport.call_with_token(
+        _account(shop_id, credentials),
+        api,
+        path,
+        body,
         repeatable=repeatable,
+        per_second=per_second,
     )
-
-
-def _headers() -> Mapping[str, str]:
-    return {"Content-Type": "application/json"}
-
-
-def decode(answer: Answer, kind: type[T]) -> T:
-    """The content of an answer. Raises WeChatError MALFORMED."""
-    try:
-        return msgspec.json.decode(answer.body, type=kind)
-    except msgspec.MsgspecError:
-        raise rules.malformed(answer) from None

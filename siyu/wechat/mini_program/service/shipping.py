@@ -17,7 +17,8 @@ from siyu.wechat.mini_program.contracts import (
     MiniProgramCredentials,
     ShippingNotice,
 )
-from siyu.wechat.mini_program.service.calling import call_with_token, decode
+from siyu.wechat.mini_program.service.calling import call_with_token
+from siyu.wechat.transport.service import decode
 
 PAGE = 100
 

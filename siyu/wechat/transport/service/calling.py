@@ -1,10 +1,11 @@
 """The one way a call goes out: limited, signed anew per try, repeated in a budget, measured."""
 
 import asyncio
+import contextlib
 import email.utils
 import logging
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import TypeVar
 from weakref import WeakKeyDictionary
 
@@ -29,6 +30,9 @@ _SKEW = Gauge("siyu_wechat_clock_skew_seconds", "WeChat's clock minus ours")
 
 SKEW_ALARM_SECONDS = 30.0
 _TIMEOUT = httpx.Timeout(10.0, connect=3.0)
+_AT_ONCE = 100
+_HEADERS = {"User-Agent": f"siyu/{__version__}", "Accept": "application/json, */*"}
+"""What is said unless the call says it otherwise, in the same letters."""
 _BREAK_AFTER, _BREAK_SECONDS = 8, 10.0
 _OURS = frozenset({"CIRCUIT_OPEN", "LOCAL_LIMIT"})  # refused by ourselves: no use in insisting
 
@@ -73,38 +77,79 @@ class _Budget:
 
 _lanes: dict[tuple[str, str, str], _Lane] = {}
 _budgets: dict[str, _Budget] = {}
-_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, httpx.AsyncClient] = WeakKeyDictionary()
 _skew: dict[str, float] = {}
+
+
+class _Network:
+    """The connections of a loop; the one last used is the next.
+
+    Each is a pool of its own, for a pool of httpx asks all its idle connections at every call
+    whether they still stand: of a mass send, most of the time.
+    """
+
+    def __init__(self) -> None:
+        self.slots = asyncio.Semaphore(_AT_ONCE)
+        self.free: list[httpx.AsyncBaseTransport] = []
+        self.only: httpx.AsyncBaseTransport | None = None
+        self._ssl = httpx.create_ssl_context(trust_env=False)
+
+    @contextlib.asynccontextmanager
+    async def connection(self) -> AsyncIterator[httpx.AsyncBaseTransport]:
+        """A transport of httpx without its client: no proxies of the environment, which are not
+        for secrets, and no redirects, which would carry them elsewhere."""
+        async with self.slots:
+            if self.only is not None:
+                yield self.only
+                return
+            taken = (
+                self.free.pop()
+                if self.free
+                else httpx.AsyncHTTPTransport(verify=self._ssl, trust_env=False)
+            )
+            try:
+                yield taken
+            finally:
+                self.free.append(taken)
+
+
+_networks: WeakKeyDictionary[asyncio.AbstractEventLoop, _Network] = WeakKeyDictionary()
+
+
+def _network() -> _Network:
+    loop = asyncio.get_running_loop()
+    return _networks.get(loop) or _networks.setdefault(loop, _Network())
 
 
 def use_network(network: httpx.AsyncBaseTransport) -> None:
     """Have the calls of this loop go another way: a simulation, with WeChat in the same process."""
-    _clients[asyncio.get_running_loop()] = _make_client(network)
+    _network().only = network
 
 
-def _client() -> httpx.AsyncClient:
-    loop = asyncio.get_running_loop()
-    client = _clients.get(loop)
-    if client is None:
-        client = _clients[loop] = _make_client(None)
-    return client
-
-
-def _make_client(network: httpx.AsyncBaseTransport | None) -> httpx.AsyncClient:
-    # Proxies of the environment are not for secrets; redirects would carry them elsewhere.
-    return httpx.AsyncClient(
-        transport=network,
-        trust_env=False,
-        follow_redirects=False,
-        headers={"User-Agent": f"siyu/{__version__}", "Accept": "application/json, */*"},
+@contextlib.asynccontextmanager
+async def _exchange(
+    method: str, url: str, headers: Mapping[str, str], content: bytes | None
+) -> AsyncIterator[httpx.Response]:
+    """Send a request; the answer's head, to be read inside the block."""
+    request = httpx.Request(
+        method,
+        url,
+        headers={**_HEADERS, **headers},
+        content=content,
+        extensions={"timeout": httpx.Timeout(_TIMEOUT).as_dict()},
     )
+    async with _network().connection() as connection:
+        response = await connection.handle_async_request(request)
+        async with contextlib.aclosing(response):
+            yield response
 
 
 async def close() -> None:
     """Close this loop's connections; called once when a process ends."""
-    client = _clients.pop(asyncio.get_running_loop(), None)
-    if client is not None:
-        await client.aclose()
+    network = _networks.pop(asyncio.get_running_loop(), None)
+    if network is not None:
+        for one in [network.only, *network.free]:
+            if one is not None:
+                await one.aclose()
 
 
 def skew_seconds(base_url: str) -> float | None:
@@ -115,11 +160,11 @@ def skew_seconds(base_url: str) -> float | None:
 async def check_clock(base_url: str) -> float | None:
     """Ask for WeChat's time and alarm when ours is off by more than 30 s; None: no answer."""
     try:
-        response = await _client().head(base_url + "/", timeout=_TIMEOUT)
+        async with _exchange("HEAD", base_url + "/", {}, None) as response:
+            return _note_skew(base_url, response.headers, alarm=True)
     except httpx.HTTPError as error:
         log.warning("wechat clock check failed", extra={"reason": type(error).__name__})
         return None
-    return _note_skew(base_url, response.headers, alarm=True)
 
 
 async def call(
@@ -215,15 +260,9 @@ def _settle(lane: _Lane, request: Call, outcome: str, started: float, *, failed:
 
 async def _send(request: Call, headers: Mapping[str, str]) -> Answer:
     """One exchange. `from None` below: the exceptions of httpx hold the request and its secrets."""
-    content = request.body or None
+    url = request.base_url + request.target
     try:
-        async with _client().stream(
-            request.method,
-            request.base_url + request.target,
-            content=content,
-            headers=headers,
-            timeout=_TIMEOUT,
-        ) as response:
+        async with _exchange(request.method, url, headers, request.body or None) as response:
             body = bytearray()
             async for chunk in response.aiter_bytes():
                 body += chunk

@@ -56,14 +56,16 @@ export async function data<T>(call: Promise<{ data?: T }>): Promise<T> {
 export const onceKey = (): string => crypto.randomUUID()
 
 /** Save a file that the server streams, with the same identity, shop and errors as every call. */
-export async function download(path: string, query: Record<string, string | undefined>, name: string): Promise<void> {
+export async function download(path: string, query: Record<string, string | undefined>, name: string, body?: object): Promise<void> {
   const known = Object.entries(query).filter((pair): pair is [string, string] => !!pair[1])
   const answer = await fetch(`${path}?${new URLSearchParams(known)}`, {
-    headers: { 'X-Siyu-Shop': context.shop, 'Accept-Language': context.language },
+    method: body ? 'POST' : 'GET',
+    headers: { 'X-Siyu-Shop': context.shop, 'Accept-Language': context.language, ...(body && { 'Content-Type': 'application/json' }) },
+    body: body && JSON.stringify(body),
   })
   if (!answer.ok) {
-    const body = await answer.json().catch(() => null)
-    throw new ApiError(answer.status, body?.error?.code ?? 'network.failed', body?.error?.message ?? answer.statusText)
+    const told = await answer.json().catch(() => null)
+    throw new ApiError(answer.status, told?.error?.code ?? 'network.failed', told?.error?.message ?? answer.statusText)
   }
   const link = document.createElement('a')
   link.href = URL.createObjectURL(await answer.blob())

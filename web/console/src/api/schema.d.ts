@@ -232,6 +232,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/v1/approvals/export-limit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Up to how many rows about people one person may export
+         * @description Up to how many rows about people one person may export.
+         */
+        get: operations["show_export_limit"];
+        /**
+         * Change it; only those who could be the second person may
+         * @description Change it; only those who could be the second person may.
+         */
+        put: operations["change_export_limit"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/v1/approvals/overrides": {
         parameters: {
             query?: never;
@@ -367,7 +391,8 @@ export interface paths {
         put?: never;
         /**
          * Have a table written
-         * @description Have a table written.
+         * @description Have a table written. Above the shop's limit of orders a second person signs first: 409 with
+         *     the approval's `case_id` (F084).
          */
         post: operations["start_export"];
         delete?: never;
@@ -794,8 +819,9 @@ export interface paths {
         get: operations["list_texts"];
         put?: never;
         /**
-         * Put new words in force; what is published cannot be changed any more
-         * @description Put new words in force; what is published cannot be changed any more.
+         * Have new words put in force, when a second person has signed them; what is published cannot be changed any more
+         * @description Have new words put in force, when a second person has signed them; what is published cannot
+         *     be changed any more.
          */
         post: operations["publish_text"];
         delete?: never;
@@ -987,6 +1013,27 @@ export interface paths {
          * @description Give a coupon to each of these members.
          */
         post: operations["hand_out_coupons"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/coupons/{batch_id}/simulation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What a coupon would have cost over the shop's own past orders had every buyer had it and used it as soon as it served, once in an order, within its limits
+         * @description What a coupon would have cost over the shop's own past orders had every buyer had it and used
+         *     it as soon as it served, once in an order, within its limits. Nothing is kept.
+         */
+        get: operations["simulate_coupon"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -2197,6 +2244,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/v1/insight/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * The answer to a question as a table: numbers of groups, of nobody in particular
+         * @description The answer to a question as a table: numbers of groups, of nobody in particular.
+         */
+        post: operations["export_answer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/v1/insight/live": {
         parameters: {
             query?: never;
@@ -2510,9 +2577,9 @@ export interface paths {
         };
         /**
          * Members, newest first, one line a person
-         * @description Members, newest first, one line a person. q: a whole phone number, card or address for
-         *     mail, else how a nickname begins; ids: only these records (a page that knows members by id
-         *     asks for their names once); joined_from, joined_until: half open.
+         * @description Members, newest first, one line a person. q: a whole phone number, card, address for mail
+         *     or person's number, else how a nickname begins; ids: only these records (a page that knows
+         *     members by id asks for their names once); joined_from, joined_until: half open.
          */
         get: operations["list_members"];
         put?: never;
@@ -2521,6 +2588,27 @@ export interface paths {
          * @description The person known by one of these identifiers, or a new member who has all of them.
          */
         post: operations["register_member"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/members/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * A table of people, masked and marked with who took it
+         * @description A table of people, masked and marked with who took it. Above the shop's limit a second person
+         *     signs first: 409 with the approval's `case_id`; after that, ask for the same again (F084).
+         */
+        post: operations["export_members"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2649,6 +2737,46 @@ export interface paths {
          * @description Link an identifier to a member; one that another has puts both into the queue of merges.
          */
         post: operations["link_identifier"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/members/{member_id}/identifiers/remove": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take a wrong identifier off a record; it can be given back
+         * @description Take a wrong identifier off a record; it can be given back.
+         */
+        post: operations["unlink_identifier"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/members/{member_id}/identifiers/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Give back an identifier that was taken off, as it was
+         * @description Give back an identifier that was taken off, as it was.
+         */
+        post: operations["relink_identifier"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2789,6 +2917,26 @@ export interface paths {
          * @description Show phone number or addresses in clear; the trail keeps who saw them and why.
          */
         post: operations["reveal_member"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/members/{member_id}/segments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Of all segments, whether this person is in, and why, or why not
+         * @description Of all segments, whether this person is in, and why, or why not.
+         */
+        get: operations["list_member_segments"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -3052,7 +3200,8 @@ export interface paths {
         };
         /**
          * A table of all matching lines, safe to open in a spreadsheet; noted in the trail
-         * @description A table of all matching lines, safe to open in a spreadsheet; noted in the trail.
+         * @description A table of all matching lines, safe to open in a spreadsheet; noted in the trail. Above
+         *     the shop's limit a second person signs first: 409 with the approval's `case_id` (F084).
          */
         get: operations["export_orders"];
         put?: never;
@@ -3257,6 +3406,470 @@ export interface paths {
          * @description All that is left of an order leaves in one parcel.
          */
         post: operations["ship_order"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/outreach/campaigns": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Campaigns, the newest first
+         * @description Campaigns, the newest first.
+         */
+        get: operations["list_message_campaigns"];
+        put?: never;
+        /**
+         * Write a campaign down; nobody gets anything before the start
+         * @description Write a campaign down; nobody gets anything before the start.
+         */
+        post: operations["make_message_campaign"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/outreach/campaigns/{message_campaign_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A campaign and how far it is: messages by state, channel and reason
+         * @description A campaign and how far it is: messages by state, channel and reason.
+         */
+        get: operations["show_message_campaign"];
+        /**
+         * Write a draft anew; 409 once it was started
+         * @description Write a draft anew; 409 once it was started.
+         */
+        put: operations["edit_message_campaign"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/outreach/campaigns/{message_campaign_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * End it for good; what is planned is given back
+         * @description End it for good; what is planned is given back.
+         */
+        post: operations["cancel_message_campaign"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/outreach/campaigns/{message_campaign_id}/effect": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What a campaign changed, against people held out for good, with a 95 % interval
+         * @description What a campaign changed, against people held out for good, with a 95 % interval.
+         */
+        get: operations["show_message_effect"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/outreach/campaigns/{message_campaign_id}/forecast": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Who would get it now, and who not and why; of the first two thousand of the audience
+         * @description Who would get it now, and who not and why; of the first two thousand of the audience.
+         */
+        post: operations["forecast_message_campaign"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/outreach/campaigns/{message_campaign_id}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Stop after the calls under way
+         * @description Stop after the calls under way.
+         */
+        post: operations["pause_message_campaign"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/outreach/campaigns/{message_campaign_id}/people": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * People of a campaign and what became of each message, by number
+         * @description People of a campaign and what became of each message, by number.
+         */
+        get: operations["list_message_recipients"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/outreach/campaigns/{message_campaign_id}/people/{person_no}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What one person would get now, or why not, and how it reads
+         * @description What one person would get now, or why not, and how it reads.
+         */
+        get: operations["preview_message_campaign"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/outreach/campaigns/{message_campaign_id}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Go on where it was paused
+         * @description Go on where it was paused.
+         */
+        post: operations["resume_message_campaign"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/outreach/campaigns/{message_campaign_id}/start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Plan and send from then on (null: now)
+         * @description Plan and send from then on (null: now). 409: not signed, or against a rule.
+         */
+        post: operations["start_message_campaign"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/outreach/days": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Messages per day and channel
+         * @description Messages per day and channel.
+         */
+        get: operations["list_message_days"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/outreach/people/{person_no}/attention": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A person's ledger of attention: what is left today, what took it, what was refused
+         * @description A person's ledger of attention: what is left today, what took it, what was refused.
+         */
+        get: operations["show_attention"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/outreach/policy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How much attention the shop asks of a person
+         * @description How much attention the shop asks of a person.
+         */
+        get: operations["show_attention_policy"];
+        /**
+         * Put another policy in force
+         * @description Put another policy in force.
+         */
+        put: operations["save_attention_policy"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/outreach/reasons": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Why something does not go out: codes and words
+         * @description Why something does not go out: codes and words.
+         */
+        get: operations["list_message_reasons"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/outreach/suppressions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Who is left alone, the newest first
+         * @description Who is left alone, the newest first.
+         */
+        get: operations["list_suppressions"];
+        put?: never;
+        /**
+         * Leave a person alone
+         * @description Leave a person alone.
+         */
+        post: operations["suppress_person"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/outreach/suppressions/{person_no}/lift": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take back what staff or a platform blocked; what the person chose stays theirs
+         * @description Take back what staff or a platform blocked; what the person chose stays theirs.
+         */
+        post: operations["lift_suppression"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/outreach/template-library": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Words to begin with, for the usual moments on each channel
+         * @description Words to begin with, for the usual moments on each channel.
+         */
+        get: operations["list_message_template_library"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/outreach/templates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Message templates in use, each with its newest version
+         * @description Message templates in use, each with its newest version.
+         */
+        get: operations["list_message_templates"];
+        put?: never;
+        /**
+         * Write a template; it is sent once it is signed
+         * @description Write a template; it is sent once it is signed.
+         */
+        post: operations["make_message_template"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/outreach/templates/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * How a draft reads, whether channels take it, and what the rulebook says
+         * @description How a draft reads, whether channels take it, and what the rulebook says.
+         */
+        post: operations["preview_message_template"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/outreach/templates/{message_template_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Write another version; the one in force stays until this is signed
+         * @description Write another version; the one in force stays until this is signed.
+         */
+        put: operations["edit_message_template"];
+        post?: never;
+        /**
+         * Take a template out of use
+         * @description Take a template out of use.
+         */
+        delete: operations["retire_message_template"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/outreach/templates/{message_template_id}/approval": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask for signatures under the newest version
+         * @description Ask for signatures under the newest version.
+         */
+        post: operations["ask_template_approval"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/outreach/templates/{message_template_id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send the newest version to one person now
+         * @description Send the newest version to one person now.
+         */
+        post: operations["test_message_template"];
         delete?: never;
         options?: never;
         head?: never;
@@ -4452,8 +5065,8 @@ export interface paths {
         get: operations["list_segments"];
         put?: never;
         /**
-         * Keep a rule under a name; it is asked anew whenever the segment is used
-         * @description Keep a rule under a name; it is asked anew whenever the segment is used.
+         * Keep a rule under a name
+         * @description Keep a rule under a name.
          */
         post: operations["save_segment"];
         delete?: never;
@@ -4472,10 +5085,50 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * How many persons fit a rule, before it is saved
-         * @description How many persons fit a rule, before it is saved.
+         * How many persons fit a rule, before it is saved; some of them; the rule in words
+         * @description How many persons fit a rule, before it is saved; some of them; the rule in words.
          */
         post: operations["count_persons"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/segments/overlap": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * How segments lie over each other: in pairs, and the regions of the first three
+         * @description How segments lie over each other: in pairs, and the regions of the first three.
+         */
+        post: operations["compare_segments"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/segments/sentence": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * A rule in words, while it is being written
+         * @description A rule in words, while it is being written.
+         */
+        post: operations["say_rule"];
         delete?: never;
         options?: never;
         head?: never;
@@ -4494,7 +5147,11 @@ export interface paths {
          * @description One segment.
          */
         get: operations["show_segment"];
-        put?: never;
+        /**
+         * Write a segment anew; who comes or leaves by the new rule is told nowhere
+         * @description Write a segment anew; who comes or leaves by the new rule is told nowhere.
+         */
+        put: operations["change_segment"];
         post?: never;
         /**
          * Remove a segment; nobody in it is touched
@@ -4516,10 +5173,71 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Count anew who is in it
-         * @description Count anew who is in it.
+         * Judge everybody anew
+         * @description Judge everybody anew.
          */
         post: operations["recount_segment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/segments/{segment_id}/days": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How many were in it at the beginning of each day, who came and left since the one before
+         * @description How many were in it at the beginning of each day, who came and left since the one before.
+         */
+        get: operations["list_segment_days"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/segments/{segment_id}/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * A table of the members, masked and marked with who took it
+         * @description A table of the members, masked and marked with who took it. Above the shop's limit a second
+         *     person signs first: 409 with the approval's `case_id`; after that, ask for the same again.
+         */
+        post: operations["export_segment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/segments/{segment_id}/movers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Who came, or left, before the beginning of a day; known for 90 days
+         * @description Who came, or left, before the beginning of a day; known for 90 days.
+         */
+        get: operations["list_segment_movers"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -4534,8 +5252,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Who is in a segment, by person number; members masked as in the list of members
-         * @description Who is in a segment, by person number; members masked as in the list of members.
+         * Who is in a segment as last judged, by number; members masked as in the list of members
+         * @description Who is in a segment as last judged, by number; members masked as in the list of members.
          */
         get: operations["list_segment_persons"];
         put?: never;
@@ -4702,6 +5420,74 @@ export interface paths {
         patch: operations["edit_shop"];
         trace?: never;
     };
+    "/admin/v1/shop/mini-program/push": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How messages are pushed to the shop, and the address for them
+         * @description How messages are pushed to the shop, and the address for them.
+         */
+        get: operations["show_mini_program_push"];
+        /**
+         * Set token and key of pushed messages; those that are null stay
+         * @description Set token and key of pushed messages; those that are null stay.
+         */
+        put: operations["set_mini_program_push"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/shop/official-account": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The official account; of secrets only whether there is one
+         * @description The official account; of secrets only whether there is one.
+         */
+        get: operations["show_official_account"];
+        /**
+         * Set the official account; secrets that are null stay
+         * @description Set the official account; secrets that are null stay.
+         */
+        put: operations["set_official_account"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/shop/official-account/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask WeChat whether app id and secret belong together
+         * @description Ask WeChat whether app id and secret belong together. 404 when nothing is set up.
+         */
+        post: operations["check_official_account"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/v1/shop/wechat": {
         parameters: {
             query?: never;
@@ -4720,6 +5506,50 @@ export interface paths {
          */
         put: operations["set_wechat"];
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/shop/wecom": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The corporation; of secrets only whether there is one
+         * @description The corporation; of secrets only whether there is one.
+         */
+        get: operations["show_wecom"];
+        /**
+         * Set the corporation; secrets that are null stay
+         * @description Set the corporation; secrets that are null stay.
+         */
+        put: operations["set_wecom"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/shop/wecom/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask WeCom whether corp id and secret belong together
+         * @description Ask WeCom whether corp id and secret belong together. 404 when nothing is set up.
+         */
+        post: operations["check_wecom"];
         delete?: never;
         options?: never;
         head?: never;
@@ -5860,6 +6690,22 @@ export interface components {
             login_name: string;
             totp_enabled: boolean;
         };
+        /** AccountBody */
+        AccountBody: {
+            environment?: components["schemas"]["Environment"];
+            appid: string;
+            secret?: string | null;
+            token?: string | null;
+            encoding_aes_key?: string | null;
+        };
+        /** AccountView */
+        AccountView: {
+            environment: components["schemas"]["Environment"];
+            appid: string | null;
+            secret_set: boolean;
+            push_set: boolean;
+            url: string;
+        };
         /**
          * Action
          * @description What somebody does to a case.
@@ -5968,6 +6814,12 @@ export interface components {
          * @enum {string}
          */
         Alarm: "over_ratio" | "freeze_ends" | "freeze_over" | "refused";
+        /** All */
+        All: {
+            parts: (components["schemas"]["All"] | components["schemas"]["AnyOf"] | components["schemas"]["Not"] | components["schemas"]["Times"] | components["schemas"]["Spent"] | components["schemas"]["Largest"] | components["schemas"]["Then"] | components["schemas"]["FieldIs"] | components["schemas"]["Foremost"] | components["schemas"]["Tagged"] | components["schemas"]["OnTier"] | components["schemas"]["Inside"])[];
+            /** @constant */
+            kind: "all";
+        };
         /** Annotation */
         Annotation: {
             /** Format: uuid */
@@ -5987,6 +6839,12 @@ export interface components {
             definition: components["schemas"]["Definition"];
             answer: components["schemas"]["FunnelAnswer"] | components["schemas"]["RetentionAnswer"] | components["schemas"]["PathsAnswer"] | components["schemas"]["SpreadAnswer"] | components["schemas"]["ShareAnswer"] | components["schemas"]["TrendAnswer"] | components["schemas"]["HeatAnswer"];
         };
+        /** AnyOf */
+        AnyOf: {
+            parts: (components["schemas"]["All"] | components["schemas"]["AnyOf"] | components["schemas"]["Not"] | components["schemas"]["Times"] | components["schemas"]["Spent"] | components["schemas"]["Largest"] | components["schemas"]["Then"] | components["schemas"]["FieldIs"] | components["schemas"]["Foremost"] | components["schemas"]["Tagged"] | components["schemas"]["OnTier"] | components["schemas"]["Inside"])[];
+            /** @constant */
+            kind: "any";
+        };
         /** ApproveBody */
         ApproveBody: {
             part: components["schemas"]["ReviewPart"];
@@ -5999,6 +6857,7 @@ export interface components {
             archive_id: string;
             /** Format: uuid */
             member_id: string;
+            person_no: number;
             /** @enum {string} */
             state: "making" | "ready" | "gone";
             /** Format: date-time */
@@ -6058,6 +6917,42 @@ export interface components {
          * @enum {string}
          */
         AttemptState: "created" | "paying" | "paid" | "closed" | "parked";
+        /** Attention */
+        Attention: {
+            today: number;
+            week: number;
+            policy: components["schemas"]["AttentionPolicy"];
+            tired_milli: number;
+            grants: {
+                [key: string]: number;
+            };
+            entries: components["schemas"]["LedgerEntry"][];
+            refusals: components["schemas"]["Refusal"][];
+            blocks: components["schemas"]["Block"][];
+        };
+        /** AttentionPolicy */
+        AttentionPolicy: {
+            /** @default 1 */
+            day: number;
+            /** @default 3 */
+            week: number;
+            channels?: components["schemas"]["Caps"][];
+            /** @default 1260 */
+            quiet_from: number;
+            /** @default 540 */
+            quiet_to: number;
+            /** @default 6 */
+            tired_at: number;
+            /** @default 14 */
+            half_life_days: number;
+        };
+        /** AttentionSettings */
+        AttentionSettings: {
+            policy: components["schemas"]["AttentionPolicy"];
+            version: number;
+            changed_at: string | null;
+            changed_by: string | null;
+        };
         /**
          * Audience
          * @description Whom a campaign is for.
@@ -6243,6 +7138,18 @@ export interface components {
             /** Format: date-time */
             updated_at: string;
         };
+        /** Belonging */
+        Belonging: {
+            /** Format: uuid */
+            segment_id: string;
+            name: string;
+            fits: boolean;
+            finding: components["schemas"]["Explanation"] | null;
+        };
+        /** BelongingList */
+        BelongingList: {
+            items: components["schemas"]["Belonging"][];
+        };
         /** Bilingual */
         Bilingual: {
             zh: string;
@@ -6254,6 +7161,17 @@ export interface components {
          * @enum {string}
          */
         Bill: "trade" | "fund";
+        /** Block */
+        Block: {
+            person_no: number;
+            topic: string;
+            channel: string;
+            /** @enum {string} */
+            origin: "person" | "staff" | "platform";
+            reason: string;
+            /** Format: date-time */
+            at: string;
+        };
         /** Board */
         Board: {
             /** Format: uuid */
@@ -6453,6 +7371,16 @@ export interface components {
             share_bps: number | null;
             simulated_bps: number | null;
         };
+        /** CampaignSimulation */
+        CampaignSimulation: {
+            version: number;
+            days: number;
+            order_count: number;
+            sample_count: number;
+            cost: components["schemas"]["CostReport"];
+            /** Format: uuid */
+            campaign_id: string;
+        };
         /**
          * CampaignState
          * @description draft → running ⇄ paused → ended; only what runs, and within its window, has an effect.
@@ -6465,6 +7393,11 @@ export interface components {
          * @enum {string}
          */
         CancelReason: "timed_out" | "by_customer" | "by_staff";
+        /** Caps */
+        Caps: {
+            channel: components["schemas"]["MessageChannel"];
+            day: number;
+        };
         /**
          * CardKind
          * @description Named 记名: the buyer's identity is registered; else 不记名. It decides the limit.
@@ -6527,7 +7460,7 @@ export interface components {
          * @description What is signed.
          * @enum {string}
          */
-        CaseKind: "override" | "consent_text" | "template" | "campaign" | "content";
+        CaseKind: "override" | "consent_text" | "template" | "campaign" | "content" | "export";
         /** CaseLine */
         CaseLine: {
             line_no: number;
@@ -6541,6 +7474,11 @@ export interface components {
             quantity: number;
             cap_fen: number;
             exchange_sku_id: string | null;
+        };
+        /** CaseOpenedView */
+        CaseOpenedView: {
+            /** Format: uuid */
+            case_id: string;
         };
         /**
          * CaseSide
@@ -6693,6 +7631,12 @@ export interface components {
             op: "ge" | "le" | "eq" | "ne" | "in" | "known" | "unknown" | "days_ge" | "days_le";
             value?: boolean | number | string | string[] | null;
         };
+        /** ConnectionCheck */
+        ConnectionCheck: {
+            works: boolean;
+            wechat_code: string;
+            request_id: string;
+        };
         /** ConsentCounts */
         ConsentCounts: {
             items: components["schemas"]["CountRow"][];
@@ -6752,6 +7696,24 @@ export interface components {
                 [key: string]: string;
             };
         };
+        /** CorpBody */
+        CorpBody: {
+            environment?: components["schemas"]["Environment"];
+            corp_id: string;
+            agent_id: string;
+            secret?: string | null;
+            token?: string | null;
+            encoding_aes_key?: string | null;
+        };
+        /** CorpView */
+        CorpView: {
+            environment: components["schemas"]["Environment"];
+            corp_id: string | null;
+            agent_id: string | null;
+            secret_set: boolean;
+            push_set: boolean;
+            url: string;
+        };
         /** CostReport */
         CostReport: {
             orders: number;
@@ -6764,10 +7726,11 @@ export interface components {
             lines_at_floor: number;
             lines_below_floor: number;
             campaigns: components["schemas"]["CampaignCost"][];
+            coupon?: components["schemas"]["CouponCost"] | null;
         };
         /** CountBody */
         CountBody: {
-            rule: components["schemas"]["people_segments_contracts_Rule"];
+            rule: components["schemas"]["All"] | components["schemas"]["AnyOf"] | components["schemas"]["Not"] | components["schemas"]["Times"] | components["schemas"]["Spent"] | components["schemas"]["Largest"] | components["schemas"]["Then"] | components["schemas"]["FieldIs"] | components["schemas"]["Foremost"] | components["schemas"]["Tagged"] | components["schemas"]["OnTier"] | components["schemas"]["Inside"];
         };
         /** CountRow */
         CountRow: {
@@ -6779,6 +7742,15 @@ export interface components {
         /** CountView */
         CountView: {
             persons: number;
+            sentence: string;
+            sample: components["schemas"]["PersonView"][];
+        };
+        /** CouponCost */
+        CouponCost: {
+            orders: number;
+            given_fen: number;
+            share_bps: number | null;
+            missed: number;
         };
         /** CurvePoint */
         CurvePoint: {
@@ -6831,6 +7803,17 @@ export interface components {
             compared_at: string | null;
             closed_at: string | null;
         };
+        /** DayFigures */
+        DayFigures: {
+            /** Format: date */
+            on: string;
+            channel: components["schemas"]["MessageChannel"];
+            sent: number;
+            delivered: number;
+            answered: number;
+            failed: number;
+            refused: number;
+        };
         /**
          * DayState
          * @description Where a day stands.
@@ -6842,6 +7825,10 @@ export interface components {
             days: components["schemas"]["Day"][];
             three_way: components["schemas"]["ThreeWay"][];
             tickets: components["schemas"]["reconciliation_contracts_Ticket"][];
+        };
+        /** Days */
+        Days: {
+            items: components["schemas"]["DayFigures"][];
         };
         /** DeadItem */
         DeadItem: {
@@ -7006,6 +7993,12 @@ export interface components {
             budget_fen?: number | null;
             expected_version: number;
         };
+        /** EffectArm */
+        EffectArm: {
+            persons: number;
+            buyers: number;
+            paid_fen: number;
+        };
         /**
          * EndedBy
          * @description Why a share was not accepted.
@@ -7029,7 +8022,7 @@ export interface components {
         };
         /**
          * Environment
-         * @description Which WeChat a shop speaks with.
+         * @description Which WeChat an account speaks with.
          * @default real
          * @enum {string}
          */
@@ -7053,6 +8046,7 @@ export interface components {
             ended_at: string | null;
             blocks: string[];
             report: components["schemas"]["Treated"][];
+            events_gone_at: string | null;
         };
         /** ErasureBody */
         ErasureBody: {
@@ -7067,6 +8061,8 @@ export interface components {
         /** ErasureView */
         ErasureView: {
             person_no: number;
+            /** @enum {string} */
+            scope: "all" | "behaviour";
             /** Format: date-time */
             asked_at: string;
             done_at: string | null;
@@ -7246,11 +8242,21 @@ export interface components {
         ExperimentStory: {
             items: components["schemas"]["StoryEntry"][];
         };
-        /** ExportBody */
-        ExportBody: {
-            kind: components["schemas"]["TaskKind"];
-            format: components["schemas"]["TableFormat"];
-            warehouse_id?: string | null;
+        /** Explanation */
+        Explanation: {
+            kind: string;
+            text: string;
+            fits: boolean;
+            value: string;
+            parts: components["schemas"]["Explanation"][];
+        };
+        /** ExportLimit */
+        ExportLimit: {
+            rows: number;
+        };
+        /** ExportLimitBody */
+        ExportLimitBody: {
+            rows: number;
         };
         /**
          * Feature
@@ -7264,6 +8270,12 @@ export interface components {
          * @enum {string}
          */
         FieldGroup: "identity" | "behaviour" | "trade" | "content" | "community" | "service" | "value";
+        /** FieldIs */
+        FieldIs: {
+            test: components["schemas"]["Condition"];
+            /** @constant */
+            kind: "field";
+        };
         /**
          * FieldKind
          * @description What the value of a field is: number int, fen int, date "YYYY-MM-DD", list of text.
@@ -7342,6 +8354,34 @@ export interface components {
             off_fen: number;
             /** @constant */
             type: "fixed";
+        };
+        /** Forecast */
+        Forecast: {
+            audience: number;
+            asked: number;
+            counts: components["schemas"]["MessageCount"][];
+        };
+        /** Foremost */
+        Foremost: {
+            field: string;
+            percent: number;
+            /** @constant */
+            kind: "foremost";
+        };
+        /** Form */
+        Form: {
+            channel: components["schemas"]["MessageChannel"];
+            /** @default  */
+            outside_id: string;
+            fields?: {
+                [key: string]: string;
+            };
+            /** @default  */
+            title: string;
+            /** @default  */
+            text: string;
+            /** @default  */
+            page: string;
         };
         /** FunnelAnswer */
         FunnelAnswer: {
@@ -7647,6 +8687,7 @@ export interface components {
             confidence_bps: number;
             /** Format: date-time */
             linked_at: string;
+            ref: string | null;
         };
         /** IdentifierBody */
         IdentifierBody: {
@@ -7673,6 +8714,13 @@ export interface components {
             report: {
                 [key: string]: unknown;
             };
+        };
+        /** Inside */
+        Inside: {
+            /** Format: uuid */
+            segment_id: string;
+            /** @constant */
+            kind: "segment";
         };
         /** InspectBody */
         InspectBody: {
@@ -7734,6 +8782,22 @@ export interface components {
             days?: number | null;
             /** @constant */
             kind: "largest";
+        };
+        /** LedgerEntry */
+        LedgerEntry: {
+            /** Format: date-time */
+            at: string;
+            /** @enum {string} */
+            move: "reserved" | "spent" | "released" | "answered";
+            channel: components["schemas"]["MessageChannel"];
+            /** Format: date */
+            on_day: string;
+            is_capped: boolean;
+            reason: string | null;
+            /** Format: uuid */
+            message_id: string;
+            template_name: string;
+            campaign_name: string | null;
         };
         /** LegView */
         LegView: {
@@ -7954,6 +9018,147 @@ export interface components {
             /** Format: date-time */
             said_at: string;
         };
+        /** MessageAudience */
+        MessageAudience: {
+            /** @enum {string} */
+            kind: "segment" | "all" | "persons";
+            segment_id?: string | null;
+            persons?: number[];
+        };
+        /** MessageCampaign */
+        MessageCampaign: {
+            /** Format: uuid */
+            campaign_id: string;
+            name: string;
+            /** Format: uuid */
+            template_id: string;
+            template_name: string;
+            topic: components["schemas"]["Topic"];
+            version: number | null;
+            variables: {
+                [key: string]: string;
+            };
+            audience: components["schemas"]["MessageAudience"];
+            priority: number;
+            window_days: number;
+            state: components["schemas"]["MessageCampaignState"];
+            pause_reason: string | null;
+            audience_count: number | null;
+            planned_after: number;
+            made_by: string;
+            /** Format: date-time */
+            made_at: string;
+            started_at: string | null;
+            planned_at: string | null;
+            ended_at: string | null;
+        };
+        /** MessageCampaignDraft */
+        MessageCampaignDraft: {
+            name: string;
+            /** Format: uuid */
+            template_id: string;
+            variables?: {
+                [key: string]: string;
+            };
+            audience: components["schemas"]["MessageAudience"];
+            /** @default 5 */
+            priority: number;
+            /** @default 7 */
+            window_days: number;
+        };
+        /**
+         * MessageCampaignState
+         * @description draft → planning → sending → done; paused and back; cancelled.
+         * @enum {string}
+         */
+        MessageCampaignState: "draft" | "planning" | "sending" | "paused" | "done" | "cancelled";
+        /**
+         * MessageChannel
+         * @description How a message reaches a person.
+         * @enum {string}
+         */
+        MessageChannel: "subscription" | "notice" | "care" | "contact" | "sms" | "inbox";
+        /** MessageCount */
+        MessageCount: {
+            state: components["schemas"]["MessageState"];
+            channel: components["schemas"]["MessageChannel"] | null;
+            reason: components["schemas"]["RefusalReason"] | null;
+            messages: number;
+        };
+        /** MessageEffect */
+        MessageEffect: {
+            /** Format: date-time */
+            at: string;
+            /** Format: date-time */
+            until: string;
+            planned: components["schemas"]["EffectArm"];
+            held_out: components["schemas"]["EffectArm"];
+            buyers_bps: number | null;
+            buyers_low_bps: number | null;
+            buyers_high_bps: number | null;
+            extra_fen: number | null;
+            extra_low_fen: number | null;
+            extra_high_fen: number | null;
+        };
+        /** MessageNoteBody */
+        MessageNoteBody: {
+            /** @default  */
+            note: string;
+        };
+        /** MessagePreviewBody */
+        MessagePreviewBody: {
+            draft: components["schemas"]["TemplateDraft"];
+            variables?: {
+                [key: string]: string;
+            };
+        };
+        /** MessageRecipient */
+        MessageRecipient: {
+            person_no: number;
+            /** Format: uuid */
+            message_id: string;
+            state: components["schemas"]["MessageState"];
+            channel: components["schemas"]["MessageChannel"] | null;
+            reason: components["schemas"]["RefusalReason"] | null;
+            code: string | null;
+            sent_at: string | null;
+            delivered_at: string | null;
+            answered_at: string | null;
+        };
+        /** MessageStartBody */
+        MessageStartBody: {
+            at?: string | null;
+        };
+        /**
+         * MessageState
+         * @description planned → calling → sent | failed | unknown; planned → refused | cancelled.
+         * @enum {string}
+         */
+        MessageState: "planned" | "calling" | "sent" | "refused" | "failed" | "unknown" | "cancelled";
+        /** MessageTemplate */
+        MessageTemplate: {
+            /** Format: uuid */
+            template_id: string;
+            key: string;
+            name: string;
+            topic: components["schemas"]["Topic"];
+            version: number;
+            in_force: number | null;
+            waiting: string | null;
+            forms: components["schemas"]["Form"][];
+            variables: components["schemas"]["Variable"][];
+            made_by: string;
+            /** Format: date-time */
+            made_at: string;
+        };
+        /** MessageTemplates */
+        MessageTemplates: {
+            items: components["schemas"]["MessageTemplate"][];
+        };
+        /** MessageWhyBody */
+        MessageWhyBody: {
+            why: string;
+        };
         /**
          * Method
          * @description How people are shared out.
@@ -8112,6 +9317,12 @@ export interface components {
             nodes: components["schemas"]["NodeView"][];
             choices: components["schemas"]["ChoiceView"][];
         };
+        /** Not */
+        Not: {
+            part: components["schemas"]["All"] | components["schemas"]["AnyOf"] | components["schemas"]["Not"] | components["schemas"]["Times"] | components["schemas"]["Spent"] | components["schemas"]["Largest"] | components["schemas"]["Then"] | components["schemas"]["FieldIs"] | components["schemas"]["Foremost"] | components["schemas"]["Tagged"] | components["schemas"]["OnTier"] | components["schemas"]["Inside"];
+            /** @constant */
+            kind: "not";
+        };
         /** Note */
         Note: {
             /** Format: uuid */
@@ -8132,6 +9343,14 @@ export interface components {
             amount_fen: number;
             /** @default  */
             note: string;
+        };
+        /** OnTier */
+        OnTier: {
+            /** @enum {string} */
+            ladder: "tier" | "life";
+            keys: string[];
+            /** @constant */
+            kind: "tier";
         };
         /** OrderCounts */
         OrderCounts: {
@@ -8237,6 +9456,18 @@ export interface components {
          * @enum {string}
          */
         OrderStatus: "pending_payment" | "paid" | "shipped" | "completed" | "cancelled" | "refunded";
+        /** Overlap */
+        Overlap: {
+            sizes: number[];
+            both: number[][];
+            regions: {
+                [key: string]: number;
+            };
+        };
+        /** OverlapBody */
+        OverlapBody: {
+            segments: string[];
+        };
         /** Override */
         Override: {
             /** Format: uuid */
@@ -8480,6 +9711,21 @@ export interface components {
             items: components["schemas"]["Merge"][];
             next_cursor: string | null;
         };
+        /** Page[MessageCampaign] */
+        "Page_siyu.people.outreach.contracts.campaigns.MessageCampaign_": {
+            items: components["schemas"]["MessageCampaign"][];
+            next_cursor: string | null;
+        };
+        /** Page[MessageRecipient] */
+        "Page_siyu.people.outreach.contracts.campaigns.MessageRecipient_": {
+            items: components["schemas"]["MessageRecipient"][];
+            next_cursor: string | null;
+        };
+        /** Page[Block] */
+        "Page_siyu.people.outreach.contracts.messages.Block_": {
+            items: components["schemas"]["Block"][];
+            next_cursor: string | null;
+        };
         /** Page[Archive] */
         "Page_siyu.people.privacy.contracts.Archive_": {
             items: components["schemas"]["Archive"][];
@@ -8636,11 +9882,12 @@ export interface components {
         };
         /**
          * Path
-         * @description strict: three different persons; for politics, medicine and finance.
+         * @description strict: three different persons; for politics, medicine and finance. second: who asks, and
+         *         one other person.
          * @default normal
          * @enum {string}
          */
-        Path: "normal" | "strict";
+        Path: "normal" | "strict" | "second";
         /** PathLink */
         PathLink: {
             source: number;
@@ -8745,6 +9992,12 @@ export interface components {
             person_no: number;
             records: components["schemas"]["MemberRecord"][];
             merges: components["schemas"]["Merge"][];
+            removed: components["schemas"]["RemovedIdentifier"][];
+        };
+        /** PersonPreview */
+        PersonPreview: {
+            outcome: components["schemas"]["ReachOutcome"];
+            forms: components["schemas"]["Rendered"][];
         };
         /** PersonTag */
         PersonTag: {
@@ -9021,6 +10274,11 @@ export interface components {
             title: string;
             option_values: string[];
         };
+        /** Previews */
+        Previews: {
+            items: components["schemas"]["Rendered"][];
+            findings: components["schemas"]["compliance_rulebook_contracts_Finding"][];
+        };
         /** PriceSettings */
         PriceSettings: {
             floor_bps: number;
@@ -9128,6 +10386,7 @@ export interface components {
             life: string | null;
             tracks: boolean;
             refreshed_at: string | null;
+            visited_at: string | null;
             values: components["schemas"]["FieldValue"][];
             tags: components["schemas"]["PersonTag"][];
             moves: components["schemas"]["TierMove"][];
@@ -9137,6 +10396,11 @@ export interface components {
             member: components["schemas"]["MemberDetail"];
             profile: components["schemas"]["Profile"];
             tiers: components["schemas"]["TierRules"];
+        };
+        /** Progress */
+        Progress: {
+            campaign: components["schemas"]["MessageCampaign"];
+            counts: components["schemas"]["MessageCount"][];
         };
         /** ProgressView */
         ProgressView: {
@@ -9211,10 +10475,30 @@ export interface components {
             published_at: string | null;
             published_by: string | null;
         };
+        /** PushBody */
+        PushBody: {
+            appid: string;
+            token?: string | null;
+            encoding_aes_key?: string | null;
+        };
+        /** PushView */
+        PushView: {
+            url: string;
+            appid: string | null;
+            is_set: boolean;
+        };
         /** RampBody */
         RampBody: {
             share_bps: number;
             why: string;
+        };
+        /** ReachOutcome */
+        ReachOutcome: {
+            /** Format: uuid */
+            message_id: string;
+            state: components["schemas"]["MessageState"];
+            channel: components["schemas"]["MessageChannel"] | null;
+            reason: components["schemas"]["RefusalReason"] | null;
         };
         /** RealtimeView */
         RealtimeView: {
@@ -9228,6 +10512,16 @@ export interface components {
          * @enum {string}
          */
         Reason: "not_wanted" | "ordered_wrong" | "does_not_fit" | "not_shipped" | "not_received" | "quality" | "damaged" | "wrong_goods" | "not_as_described" | "agreed" | "by_shop";
+        /** ReasonList */
+        ReasonList: {
+            items: components["schemas"]["ReasonWords"][];
+        };
+        /** ReasonWords */
+        ReasonWords: {
+            code: components["schemas"]["RefusalReason"];
+            zh: string;
+            en: string;
+        };
         /** Receiver */
         Receiver: {
             /** Format: uuid */
@@ -9342,6 +10636,24 @@ export interface components {
             shipping_fen: number;
             amount_fen: number;
         };
+        /** Refusal */
+        Refusal: {
+            /** Format: date-time */
+            at: string;
+            /** Format: uuid */
+            message_id: string;
+            reason: components["schemas"]["RefusalReason"];
+            code: string | null;
+            channel: components["schemas"]["MessageChannel"] | null;
+            template_name: string;
+            campaign_name: string | null;
+        };
+        /**
+         * RefusalReason
+         * @description Why a message did not go out; words in `rules.reasons`.
+         * @enum {string}
+         */
+        RefusalReason: "no_consent" | "unsubscribed" | "suppressed" | "no_address" | "no_grant" | "grant_used_up" | "channel_off" | "platform_cap" | "channel_cap" | "day_cap" | "week_cap" | "tired" | "outbid" | "held_out" | "quota" | "expired" | "cancelled" | "not_signed" | "rule_broken" | "rejected" | "no_answer";
         /** RefusalRow */
         RefusalRow: {
             refusal_no: number;
@@ -9399,6 +10711,11 @@ export interface components {
          * @enum {string}
          */
         Relation: "STORE" | "STAFF" | "STORE_OWNER" | "PARTNER" | "HEADQUARTER" | "BRAND" | "DISTRIBUTOR" | "USER" | "SUPPLIER" | "SERVICE_PROVIDER" | "CUSTOM";
+        /** RelinkBody */
+        RelinkBody: {
+            /** Format: uuid */
+            removal_id: string;
+        };
         /** RemarkBody */
         RemarkBody: {
             /** Format: date */
@@ -9408,6 +10725,30 @@ export interface components {
         /** RemarkList */
         RemarkList: {
             items: components["schemas"]["Annotation"][];
+        };
+        /** RemovedIdentifier */
+        RemovedIdentifier: {
+            /** Format: uuid */
+            removal_id: string;
+            kind: components["schemas"]["IdentifierKind"];
+            masked: string;
+            /** Format: uuid */
+            member_id: string;
+            /** Format: date-time */
+            removed_at: string;
+            removed_by: string;
+            reason: string;
+        };
+        /** Rendered */
+        Rendered: {
+            channel: components["schemas"]["MessageChannel"];
+            outside_id: string;
+            fields: {
+                [key: string]: string;
+            };
+            title: string;
+            text: string;
+            page: string;
         };
         /** Report */
         Report: {
@@ -9637,7 +10978,11 @@ export interface components {
             segment_id: string;
             name: string;
             note: string;
-            rule: components["schemas"]["people_segments_contracts_Rule"] | null;
+            rule: components["schemas"]["All"] | components["schemas"]["AnyOf"] | components["schemas"]["Not"] | components["schemas"]["Times"] | components["schemas"]["Spent"] | components["schemas"]["Largest"] | components["schemas"]["Then"] | components["schemas"]["FieldIs"] | components["schemas"]["Foremost"] | components["schemas"]["Tagged"] | components["schemas"]["OnTier"] | components["schemas"]["Inside"] | null;
+            live: boolean;
+            bars: {
+                [key: string]: number;
+            };
             person_count: number;
             /** Format: date-time */
             counted_at: string;
@@ -9647,14 +10992,36 @@ export interface components {
         };
         /** SegmentBody */
         SegmentBody: {
-            rule: components["schemas"]["people_segments_contracts_Rule"];
+            rule: components["schemas"]["All"] | components["schemas"]["AnyOf"] | components["schemas"]["Not"] | components["schemas"]["Times"] | components["schemas"]["Spent"] | components["schemas"]["Largest"] | components["schemas"]["Then"] | components["schemas"]["FieldIs"] | components["schemas"]["Foremost"] | components["schemas"]["Tagged"] | components["schemas"]["OnTier"] | components["schemas"]["Inside"];
             name: string;
             /** @default  */
             note: string;
+            /** @default false */
+            live: boolean;
+        };
+        /** SegmentCard */
+        SegmentCard: {
+            /** Format: uuid */
+            segment_id: string;
+            name: string;
+            note: string;
+            rule: components["schemas"]["All"] | components["schemas"]["AnyOf"] | components["schemas"]["Not"] | components["schemas"]["Times"] | components["schemas"]["Spent"] | components["schemas"]["Largest"] | components["schemas"]["Then"] | components["schemas"]["FieldIs"] | components["schemas"]["Foremost"] | components["schemas"]["Tagged"] | components["schemas"]["OnTier"] | components["schemas"]["Inside"] | null;
+            live: boolean;
+            bars: {
+                [key: string]: number;
+            };
+            person_count: number;
+            /** Format: date-time */
+            counted_at: string;
+            made_by: string;
+            /** Format: date-time */
+            created_at: string;
+            sentence: string;
+            days: components["schemas"]["Snapshot"][];
         };
         /** SegmentList */
         SegmentList: {
-            items: components["schemas"]["Segment"][];
+            items: components["schemas"]["SegmentCard"][];
         };
         /** Sentence */
         Sentence: {
@@ -9668,6 +11035,10 @@ export interface components {
             note: string;
             legs: components["schemas"]["ToldLeg"][];
             standing: string;
+        };
+        /** SentenceView */
+        SentenceView: {
+            sentence: string;
         };
         /** SessionList */
         SessionList: {
@@ -9833,8 +11204,6 @@ export interface components {
         };
         /** Simulation */
         Simulation: {
-            /** Format: uuid */
-            campaign_id: string;
             version: number;
             days: number;
             order_count: number;
@@ -9886,6 +11255,14 @@ export interface components {
             amount: number;
             share_bps: number | null;
             values: number[];
+        };
+        /** Snapshot */
+        Snapshot: {
+            /** Format: date */
+            on: string;
+            person_count: number;
+            came: number;
+            left: number;
         };
         /**
          * Source
@@ -10132,7 +11509,7 @@ export interface components {
          * @description Who signs, in this order.
          * @enum {string}
          */
-        Step: "author" | "editor" | "legal";
+        Step: "author" | "editor" | "legal" | "second";
         /** StepBody */
         StepBody: {
             event: string;
@@ -10294,6 +11671,12 @@ export interface components {
             order_id: string;
             sentences: components["schemas"]["Sentence"][];
         };
+        /** SuppressBody */
+        SuppressBody: {
+            person_no: number;
+            channel?: components["schemas"]["MessageChannel"] | null;
+            why: string;
+        };
         /**
          * Surface
          * @description What is tried, and so what a payload may say (`rules.check_payload`).
@@ -10364,6 +11747,13 @@ export interface components {
         TagView: {
             tag: components["schemas"]["Tag"];
             sentence: string;
+        };
+        /** Tagged */
+        Tagged: {
+            /** Format: uuid */
+            tag_id: string;
+            /** @constant */
+            kind: "tag";
         };
         /** TaggedView */
         TaggedView: {
@@ -10440,11 +11830,23 @@ export interface components {
             name: string;
             plan: components["schemas"]["ShippingPlan"];
         };
+        /** TemplateDraft */
+        TemplateDraft: {
+            key: string;
+            name: string;
+            topic: components["schemas"]["Topic"];
+            forms: components["schemas"]["Form"][];
+            variables?: components["schemas"]["Variable"][];
+        };
         /** TemplateEdit */
         TemplateEdit: {
             name: string;
             plan: components["schemas"]["ShippingPlan"];
             version: number;
+        };
+        /** TemplateLibrary */
+        TemplateLibrary: {
+            items: components["schemas"]["TemplateDraft"][];
         };
         /** TemplateProduct */
         TemplateProduct: {
@@ -10491,8 +11893,16 @@ export interface components {
             not_returnable: string[];
             return_address: components["schemas"]["ReturnAddressBody"] | null;
         };
-        /** TextBody */
-        TextBody: {
+        /** TestBody */
+        TestBody: {
+            person_no: number;
+            variables?: {
+                [key: string]: string;
+            };
+            channel?: components["schemas"]["MessageChannel"] | null;
+        };
+        /** TextDraft */
+        TextDraft: {
             purpose: components["schemas"]["people_consents_contracts_Purpose"];
             title_zh: string;
             title_en: string;
@@ -10503,6 +11913,7 @@ export interface components {
         /** TextList */
         TextList: {
             items: components["schemas"]["PublishedText"][];
+            waiting_case_id: string | null;
         };
         /**
          * Theme
@@ -10511,6 +11922,16 @@ export interface components {
          * @enum {string}
          */
         Theme: "spring" | "birthday" | "moon" | "love" | "thanks" | "plain";
+        /** Then */
+        Then: {
+            first: components["schemas"]["StepBody"];
+            then: components["schemas"]["StepBody"];
+            within: number;
+            done: boolean;
+            days: number;
+            /** @constant */
+            kind: "then";
+        };
         /** ThreeWay */
         ThreeWay: {
             kind: components["schemas"]["LineKind"];
@@ -10585,7 +12006,7 @@ export interface components {
                 [key: string]: {
                     [key: string]: string;
                 };
-            };
+            }[];
             counts: components["schemas"]["TierCount"][];
         };
         /** TimedPrice */
@@ -10672,6 +12093,12 @@ export interface components {
             bonus_expires_on: string | null;
             refunds: components["schemas"]["TopUpRefundView"][];
         };
+        /**
+         * Topic
+         * @description What a message is about.
+         * @enum {string}
+         */
+        Topic: "order" | "after_sale" | "gift" | "offers" | "news";
         /** TotpBody */
         TotpBody: {
             code: string;
@@ -10782,6 +12209,13 @@ export interface components {
         UndoMergeBody: {
             reason: string;
         };
+        /** UnlinkBody */
+        UnlinkBody: {
+            /** @enum {string} */
+            kind: "unionid" | "external_userid" | "phone" | "card" | "email";
+            ref: string;
+            reason: string;
+        };
         /**
          * UploadState
          * @description Where the money of a payment in a mini-program stands; until FREE, SETTLED or REFUNDED,
@@ -10820,6 +12254,19 @@ export interface components {
             label: string;
             events: number;
         };
+        /** Variable */
+        Variable: {
+            name: string;
+            kind?: components["schemas"]["VariableKind"];
+            sample: string;
+        };
+        /**
+         * VariableKind
+         * @description What stands in a variable.
+         * @default text
+         * @enum {string}
+         */
+        VariableKind: "text" | "number" | "money" | "time";
         /** Violation */
         Violation: {
             /** Format: uuid */
@@ -10895,7 +12342,7 @@ export interface components {
          * @description Why value came or went; the words are `rules.WORDS`.
          * @enum {string}
          */
-        WalletMovementKind: "topped_up" | "spent" | "given_back" | "refunded" | "refund_undone" | "expired" | "adjusted";
+        WalletMovementKind: "topped_up" | "spent" | "given_back" | "refunded" | "refund_undone" | "moved" | "expired" | "adjusted";
         /** WalletMovementView */
         WalletMovementView: {
             movement_no: number;
@@ -11033,6 +12480,13 @@ export interface components {
          * @enum {string}
          */
         commerce_after_sale_contracts_Kind: "refund_only" | "return_refund" | "exchange";
+        /** ExportBody */
+        commerce_bulk_http_admin_ExportBody: {
+            kind: components["schemas"]["TaskKind"];
+            format: components["schemas"]["TableFormat"];
+            warehouse_id?: string | null;
+            reason?: string | null;
+        };
         /** EventView */
         commerce_fulfilment_service_showing_EventView: {
             /** Format: date-time */
@@ -11157,6 +12611,15 @@ export interface components {
             props: {
                 [key: string]: unknown;
             };
+        };
+        /** ExportBody */
+        insight_behaviour_http_admin_ExportBody: {
+            question: components["schemas"]["FunnelQuestion"] | components["schemas"]["RetentionQuestion"] | components["schemas"]["PathsQuestion"] | components["schemas"]["SpreadQuestion"] | components["schemas"]["ShareQuestion"] | components["schemas"]["TrendQuestion"] | components["schemas"]["HeatQuestion"];
+            /**
+             * @default csv
+             * @enum {string}
+             */
+            format: "csv" | "xlsx";
         };
         /** MessageView */
         kernel_http_admin_MessageView: {
@@ -11405,6 +12868,19 @@ export interface components {
             arm: string | null;
             days_left: number | null;
         };
+        /** ExportBody */
+        people_members_http_admin_ExportBody: {
+            reason: string;
+            /**
+             * @default csv
+             * @enum {string}
+             */
+            format: "csv" | "xlsx";
+            level?: components["schemas"]["Level"] | null;
+            source?: components["schemas"]["Source"] | null;
+            joined_from?: string | null;
+            joined_until?: string | null;
+        };
         /**
          * Kind
          * @description What a column tells about a person.
@@ -11431,14 +12907,14 @@ export interface components {
             text: string;
             amount_fen: number | null;
         };
-        /** Rule */
-        people_segments_contracts_Rule: {
+        /** ExportBody */
+        people_segments_http_admin_ExportBody: {
+            reason: string;
             /**
-             * @default all
+             * @default csv
              * @enum {string}
              */
-            match: "all" | "any";
-            conditions: (components["schemas"]["Times"] | components["schemas"]["Spent"] | components["schemas"]["Largest"])[];
+            format: "csv" | "xlsx";
         };
         /** GiftView */
         promotions_http_shop_GiftView: {
@@ -11964,6 +13440,68 @@ export interface operations {
             };
         };
     };
+    show_export_limit: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExportLimit"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    change_export_limit: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExportLimitBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExportLimit"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     ask_override: {
         parameters: {
             query?: never;
@@ -12200,7 +13738,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["ExportBody"];
+                "application/json": components["schemas"]["commerce_bulk_http_admin_ExportBody"];
             };
         };
         responses: {
@@ -13082,7 +14620,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["TextBody"];
+                "application/json": components["schemas"]["TextDraft"];
             };
         };
         responses: {
@@ -13452,6 +14990,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["HandedOut"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    simulate_coupon: {
+        parameters: {
+            query?: {
+                days?: number;
+            };
+            header?: never;
+            path: {
+                batch_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Simulation"];
                 };
             };
             /** @description A refusal */
@@ -15752,6 +17323,39 @@ export interface operations {
             };
         };
     };
+    export_answer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["insight_behaviour_http_admin_ExportBody"];
+            };
+        };
+        responses: {
+            /** @description Stream Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     watch_live: {
         parameters: {
             query?: {
@@ -16323,6 +17927,39 @@ export interface operations {
             };
         };
     };
+    export_members: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["people_members_http_admin_ExportBody"];
+            };
+        };
+        responses: {
+            /** @description Stream Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     find_member: {
         parameters: {
             query?: never;
@@ -16585,6 +18222,76 @@ export interface operations {
             };
         };
     };
+    unlink_identifier: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                member_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UnlinkBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Person"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    relink_identifier: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                member_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RelinkBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Person"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     show_identities: {
         parameters: {
             query?: never;
@@ -16804,6 +18511,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RevealView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_member_segments: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                member_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BelongingList"];
                 };
             };
             /** @description A refusal */
@@ -17285,7 +19023,8 @@ export interface operations {
     };
     export_orders: {
         parameters: {
-            query?: {
+            query: {
+                reason: string;
                 format?: "csv" | "xlsx";
                 status?: components["schemas"]["OrderStatus"] | null;
                 q?: string | null;
@@ -17643,6 +19382,908 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["OrderParcels"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_message_campaigns: {
+        parameters: {
+            query?: {
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_siyu.people.outreach.contracts.campaigns.MessageCampaign_"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    make_message_campaign: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MessageCampaignDraft"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessageCampaign"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    show_message_campaign: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                message_campaign_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Progress"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    edit_message_campaign: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                message_campaign_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MessageCampaignDraft"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessageCampaign"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    cancel_message_campaign: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                message_campaign_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessageCampaign"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    show_message_effect: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                message_campaign_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessageEffect"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    forecast_message_campaign: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                message_campaign_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Forecast"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    pause_message_campaign: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                message_campaign_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MessageWhyBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessageCampaign"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_message_recipients: {
+        parameters: {
+            query?: {
+                why?: components["schemas"]["RefusalReason"] | null;
+                is_in?: components["schemas"]["MessageState"] | null;
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                message_campaign_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_siyu.people.outreach.contracts.campaigns.MessageRecipient_"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    preview_message_campaign: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                message_campaign_id: string;
+                person_no: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PersonPreview"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    resume_message_campaign: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                message_campaign_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessageCampaign"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    start_message_campaign: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                message_campaign_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MessageStartBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessageCampaign"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_message_days: {
+        parameters: {
+            query?: {
+                days?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Days"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    show_attention: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                person_no: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Attention"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    show_attention_policy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AttentionSettings"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    save_attention_policy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AttentionPolicy"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AttentionSettings"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_message_reasons: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReasonList"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_suppressions: {
+        parameters: {
+            query?: {
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_siyu.people.outreach.contracts.messages.Block_"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    suppress_person: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SuppressBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, nothing follows */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    lift_suppression: {
+        parameters: {
+            query?: {
+                channel?: components["schemas"]["MessageChannel"] | null;
+            };
+            header?: never;
+            path: {
+                person_no: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MessageWhyBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, nothing follows */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_message_template_library: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TemplateLibrary"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_message_templates: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessageTemplates"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    make_message_template: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TemplateDraft"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessageTemplate"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    preview_message_template: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MessagePreviewBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Previews"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    edit_message_template: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                message_template_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TemplateDraft"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessageTemplate"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    retire_message_template: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                message_template_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, nothing follows */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    ask_template_approval: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                message_template_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MessageNoteBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CaseOpenedView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    test_message_template: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                message_template_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TestBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReachOutcome"];
                 };
             };
             /** @description A refusal */
@@ -18484,7 +21125,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Simulation"];
+                    "application/json": components["schemas"]["CampaignSimulation"];
                 };
             };
             /** @description A refusal */
@@ -19870,6 +22511,72 @@ export interface operations {
             };
         };
     };
+    compare_segments: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OverlapBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Overlap"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    say_rule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CountBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SentenceView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     show_segment: {
         parameters: {
             query?: never;
@@ -19880,6 +22587,41 @@ export interface operations {
             cookie?: never;
         };
         requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SegmentCard"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    change_segment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                segment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SegmentBody"];
+            };
+        };
         responses: {
             /** @description Request fulfilled, document follows */
             200: {
@@ -19948,6 +22690,110 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Segment"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_segment_days: {
+        parameters: {
+            query?: {
+                days?: number;
+            };
+            header?: never;
+            path: {
+                segment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Snapshot"][];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    export_segment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                segment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["people_segments_http_admin_ExportBody"];
+            };
+        };
+        responses: {
+            /** @description Stream Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_segment_movers: {
+        parameters: {
+            query: {
+                on: string;
+                which: "came" | "left";
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                segment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_siyu.people.segments.http_admin.PersonView_"];
                 };
             };
             /** @description A refusal */
@@ -20338,6 +23184,159 @@ export interface operations {
             };
         };
     };
+    show_mini_program_push: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PushView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    set_mini_program_push: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PushBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PushView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    show_official_account: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AccountView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    set_official_account: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccountBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AccountView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    check_official_account: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConnectionCheck"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     show_wechat: {
         parameters: {
             query?: never;
@@ -20387,6 +23386,97 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["WeChatSettings"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    show_wecom: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CorpView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    set_wecom: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CorpBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CorpView"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    check_wecom: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConnectionCheck"];
                 };
             };
             /** @description A refusal */

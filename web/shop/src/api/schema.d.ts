@@ -1105,6 +1105,170 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/shop/v1/messages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * My messages, the newest first
+         * @description My messages, the newest first.
+         */
+        get: operations["list_my_messages"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/shop/v1/messages/choices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What I let the shop send me
+         * @description What I let the shop send me.
+         */
+        get: operations["list_my_choices"];
+        put?: never;
+        /**
+         * Switch a topic or a channel; in force at once
+         * @description Switch a topic or a channel; in force at once.
+         */
+        post: operations["set_my_choice"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/shop/v1/messages/read": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Mark messages as read
+         * @description Mark messages as read.
+         */
+        post: operations["read_my_messages"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/shop/v1/messages/subscriptions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * What I said to WeChat's question
+         * @description What I said to WeChat's question. Counts where WeChat itself does not tell the shop.
+         */
+        post: operations["tell_subscriptions"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/shop/v1/messages/templates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Which of WeChat's templates to ask consent for at a moment; to be loaded before the tap
+         * @description Which of WeChat's templates to ask consent for at a moment; to be loaded before the tap.
+         */
+        get: operations["list_subscriptions_to_ask"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/shop/v1/messages/unread": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How many of my messages I have not opened
+         * @description How many of my messages I have not opened.
+         */
+        get: operations["count_my_unread"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/shop/v1/messages/unsubscribe": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * No more advertising; the consent to it is withdrawn
+         * @description No more advertising; the consent to it is withdrawn.
+         */
+        post: operations["unsubscribe_me"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/shop/v1/messages/unsubscribe/link": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * No more advertising, from a link, without log-in; twice is fine
+         * @description No more advertising, from a link, without log-in; twice is fine. 422 for a foreign link.
+         */
+        post: operations["unsubscribe_by_link"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/shop/v1/my-data": {
         parameters: {
             query?: never;
@@ -1742,8 +1906,8 @@ export interface paths {
         get: operations["list_own_reviews"];
         put?: never;
         /**
-         * Review a line that was received
-         * @description Review a line that was received.
+         * Review a line, or a piece of a gift, that was received
+         * @description Review a line, or a piece of a gift, that was received.
          */
         post: operations["submit_review"];
         delete?: never;
@@ -2160,12 +2324,23 @@ export interface components {
             state: components["schemas"]["AgreementState"];
             confirmation: components["schemas"]["Confirmation"] | null;
         };
+        /** AnswerOne */
+        AnswerOne: {
+            template_id: string;
+            /** @enum {string} */
+            answer: "accept" | "reject" | "ban" | "filter";
+        };
+        /** AnswersBody */
+        AnswersBody: {
+            answers: components["schemas"]["AnswerOne"][];
+        };
         /** Archive */
         Archive: {
             /** Format: uuid */
             archive_id: string;
             /** Format: uuid */
             member_id: string;
+            person_no: number;
             /** @enum {string} */
             state: "making" | "ready" | "gone";
             /** Format: date-time */
@@ -2176,6 +2351,15 @@ export interface components {
             expires_at: string | null;
             size_bytes: number | null;
             row_count: number | null;
+        };
+        /** AskFor */
+        AskFor: {
+            template_id: string;
+            title: string;
+        };
+        /** AskForList */
+        AskForList: {
+            items: components["schemas"]["AskFor"][];
         };
         /**
          * AttemptState
@@ -2398,6 +2582,16 @@ export interface components {
             needs_phone: boolean;
             state: components["schemas"]["CentreState"];
         };
+        /** ChoiceBody */
+        ChoiceBody: {
+            topic?: components["schemas"]["Topic"] | null;
+            channel?: components["schemas"]["MessageChannel"] | null;
+            is_allowed: boolean;
+        };
+        /** Choices */
+        Choices: {
+            items: components["schemas"]["MessageChoice"][];
+        };
         /** ClaimBody */
         ClaimBody: {
             device?: string | null;
@@ -2494,6 +2688,10 @@ export interface components {
          * @enum {string}
          */
         ConsignmentState: "open" | "done" | "cancelled";
+        /** Counted */
+        Counted: {
+            counted: number;
+        };
         /** CouponOfferView */
         CouponOfferView: {
             /** Format: uuid */
@@ -2621,6 +2819,7 @@ export interface components {
             ended_at: string | null;
             blocks: string[];
             report: components["schemas"]["Treated"][];
+            events_gone_at: string | null;
         };
         /**
          * ErasureState
@@ -2839,6 +3038,18 @@ export interface components {
          * @enum {string}
          */
         IdentifierKind: "openid" | "unionid" | "external_userid" | "phone" | "card" | "email";
+        /** InboxItem */
+        InboxItem: {
+            /** Format: uuid */
+            message_id: string;
+            topic: components["schemas"]["Topic"];
+            title: string;
+            text: string;
+            page: string;
+            /** Format: date-time */
+            sent_at: string;
+            is_read: boolean;
+        };
         /**
          * Issue
          * @description How members come by the coupons of a batch.
@@ -2954,6 +3165,18 @@ export interface components {
         MessageBody: {
             text: string;
         };
+        /**
+         * MessageChannel
+         * @description How a message reaches a person.
+         * @enum {string}
+         */
+        MessageChannel: "subscription" | "notice" | "care" | "contact" | "sms" | "inbox";
+        /** MessageChoice */
+        MessageChoice: {
+            topic: string;
+            channel: string;
+            is_allowed: boolean;
+        };
         /** MyAgreement */
         MyAgreement: {
             agreement: components["schemas"]["AgreementView"] | null;
@@ -2973,6 +3196,8 @@ export interface components {
         /** MyIdentity */
         MyIdentity: {
             kind: components["schemas"]["IdentifierKind"];
+            /** @enum {null|string} */
+            app: "mini_program" | "official_account" | "other" | null;
             masked: string;
             /** Format: date-time */
             linked_at: string;
@@ -3254,6 +3479,11 @@ export interface components {
         /** Page[WalletMovementView] */
         "Page_siyu.money.stored_value.http_shop.WalletMovementView_": {
             items: components["schemas"]["WalletMovementView"][];
+            next_cursor: string | null;
+        };
+        /** Page[InboxItem] */
+        "Page_siyu.people.outreach.contracts.messages.InboxItem_": {
+            items: components["schemas"]["InboxItem"][];
             next_cursor: string | null;
         };
         /** Parcel */
@@ -3552,6 +3782,10 @@ export interface components {
             undelivered: string[];
             trace: components["schemas"]["TraceEntry"][];
         };
+        /** ReadBody */
+        ReadBody: {
+            message_ids?: string[] | null;
+        };
         /**
          * Reason
          * @description Why; words, fault and the kinds each may be given for stand in `rules.REASONS`.
@@ -3792,6 +4026,8 @@ export interface components {
             /** Format: uuid */
             order_id: string;
             line_no: number;
+            /** @default 0 */
+            piece_no: number;
         };
         /**
          * Surface
@@ -3845,6 +4081,10 @@ export interface components {
             off_fen: number;
             pay_bps?: number | null;
             gifts?: components["schemas"]["Gift"][];
+        };
+        /** TokenBody */
+        TokenBody: {
+            token: string;
         };
         /** TopUpBody */
         TopUpBody: {
@@ -3907,6 +4147,12 @@ export interface components {
             bonus_expires_on: string | null;
             refunds: components["schemas"]["TopUpRefundView"][];
         };
+        /**
+         * Topic
+         * @description What a message is about.
+         * @enum {string}
+         */
+        Topic: "order" | "after_sale" | "gift" | "offers" | "news";
         /** TraceEntry */
         TraceEntry: {
             rule: string;
@@ -3922,6 +4168,10 @@ export interface components {
             /** @enum {string} */
             done: "erased" | "scrubbed" | "kept";
             law: components["schemas"]["Keep"] | null;
+        };
+        /** Unread */
+        Unread: {
+            unread: number;
         };
         /**
          * Unusable
@@ -3950,6 +4200,7 @@ export interface components {
             /** Format: uuid */
             order_id: string;
             line_no: number;
+            piece_no: number;
             /** Format: uuid */
             product_id: string;
             title: string;
@@ -3970,7 +4221,7 @@ export interface components {
          * @description Why value came or went; the words are `rules.WORDS`.
          * @enum {string}
          */
-        WalletMovementKind: "topped_up" | "spent" | "given_back" | "refunded" | "refund_undone" | "expired" | "adjusted";
+        WalletMovementKind: "topped_up" | "spent" | "given_back" | "refunded" | "refund_undone" | "moved" | "expired" | "adjusted";
         /** WalletMovementView */
         WalletMovementView: {
             movement_no: number;
@@ -6071,6 +6322,286 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["KnownList"];
                 };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_my_messages: {
+        parameters: {
+            query?: {
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_siyu.people.outreach.contracts.messages.InboxItem_"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_my_choices: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Choices"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    set_my_choice: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChoiceBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Choices"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    read_my_messages: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReadBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unread"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    tell_subscriptions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AnswersBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Counted"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_subscriptions_to_ask: {
+        parameters: {
+            query: {
+                moment: "order_placed" | "gift_sent" | "after_sale_opened";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AskForList"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    count_my_unread: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unread"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    unsubscribe_me: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Choices"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    unsubscribe_by_link: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TokenBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, nothing follows */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description A refusal */
             default: {

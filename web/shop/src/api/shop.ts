@@ -1,3 +1,4 @@
+import type { SubscribeAnswer } from '@/platform'
 import { call } from './client'
 import type * as T from './types'
 
@@ -164,6 +165,22 @@ export const api = {
     call<T.OwnReview>('PUT', `${V1}/reviews/${id}/reuse`, { body: { allowed } }),
   voteReview: (id: string, helpful: boolean) =>
     call<T.ShownReview>('PUT', `${V1}/reviews/${id}/helpful`, { body: { helpful } }),
+
+  messages: (cursor: string | null) =>
+    call<T.Page<T.InboxItem>>('GET', `${V1}/messages`, { query: { cursor, limit: 20 } }),
+  unreadMessages: () => call<{ unread: number }>('GET', `${V1}/messages/unread`),
+  readMessages: (message_ids: string[] | null) =>
+    call<{ unread: number }>('POST', `${V1}/messages/read`, { body: { message_ids } }),
+  messageChoices: () => call<{ items: T.MessageChoice[] }>('GET', `${V1}/messages/choices`),
+  chooseMessages: (body: { topic: string | null; channel: string | null; is_allowed: boolean }) =>
+    call<{ items: T.MessageChoice[] }>('POST', `${V1}/messages/choices`, { body }),
+  unsubscribe: () => call<{ items: T.MessageChoice[] }>('POST', `${V1}/messages/unsubscribe`),
+  messageTemplates: (moment: T.MessageMoment) =>
+    call<{ items: { template_id: string; title: string }[] }>('GET', `${V1}/messages/templates`, {
+      query: { moment },
+    }),
+  answerTemplates: (answers: SubscribeAnswer[]) =>
+    call<unknown>('POST', `${V1}/messages/subscriptions`, { body: { answers } }),
 
   wallet: () => call<T.Wallet>('GET', `${V1}/wallet`),
   topUpOffers: () => call<{ items: T.TopUpOffer[] }>('GET', `${V1}/wallet/offers`),

@@ -136,3 +136,8 @@ export type Payout = Get<'/shop/v1/payouts'>['items'][number]
 /** What WeChat's page for money from a merchant takes (wx.requestMerchantTransfer). */
 export type PayoutAgreement = Get<'/shop/v1/payouts/agreement'>
 export type TransferParams = Get<'/shop/v1/payouts/{payout_id}/confirmation'>
+
+/** What just happened, of which the person may want to hear more. */
+export type MessageMoment = 'order_placed' | 'gift_sent' | 'after_sale_opened'
+export type InboxItem = Get<'/shop/v1/messages'>['items'][number]
+export type MessageChoice = Get<'/shop/v1/messages/choices'>['items'][number]

@@ -1,5 +1,5 @@
 import { keepFor } from '@/store'
-import { device, PlatformError, type Platform } from './contracts'
+import { device, PlatformError, subscribeAnswers, type Platform } from './contracts'
 
 declare global {
   interface Window {
@@ -9,7 +9,10 @@ declare global {
   }
 }
 
-const HELLO_MS = 300
+/** The phone's frames bear this name: there its greeting is waited for, for without it nobody can
+ * log in. In a frame of anybody else nobody would answer. */
+const PHONE = 'siyu-phone'
+const HELLO_MS = 10_000
 const SHOP_KEY = 'siyu.shop'
 let inPhone = false
 let calls = 0
@@ -57,7 +60,7 @@ const invoke = (name: string, params: object): Promise<void> =>
 export const browser: Platform = {
   start() {
     device.width = Math.min(window.innerWidth, 480)
-    if (window.parent === window) return Promise.resolve()
+    if (window.parent === window || window.name !== PHONE) return Promise.resolve()
     return new Promise((resolve) => {
       const timer = setTimeout(resolve, HELLO_MS)
       window.addEventListener('message', function hear({ data, source }: MessageEvent) {
@@ -99,6 +102,12 @@ export const browser: Platform = {
     const bridge = window.WeixinJSBridge
     if (inPhone || !bridge) return ask<void>('requestMerchantTransfer', { ...params })
     return invoke('requestMerchantTransfer', params)
+  },
+  async requestSubscribe(templates) {
+    const said = await ask<Record<string, string>>('requestSubscribeMessage', {
+      tmplIds: templates,
+    })
+    return subscribeAnswers(templates, said)
   },
   share: (card) => ask<void>('share', card),
 }

@@ -44,6 +44,21 @@ export interface ShareCard {
   imageUrl: string
 }
 
+/** `ban`: WeChat has closed the template; `filter`: it is one of two with the same title. */
+export interface SubscribeAnswer {
+  template_id: string
+  answer: 'accept' | 'reject' | 'ban' | 'filter'
+}
+/** WeChat's answer has one key per template beside its errMsg. */
+export const subscribeAnswers = (
+  templates: string[],
+  said: Record<string, string>,
+): SubscribeAnswer[] =>
+  templates.map((template_id) => ({
+    template_id,
+    answer: (said[template_id] ?? 'reject') as SubscribeAnswer['answer'],
+  }))
+
 /** What the shop asks of the place it runs in. Every promise is refused with a PlatformError. */
 export interface Platform {
   /**
@@ -68,5 +83,10 @@ export interface Platform {
   requestPayment(params: JsapiParams): Promise<void>
   /** WeChat's page on which money from the shop is accepted; the truth is asked afterwards. */
   requestTransfer(params: TransferParams): Promise<void>
+  /**
+   * Asks for consent to subscription messages, at most three templates; WeChat shows its popup in
+   * answer to a tap only. One acceptance is one message.
+   */
+  requestSubscribe(templates: string[]): Promise<SubscribeAnswer[]>
   share(card: ShareCard): Promise<void>
 }

@@ -1,6 +1,6 @@
 import type { TransferParams } from '@/api/types'
 import { config } from '@/config'
-import { device, PlatformError, type Platform } from './contracts'
+import { device, PlatformError, subscribeAnswers, type Platform } from './contracts'
 
 /** Newer than the types of @dcloudio (developers.weixin.qq.com, wx.requestMerchantTransfer). */
 declare const wx: {
@@ -55,6 +55,15 @@ export const weixin: Platform = {
         success: () => resolve(),
         fail: ({ errMsg }) =>
           reject(new PlatformError(errMsg.includes('cancel') ? 'cancelled' : 'failed', errMsg)),
+      }),
+    ),
+  requestSubscribe: (templates) =>
+    new Promise((resolve, reject) =>
+      uni.requestSubscribeMessage({
+        tmplIds: templates,
+        success: (said: unknown) =>
+          resolve(subscribeAnswers(templates, said as Record<string, string>)),
+        fail: ({ errMsg }: { errMsg: string }) => reject(new PlatformError('failed', errMsg)),
       }),
     ),
   share: () => Promise.resolve(), // by `<button open-type="share">` and the page's onShareAppMessage

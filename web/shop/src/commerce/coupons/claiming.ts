@@ -7,6 +7,9 @@ import { ask } from '@/state/gate'
 import { ensureMember, errorText, toast } from '@/state/session'
 import { device } from './faces'
 
+/** The claim under way: a list of own coupons waits for it. */
+export let claiming: Promise<unknown> = Promise.resolve()
+
 /** Claims coupons, one at a time; a coupon that asks for a phone number asks the customer for it. */
 export function useClaiming(done: () => Promise<unknown>) {
   const busy = ref('')
@@ -15,7 +18,9 @@ export function useClaiming(done: () => Promise<unknown>) {
     busy.value = batch
     const key = uuid()
     try {
-      await api.claimCoupon(batch, device(), key)
+      const claimed = api.claimCoupon(batch, device(), key)
+      claiming = claimed.catch(() => undefined)
+      await claimed
       toast(t('coupon.claimed'))
     } catch (cause) {
       if (cause instanceof ApiError && cause.code === 'coupons.phone_needed') {

@@ -1,5 +1,5 @@
 import type { CouponFace } from '@/api/types'
-import { money, when } from '@/format'
+import { lastMoment, money } from '@/format'
 import { locale, t } from '@/i18n'
 import { uuid } from '@/ids'
 
@@ -37,8 +37,8 @@ export function limits(face: CouponFace): string {
   return parts.filter(Boolean).join(' · ')
 }
 
-/** The last moment, as people say it. */
-export const until = (at: string): string => t('coupon.until', { at: when(at) })
+/** Until when it can be used. */
+export const until = (end: string): string => t('coupon.until', { at: lastMoment(end) })
 
 const KEY = 'siyu.device'
 /** The key this phone or browser made for itself: batches may count per device. */

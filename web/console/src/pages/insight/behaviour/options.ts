@@ -2,7 +2,7 @@
 import { brief, count, percent } from '@/format'
 import { i18n } from '@/locales'
 import type { Answer } from './question'
-import { bucket } from './table'
+import { bucket, span } from './table'
 
 export const COLOURS = ['#1f6f50', '#c98a2b', '#4f7cac', '#a05a7a', '#7a9a4d', '#d0694a', '#5b6b8c', '#8fb3a2', '#b0a06a', '#95a29b']
 const INK = '#6b756f'
@@ -16,11 +16,27 @@ export interface Remark {
   at_day: string
   text: string
 }
+// At the edges a word in the middle of its line would be cut.
+const alignAt = (part: number): string => (part < 0.1 ? 'left' : part > 0.9 ? 'right' : 'center')
 const marks = (days: string[], remarks: Remark[]) => {
   const shown = remarks.filter((r) => days.includes(r.at_day))
   return shown.length
-    ? { markLine: { symbol: ['none', 'pin'], symbolSize: 14, silent: false, lineStyle: { color: '#c98a2b', type: 'dashed' }, label: { formatter: (p: { name: string }) => (p.name.length > 8 ? `${p.name.slice(0, 8)}…` : p.name), color: '#8a5a06' }, data: shown.map((r) => ({ xAxis: r.at_day.slice(5), name: r.text })) } }
+    ? { markLine: { symbol: 'none', silent: false, lineStyle: { color: '#c98a2b', type: 'dashed' }, label: { formatter: (p: { name: string }) => (p.name.length > 8 ? `${p.name.slice(0, 8)}…` : p.name), color: '#8a5a06' }, data: shown.map((r) => ({ xAxis: r.at_day.slice(5), name: r.text, label: { align: alignAt(days.indexOf(r.at_day) / days.length) } })) } }
     : {}
+}
+
+/** What the page shows without a chart, as bars: for a picture to take along. */
+export function barsOf(answer: Answer): { height: number; option: Record<string, unknown> } | null {
+  const bars = answer.kind === 'funnel'
+    ? answer.stages.map((s, i) => ({ name: `${i + 1}. ${s.label}`, value: s.persons, told: `${count(s.persons)} · ${percent(s.whole_bps)}` }))
+    : answer.kind === 'heat' ? answer.zones.map((z) => ({ name: z.label, value: z.dwell_ms, told: `${span((z.mean_ms ?? 0) / 1000)} · ${percent(z.click_bps)}` })) : []
+  if (!bars.length) return null
+  const option = {
+    animation: false, color: COLOURS, grid: { left: 16, right: 170, top: 16, bottom: 16, containLabel: true },
+    xAxis: { type: 'value', show: false }, yAxis: { type: 'category', inverse: true, data: bars.map((b) => b.name), ...axis },
+    series: [{ type: 'bar', barMaxWidth: 34, data: bars.map((b) => ({ value: b.value, label: { show: true, position: 'right', color: INK, formatter: () => b.told } })) }],
+  }
+  return { height: 32 + 52 * bars.length, option }
 }
 
 /** backwards: paths that end at their anchor are drawn with it on the right. */
@@ -40,14 +56,14 @@ export function optionOf(answer: Answer, currency: string, remarks: Remark[] = [
     case 'retention': return {
       color: COLOURS, grid: { ...grid, top: 16 }, tooltip: { trigger: 'axis', confine: true, valueFormatter: (v: number | null) => (v == null ? '–' : `${v}%`) },
       xAxis: { type: 'category', boundaryGap: false, data: answer.curve.map((p) => say(`nth.${answer.unit}`, { n: p.period })), ...axis }, yAxis: value((v) => `${v}%`),
-      series: [{ type: 'line', smooth: true, symbolSize: 6, areaStyle: { opacity: 0.08 }, data: answer.curve.map((p) => (p.rate_bps == null ? null : p.rate_bps / 100)) }],
+      series: [{ type: 'line', smooth: 0.3, smoothMonotone: 'x', symbolSize: 6, areaStyle: { opacity: 0.08 }, data: answer.curve.map((p) => (p.rate_bps == null ? null : p.rate_bps / 100)) }],
     }
     case 'trend': {
       const days = answer.days.map((d) => d.slice(5))
       return {
         color: COLOURS, grid, legend, tooltip: { trigger: 'axis', confine: true, valueFormatter: show },
         xAxis: { type: 'category', boundaryGap: false, data: days, ...axis }, yAxis: { ...value(tiny), minInterval: 1 },
-        series: answer.lines.map((l, i) => ({ name: l.label, type: 'line', smooth: true, showSymbol: days.length < 40, symbolSize: 5, data: l.values, areaStyle: answer.lines.length === 1 ? { opacity: 0.08 } : undefined, ...(i ? {} : marks(answer.days, remarks)) })),
+        series: answer.lines.map((l, i) => ({ name: l.label, type: 'line', smooth: 0.3, smoothMonotone: 'x', showSymbol: days.length < 40, symbolSize: 5, data: l.values, areaStyle: answer.lines.length === 1 ? { opacity: 0.08 } : undefined, ...(i ? {} : marks(answer.days, remarks)) })),
       }
     }
     case 'spread': return {

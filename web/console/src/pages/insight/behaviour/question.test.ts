@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { optionOf } from './options'
+import { barsOf, optionOf } from './options'
 import { KINDS, begin, fromLink, toLink, type Answer } from './question'
-import { bucket, csv, isEmpty, span, tableOf } from './table'
+import { bucket, isEmpty, span, tableOf } from './table'
 
 const funnel: Answer = {
   kind: 'funnel', parts: [],
@@ -10,6 +10,15 @@ const funnel: Answer = {
     { label: '支付订单', persons: 1, rate_bps: 2_500, whole_bps: 2_500, median_s: 5_400 },
   ],
 }
+
+describe('a picture', () => {
+  it('has a bar for every step of a funnel, which the page shows without a chart', () => {
+    expect(optionOf(funnel, 'CNY')).toBeNull()
+    const series = barsOf(funnel)?.option.series as { data: { value: number; label: { formatter: () => string } }[] }[]
+    expect(series[0]?.data.map((bar) => bar.value)).toEqual([4, 1])
+    expect(series[0]?.data[1]?.label.formatter()).toMatch(/^1 · 25/)
+  })
+})
 
 describe('a question', () => {
   it('comes back out of its link as it went in', () => {
@@ -28,9 +37,6 @@ describe('an answer', () => {
   it('says its times and buckets in words', () => {
     expect([span(45), span(3600), span(null)]).toEqual(['45 秒', '1 小时', '–'])
     expect([bucket(null, 2, 'times', 'CNY'), bucket(6, 11, 'times', 'CNY'), bucket(51, null, 'times', 'CNY')]).toEqual(['1', '6–10', '≥ 51'])
-  })
-  it('leaves as CSV that no spreadsheet runs', () => {
-    expect(csv({ head: ['页面', 'a,b'], rows: [['=1+1', '-5%'], ['他说"好"', '-x']] })).toBe('\uFEFF页面,"a,b"\r\n\'=1+1,-5%\r\n"他说""好""",\'-x\r\n')
   })
   it('draws paths to an order with the order on the right', () => {
     const paths: Answer = { kind: 'paths', visits: 2, nodes: [{ level: 0, key: 'o', label: 'o', visits: 2, ended: 1 }, { level: 1, key: 'p', label: 'p', visits: 1, ended: 0 }], links: [{ source: 0, target: 1, visits: 1 }] }

@@ -1,4 +1,4 @@
-// An answer as a table: for reading, for CSV.
+// An answer as a table for reading; the one to take along is the server's.
 import { brief, count, money, percent } from '@/format'
 import { i18n } from '@/locales'
 import type { Answer } from './question'
@@ -69,15 +69,6 @@ export function isEmpty(answer: Answer): boolean {
     case 'trend': return !answer.lines.some((l) => l.total)
     default: return !answer.zones.length
   }
-}
-
-/** CSV that a spreadsheet opens as it is: with its mark of UTF-8, and no cell that it would take for a formula. */
-export function csv({ head, rows }: Table): string {
-  const cell = (text: string): string => {
-    const safe = /^[=+\-@\t\r]/.test(text) && !/^-?[\d.,]+%?$/.test(text) ? `'${text}` : text
-    return /[",\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe
-  }
-  return `\uFEFF${[head, ...rows].map((row) => row.map(cell).join(',')).join('\r\n')}\r\n`
 }
 
 export function save(href: string, name: string): void {

@@ -11,6 +11,7 @@ const known = new Map<string, Promise<Vocabulary>>()
 export function useVocabulary() {
   const session = useSession()
   const words = ref<Vocabulary>({ events: [], props: [], pages: [], last_on: null })
+  const isAsked = ref(false)
   const segments = ref<SavedSegment[]>([])
   async function loadSegments(): Promise<void> {
     segments.value = (await data(api.GET('/admin/v1/segments')).catch(() => ({ items: [] }))).items
@@ -19,7 +20,8 @@ export function useVocabulary() {
     const key = `${session.shop?.code} ${language}`
     if (!known.has(key)) known.set(key, data(api.GET('/admin/v1/insight/vocabulary')))
     words.value = await known.get(key)!.catch(() => { known.delete(key); return words.value })
+    isAsked.value = true
   }, { immediate: true })
   void loadSegments()
-  return { words, segments, loadSegments }
+  return { words, isAsked, segments, loadSegments }
 }
