@@ -6,10 +6,13 @@ import msgspec
 
 from siyu.sandbox.world import Person, World
 
+GROUP = "group"
+"""The chat of all people who may be chosen on the phone's page."""
+
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
-    """In a chat ("pay", "service" or a friend's person_id): a receipt, a notice that a phone number
-    was given, a shared card, a refund, a transfer to confirm; payload is JSON."""
+    """In a chat ("pay", "service", GROUP or a friend's person_id): a receipt, a notice that a phone
+    number was given, a shared card, a refund, a transfer to confirm; payload is JSON."""
 
     message_id: int
     person_id: str

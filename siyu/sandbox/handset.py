@@ -6,7 +6,7 @@ import msgspec
 from litestar import delete, get, post
 
 from siyu.sandbox import chats, people, tasks
-from siyu.sandbox.chats import Message
+from siyu.sandbox.chats import GROUP, Message
 from siyu.sandbox.people import Method, Outcome, PayArgs, PaySheet, PhoneError
 from siyu.sandbox.registry import Body, Text, find_app, find_person
 from siyu.sandbox.transfers import TransferCard
@@ -58,7 +58,7 @@ class TransferAnswer(Body, frozen=True, kw_only=True):
 
 
 class ShareBody(Body, frozen=True, kw_only=True):
-    """A card of the app for a friend: title, path, imageUrl."""
+    """A card of the app for a friend, or for the `group`: title, path, imageUrl."""
 
     appid: str
     to: str
@@ -180,8 +180,9 @@ async def post_read(world: World, person_id: str, data: ReadBody) -> None:
 
 @post("/people/{person_id:str}/share", status_code=204)
 async def post_share(world: World, person_id: str, data: ShareBody) -> None:
-    """Send a card to a friend."""
-    sender, to = find_person(world, person_id), find_person(world, data.to)
+    """Send a card to a friend or to the group."""
+    sender = find_person(world, person_id)
+    to = None if data.to == GROUP else find_person(world, data.to)
     people.share(world, sender, find_app(world, data.appid), to, data.card)
 
 

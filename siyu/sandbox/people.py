@@ -9,7 +9,7 @@ from typing import Any, Literal
 import msgspec
 
 from siyu.sandbox import authorizations, bank, freezing, notify, transfers
-from siyu.sandbox.chats import leave
+from siyu.sandbox.chats import GROUP, leave
 from siyu.sandbox.mini_program import CODE_SECONDS, Code
 from siyu.sandbox.orders import Order, find_order, transaction_view
 from siyu.sandbox.transfers import TransferCard
@@ -21,6 +21,7 @@ from siyu.sandbox.world import (
     get_app,
     get_merchant,
     identify,
+    list_people,
 )
 from siyu.wechat.transport import service as transport
 from siyu.wechat.transport.contracts import SignatureRefused
@@ -226,18 +227,24 @@ def answer_transfer(world: World, person: Person, package: str, *, accepts: bool
     return card
 
 
-def share(world: World, person: Person, app: App, to: Person, card: dict[str, Any]) -> None:
-    """Send a mini-program card to a friend; it stands in both chats."""
+def share(world: World, person: Person, app: App, to: Person | None, card: dict[str, Any]) -> None:
+    """Send a mini-program card to a friend, or to the group that all on the phone's page are in; it
+    stands in the chats of both or of all.
+    """
     payload = {
         "appid": app.appid,
         "app_name": app.name,
         "title": str(card.get("title") or app.name)[:120],
         "path": str(card.get("path") or "")[:1024],
         "image_url": card.get("imageUrl"),
+        "sender_id": person.person_id,
     }
+    sender = person.person_id
+    others = [to] if to else [one for one in list_people(world) if one.person_id != sender]
     with world.store.writing():
-        leave(world, to.person_id, person.person_id, "card", payload)
-        leave(world, person.person_id, to.person_id, "card", payload, mine=True)
+        for other in others:
+            leave(world, other.person_id, sender if to else GROUP, "card", payload)
+        leave(world, sender, to.person_id if to else GROUP, "card", payload, mine=True)
 
 
 def allow(world: World, person: Person, appid: str, scope: str) -> None:

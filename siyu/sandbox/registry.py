@@ -19,6 +19,7 @@ from siyu.sandbox.world import (
     get_app,
     get_merchant,
     get_person,
+    list_people,
     list_signers,
 )
 
@@ -286,8 +287,7 @@ async def get_icon(world: World, appid: str) -> Response[str]:
 @get("/people")
 async def get_people(world: World) -> list[PersonView]:
     """Those who may be chosen on the phone."""
-    found = world.store.all(Person, "select * from people where listed = 1 order by rowid limit 60")
-    return [_person_view(world, person) for person in found]
+    return [_person_view(world, person) for person in list_people(world)]
 
 
 @post("/people")

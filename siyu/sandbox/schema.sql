@@ -159,7 +159,7 @@ create table if not exists faults (
 create table if not exists messages (
   message_id integer primary key,
   person_id text not null references people (person_id),
-  chat text not null,                  -- 'pay', 'service', a person_id, or see channels.py
+  chat text not null,                  -- 'pay', 'service', 'group', a person_id, or see channels.py
   kind text not null check (
     kind in ('receipt', 'notice', 'card', 'refund', 'transfer', 'text', 'template')),
   mine integer not null,

@@ -341,6 +341,11 @@ def add_person(
     return msgspec.structs.replace(person, balance_fen=balance_fen)
 
 
+def list_people(world: World) -> list[Person]:
+    """Those who may be chosen on the phone, by arrival."""
+    return world.store.all(Person, "select * from people where listed = 1 order by rowid limit 60")
+
+
 def get_merchant(world: World, mchid: str) -> Merchant | None:
     """The merchant, if registered."""
     return world.store.maybe(Merchant, "select * from merchants where mchid = ?", mchid)

@@ -362,6 +362,24 @@ async def test_sharing_reaches_the_friend(page: Page, sandbox: Server, shop: Sho
     )
 
 
+async def test_what_is_sent_to_the_group_reaches_everybody(
+    page: Page, sandbox: Server, shop: Shop
+) -> None:
+    frame = await enter(page, sandbox, "p1")
+    await frame.get_by_text("share").click()
+    await page.locator("[data-friend=group]").click()
+    await expect(frame.locator("#out")).to_contain_text('"ok":true')
+    for person in ("p2", "p3"):
+        await page.goto(f"{sandbox.url}/phone/?person={person}")
+        await page.locator("[data-chat=group]").click()
+        await expect(page.locator(".said:not(.mine) .card")).to_have_count(1)
+    await page.locator(".card").click()
+    await expect(page.frame_locator(".mini iframe").locator("h1")).to_have_text("Tea")
+    await page.goto(f"{sandbox.url}/phone/?person=p1")
+    await page.locator("[data-chat=group]").click()
+    await expect(page.locator(".said.mine .card")).to_have_count(1)
+
+
 async def test_the_bridge_tells_the_page_where_it_is(
     page: Page, sandbox: Server, shop: Shop
 ) -> None:

@@ -97,6 +97,48 @@ async def test_a_coupon_and_a_gift_from_one_phone_to_the_other(
     await expect(page.locator(".figures").first).to_contain_text("领取1100%")
 
 
+async def test_a_gift_for_a_group_is_taken_by_two_of_it(
+    page: Page, installation: Installation
+) -> None:
+    async with SandboxClient(installation.sandbox_url) as sandbox:
+        people = [
+            await sandbox.add_person(name, f"1380013807{number}", listed=True)
+            for number, name in enumerate(("白鹿鸣", "苏合香", "程不识", "叶知秋"))
+        ]
+    shop = await enter(page, installation, people[0])
+    await answer_privacy(shop, "gate.privacy.yes")
+    await shop.get_by_role("link", name=ZH["gift.hall"]).first.click()
+    await shop.locator(".good").first.click()
+    await page.locator("[data-answer=allow]").click()
+    await shop.get_by_role("radio", name=ZH["gift.kind.group"]).click()
+    await shop.get_by_role("button", name=ZH["common.less"]).locator("visible=true").click()
+    await button(shop, "gift.pay").click()
+    await type_password(page)
+    await page.locator("[data-answer=done]").click()
+    await button(shop, "gift.send").click()
+    await page.locator("[data-friend=group]").click()
+
+    for person in people[1:]:
+        await page.goto(f"{installation.sandbox_url}/phone/?person={person}")
+        await page.locator("[data-chat=group]").click()
+        await page.locator(".card").last.click()
+        shop = page.frame_locator(".mini iframe")
+        await button(shop, "gift.look").click()
+        await answer_privacy(shop, "gate.privacy.yes")
+        await page.locator("[data-answer=allow]").click()
+        await shop.locator(".stage").click()
+        if person == people[-1]:  # for the two before
+            await expect(shop.get_by_text(ZH["gift.outcome.taken"])).to_be_visible()
+            return
+        await shop.get_by_text(ZH["gift.where"]).click()
+        for field, value in zip(await shop.locator(".form input").all(), ADDRESS, strict=True):
+            await field.fill(value)
+        await button(shop, "common.save").click()
+        accept = shop.get_by_role("button", name=ZH["gift.accept"]).locator("visible=true")
+        await accept.last.click()
+        await expect(button(shop, "gift.giveToo")).to_be_visible()
+
+
 async def speak(shop: FrameLocator) -> None:
     """A greeting of the browser's own beep, recorded and heard again before it is given."""
     await button(shop, "gift.voiceBegin").click()

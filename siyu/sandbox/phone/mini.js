@@ -133,7 +133,7 @@ async function share(args) {
   const { app, person, people } = mini;
   const to = await sheet(t('sendTo'), (finish) => [
     h('header', { class: 'plain' }, h('b', { text: t('sendTo') })),
-    h('div', { class: 'friends' }, ...people.filter((other) => other.person_id !== person.person_id).map((other) => h(
+    h('div', { class: 'friends' }, h('button', { 'data-friend': 'group', onclick: () => finish({ person_id: 'group' }) }, h('span', { class: 'logo group' }, icon('people')), h('span', { text: t('group') })), ...people.filter((other) => other.person_id !== person.person_id).map((other) => h(
       'button', { 'data-friend': other.person_id, onclick: () => finish(other) }, h('img', { src: other.avatar_url, alt: '' }), h('span', { text: other.name })))),
     h('button', { class: 'wide', onclick: () => finish(null), text: t('cancel') }),
   ], 'menu');

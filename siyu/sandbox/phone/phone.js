@@ -106,7 +106,7 @@ function chatList() {
   for (const message of state.messages) chats.set(message.chat, message);
   // An account is in the list once it is followed, or something was said.
   const shown = state.partners.filter((partner) => (partner.is_on && partner.kind !== 'care') || chats.has(partner.chat));
-  const fixed = ['pay', 'service', ...shown.map((partner) => partner.chat)];
+  const fixed = ['pay', 'service', 'group', ...shown.map((partner) => partner.chat)];
   const others = state.people.filter((person) => person !== state.person).map((person) => person.person_id);
   const order = [...fixed, ...others].sort((a, b) => (chats.get(b)?.at ?? 0) - (chats.get(a)?.at ?? 0));
   return [drawer(), h('ul', { class: 'list chats' }, ...order.map((chat) => {
@@ -122,12 +122,13 @@ function chatList() {
 function chatName(chat) {
   const partner = partnerOf(state.partners, chat);
   if (partner) return partnerName(partner);
-  return chat === 'pay' ? t('pay') : chat === 'service' ? t('service') : personById(chat)?.name ?? chat;
+  return ['pay', 'service', 'group'].includes(chat) ? t(chat) : personById(chat)?.name ?? chat;
 }
 
 function chatPicture(chat) {
   if (chat === 'pay') return h('span', { class: 'logo green' }, icon('check'));
   if (chat === 'service') return h('span', { class: 'logo orange' }, icon('bell'));
+  if (chat === 'group') return h('span', { class: 'logo group' }, icon('people'));
   const partner = partnerOf(state.partners, chat);
   if (partner) return partnerPicture(partner);
   return h('img', { src: personById(chat)?.avatar_url, alt: '' });
@@ -193,7 +194,7 @@ function bubble(message) {
   const payload = JSON.parse(message.payload);
   if (message.kind === 'card') {
     return h('div', { class: message.mine ? 'said mine' : 'said' },
-      h('img', { class: 'speaker', src: (message.mine ? state.person : personById(message.chat))?.avatar_url, alt: '' }),
+      h('img', { class: 'speaker', src: (message.mine ? state.person : personById(payload.sender_id ?? message.chat))?.avatar_url, alt: '' }),
       h('button', { class: 'card', onclick: () => start(appById(payload.appid), payload.path) },
         h('span', { class: 'from' }, h('img', { src: appById(payload.appid)?.icon_url, alt: '' }), payload.app_name),
         h('b', { text: payload.title }),

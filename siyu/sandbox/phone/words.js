@@ -14,7 +14,7 @@ const WORDS = {
   choose: ['选择一位用户', 'Choose a person'],
   chooseHint: ['每个人有自己的微信身份、手机号和零钱', 'Each has an identity, a phone number and a balance'],
   chats: ['微信', 'Chats'], discover: ['发现', 'Discover'], me: ['我', 'Me'],
-  pay: ['微信支付', 'WeChat Pay'], service: ['服务通知', 'Service notices'],
+  pay: ['微信支付', 'WeChat Pay'], service: ['服务通知', 'Service notices'], group: ['大家都在的群', 'Everybody’s group'],
   noMessage: ['还没有消息', 'No messages yet'],
   receiptTitle: ['支付成功', 'Payment made'], receiptTo: ['收款方', 'Payee'], goods: ['商品', 'Item'],
   method: ['支付方式', 'Method'], serial: ['交易单号', 'Transaction'],
