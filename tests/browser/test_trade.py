@@ -115,7 +115,7 @@ async def test_a_gift_for_a_group_is_taken_by_two_of_it(
     await button(shop, "gift.pay").click()
     await type_password(page)
     await page.locator("[data-answer=done]").click()
-    await button(shop, "gift.send").click()
+    await button(shop, "gift.sendGroup").click()
     await page.locator("[data-friend=group]").click()
 
     for person in people[1:]:
