@@ -571,7 +571,7 @@ async def test_addresses_answer_only_whom_they_know(desk: Desk, client: httpx.As
     assert (answer.status_code, answer.text) == (200, "43")
 
 
-async def test_a_pushed_message_is_stored_once(desk: Desk, client: httpx.AsyncClient) -> None:
+async def test_F108_a_pushed_message_is_stored_once(desk: Desk, client: httpx.AsyncClient) -> None:
     await configure(desk)
     path = ADDRESSES["official"].format(desk.shop)
     query, body = sealed(keys_of(desk.official.appid), TEXT)
