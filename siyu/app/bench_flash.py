@@ -14,7 +14,6 @@ import contextlib
 import gc
 import itertools
 import os
-import secrets
 import statistics
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -59,7 +58,7 @@ from siyu.kernel.auth import MemberIdentity
 from siyu.kernel.db import reading, transaction
 from siyu.kernel.http import MEMBER, PUBLIC, OnceKey, post
 from siyu.kernel.idempotency import OnceKey as Key
-from siyu.kernel.ids import ShopId, new_id
+from siyu.kernel.ids import ShopId, new_id, random_bytes
 
 BUYERS = 256
 PGBENCH_CLIENTS = (8, 64)
@@ -174,7 +173,7 @@ async def _tell(shop_id: ShopId, sku_id: UUID) -> None:
 
 
 def _wish(buyer: Buyer, sku_id: UUID) -> hot_lane.Wish:
-    key = secrets.token_hex(16)
+    key = random_bytes(16).hex()
     return hot_lane.Wish(
         member=buyer.member,
         once=Key.of(buyer.member.actor, key, "POST", "/shop/v1/orders", b""),

@@ -12,15 +12,16 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar
 from datetime import datetime
+from itertools import repeat
 from typing import Any, ClassVar, Generic, Self, TypeVar
 from uuid import UUID
 
 import asyncpg
 import msgspec
 
-from siyu.kernel import clock, config, idempotency, pool
+from siyu.kernel import clock, config, flushing, idempotency, pool
 from siyu.kernel.errors import Busy
-from siyu.kernel.ids import ShopId, new_id
+from siyu.kernel.ids import ShopId, new_id, new_ids
 
 T = TypeVar("T")
 NO_SHOP = ShopId(0)
@@ -214,6 +215,11 @@ class Tx(ReadTx):
         self._events.append((event_id, name, payload, at))
         return event_id
 
+    def add_events(self, name: str, payloads: Sequence[Any], moments: Sequence[datetime]) -> None:
+        """Keep many of one kind; `events.emit_many` is the typed way."""
+        ids = new_ids(len(payloads))
+        self._events += zip(ids, repeat(name), payloads, moments)
+
     def add_audit(
         self, actor: str, actor_name: str, action: str, subject: tuple[str, str], detail: Any
     ) -> None:
@@ -231,67 +237,58 @@ class Tx(ReadTx):
             self._answers = [idempotency.Answer(self._once, status, body, made)]
         return view
 
-    def keep_answer(self, once: "idempotency.OnceKey", made: UUID) -> None:
-        """Keep what was made under a key that `idempotency.claim_many` took."""
-        self._answers.append(idempotency.Answer(once, 200, None, made))
+    def keep_answers(self, made: Iterable[tuple["idempotency.OnceKey", UUID]]) -> None:
+        """Keep what was made under keys that `idempotency.claim_many` took."""
+        self._answers += [idempotency.Answer(once, 200, None, what) for once, what in made]
 
     async def _claim(self, once: "idempotency.OnceKey") -> None:
         self._once = once
-        _note(idempotency.CLAIM, ())
         await idempotency.claim(self, once)
 
     async def flush(self) -> None:
-        """Write what was kept for the end of this transaction.
+        """Write what was kept for the end of this transaction; `transaction()` does it."""
+        await self._run_last()
+        if self._events or self._answers or self._audited:
+            sql = flushing.ALONE[bool(self._answers), bool(self._audited)]
+            _note(sql, ())
+            await self.connection.execute(sql, *self._kept())
+        self._forget()
 
-        `transaction()` does it; done before a row is locked that everybody wants, that row is
-        locked for one trip less.
-        """
+    async def run_and_flush(self, sql: str, *args: Any) -> None:
+        """Run a statement that begins with `with`, and `flush`, in one trip."""
+        await self._run_last()
+        if self._answers and not self._audited:
+            await self.run(flushing.together_with(sql), *args, *self._kept())
+            self._forget()
+        else:
+            await self.run(sql, *args)
+            await self.flush()
+
+    async def _run_last(self) -> None:
         self._has_news |= bool(self._events or self._last)
         for sql, args in self._last:
             _note(sql, args)
             await self.connection.execute(sql, *args)
+        self._last = []
         assert self._once is None or self._answers, "an idempotent request must call tx.answer()"
-        if self._events or self._answers or self._audited:
-            events = zip(*self._events, strict=True) if self._events else _NONE
-            ids, names, payloads, moments = events
-            moments = moments[:1] if len(set(moments)) == 1 else moments  # told once
-            arguments = [ids, pool.BETWEEN.join(names), payloads, moments]
-            if self._answers:
-                arguments += idempotency.columns(self._answers)
-            if self._audited:
-                arguments += zip(*self._audited, strict=True)
-            sql = _FLUSH[bool(self._answers), bool(self._audited)]
-            _note(sql, ())
-            await self.connection.execute(sql, self.shop_id, *arguments)
-        self._last, self._events, self._audited, self._answers = [], [], [], []
-        self._once = None
+
+    def _kept(self) -> list[Any]:
+        """The arguments of the flush."""
+        ids, names, payloads, moments = zip(*self._events, strict=True) if self._events else _NONE
+        names, moments = (one[:1] if len(set(one)) == 1 else one for one in (names, moments))
+        told = pool.BETWEEN.encode().join(map(pool.encode_json, payloads)).decode()
+        kept = [self.shop_id, ids, pool.BETWEEN.join(names), told, moments]
+        if self._answers:
+            kept += idempotency.columns(self._answers)
+        if self._audited:
+            kept += zip(*self._audited, strict=True)
+        return kept
+
+    def _forget(self) -> None:
+        self._events, self._audited, self._answers, self._once = [], [], [], None
 
 
-_EVENTS = """
-insert into kernel.outbox (shop_id, event_id, name, payload, happened_at)
-select $1, event_id, name, payload, coalesce(happened_at, ($5::timestamptz[])[1])
-from unnest($2::uuid[], string_to_array($3, e'\\x1f'), $4::jsonb[], $5::timestamptz[])
-  as e (event_id, name, payload, happened_at)
-"""
 _NONE: tuple[tuple[Any, ...], ...] = ((),) * 4
-
-
-def _audit(first: int) -> str:
-    kinds = ("uuid", "timestamptz", "text", "text", "text", "text", "text", "jsonb")
-    columns = ", ".join(f"${first + no}::{kind}[]" for no, kind in enumerate(kinds))
-    return f"""audited as (
-  insert into kernel.audit (shop_id, audit_id, at, actor, actor_name, action, subject_kind,
-    subject_id, detail)
-  select $1, * from unnest({columns}))"""
-
-
-# One trip for whatever there is; there may be no events.
-_FLUSH = {
-    (False, False): _EVENTS,
-    (True, False): f"with {idempotency.KEPT}{_EVENTS}",
-    (False, True): f"with {_audit(6)}{_EVENTS}",
-    (True, True): f"with {idempotency.KEPT}, {_audit(13)}{_EVENTS}",
-}
 
 _bell: Callable[[], None] | None = None
 

@@ -8,7 +8,7 @@ nothing, so that it may be tried again with the same key.
 
 import hashlib
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -95,8 +95,22 @@ class Answer(msgspec.Struct, frozen=True):
     made: UUID | None
 
 
+class _Claimed(msgspec.Struct, frozen=True):
+    """A key that somebody holds (not ok), or has used; the `no`th that was asked for."""
+
+    no: int
+    ok: bool
+    fingerprint: UUID | None
+    expires_at: datetime | None
+    status: int | None
+    answer: bytes | None
+    made: UUID | None
+
+
 CLAIM = """
-select * from kernel.claim_keys($1, $2)
+select no, ok, fingerprint, expires_at, status,
+  translate(encode(answer, 'base64'), e'\\n', '') as answer, made
+from kernel.claim_keys($1, $2)
   with ordinality as k (ok, fingerprint, expires_at, status, answer, made, no)
 where not ok or fingerprint is not null"""
 """Of most keys there is nothing to tell."""
@@ -120,27 +134,29 @@ async def claim(tx: Any, once: OnceKey) -> None:
 
 async def claim_many(tx: Any, keys: Sequence[OnceKey]) -> list[Exception | None]:
     """Take distinct keys for this transaction: for each None, or what `claim` would have raised.
-    What is kept under them is given to `tx.keep_answer`; a key left out keeps nothing.
+    What is kept under them is given to `tx.keep_answers`; a key left out keeps nothing.
     """
-    found = await tx.connection.fetch(CLAIM, tx.shop_id, [once.key_id for once in keys])
+    found = await tx.all(_Claimed, CLAIM, tx.shop_id, [once.key_id for once in keys])
     now = clock.now()
     over: list[UUID] = []
     claims: list[Exception | None] = [None] * len(keys)
     for row in found:
-        no = row["no"] - 1
-        once = keys[no]
-        if not row["ok"]:
-            claims[no] = StillRunning()
-        elif row["expires_at"] <= now:
+        once = keys[row.no - 1]
+        if not row.ok:
+            refusal: Exception | None = StillRunning()
+        elif row.expires_at is None or row.expires_at <= now:
+            refusal = None
             over.append(once.key_id)
-        elif row["fingerprint"] != once.fingerprint:
-            claims[no] = KeyReused()
-        elif row["made"] is not None:
-            claims[no] = Recalled(row["made"])
+        elif row.fingerprint != once.fingerprint:
+            refusal = KeyReused()
+        elif row.answer is None or row.status is None:
+            assert row.made is not None
+            refusal = Recalled(row.made)
         else:
-            claims[no] = Replayed(row["status"], vault().open(row["answer"]).encode())
+            refusal = Replayed(row.status, vault().open(row.answer).encode())
+        claims[row.no - 1] = refusal
     if over:
-        await tx.connection.execute(FORGET, tx.shop_id, over)
+        await tx.run(FORGET, tx.shop_id, over)
     return claims
 
 

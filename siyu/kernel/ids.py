@@ -63,6 +63,25 @@ def new_id() -> UUID:
     return uuid_of(made.to_bytes(16))
 
 
+def new_ids(count: int) -> list[UUID]:
+    """As many ids of one moment, as `new_id` makes them, rising; at most 400. One takes a quarter
+    of the time.
+    """
+    global _last
+    drawn = _draw(10 * count)
+    stamp = int(clock.now().timestamp() * 1000) << 80 | _VERSION_AND_VARIANT
+    drawn_at = range(0, 10 * count, 10)
+    made = [stamp | int.from_bytes(drawn[at : at + 10]) & _CHANCE for at in drawn_at]
+    made.sort()
+    last = _last if stamp >> 80 == _last >> 80 else 0
+    ids = []
+    for one in made:
+        last = one if one > last else last + 1
+        ids.append(uuid_of(last.to_bytes(16)))
+    _last = last or _last
+    return ids
+
+
 def first_id_at(moment: datetime) -> UUID:
     """The smallest id of a moment: what was made before it sorts below."""
     return UUID(int=int(moment.timestamp() * 1000) << 80)

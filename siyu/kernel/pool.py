@@ -15,7 +15,7 @@ element of a list the driver asks whether it is itself one. SQL parts them by `e
 
 def sparse(column: Sequence[Any]) -> Sequence[Any]:
     """A column for unnest, which fills up short ones: of nothing but None nothing travels."""
-    return column if any(value is not None for value in column) else []
+    return [] if column.count(None) == len(column) else column
 
 
 encode_json = msgspec.json.Encoder().encode

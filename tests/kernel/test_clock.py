@@ -1,3 +1,4 @@
+import itertools
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import available_timezones
 
@@ -6,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from siyu.kernel import clock
-from siyu.kernel.ids import new_id
+from siyu.kernel.ids import new_id, new_ids
 
 zones = sorted(available_timezones() - {"Factory", "localtime"})
 
@@ -24,6 +25,22 @@ def test_ids_of_one_process_keep_their_order() -> None:
     made = [new_id() for _ in range(5000)]
     assert made == sorted(made)
     assert len(set(made)) == 5000
+
+
+def test_many_ids_at_once_are_as_if_made_one_by_one() -> None:
+    with clock.turned(datetime(2026, 11, 11, tzinfo=UTC)):
+        before, many, more, after = new_id(), new_ids(256), new_ids(400), new_id()
+    assert [before, *many, *more, after] == sorted({before, *many, *more, after})
+    assert {made.int >> 76 & 15 for made in more} == {7} and {
+        made.int >> 62 & 3 for made in more
+    } == {2}
+    stamps = {made.int >> 80 for made in many}
+    assert all(stamp - (before.int >> 80) in range(1000) for stamp in stamps)
+    with clock.turned(datetime(2020, 1, 1, tzinfo=UTC)):
+        apart = new_ids(256)
+    assert max(apart) < before, "ids go by the clock, also when it is turned back"
+    assert len({b.int - a.int for a, b in itertools.pairwise(apart)}) == 255, "apart by chance"
+    assert new_ids(0) == []
 
 
 @given(st.sampled_from(zones), st.dates(date(1975, 1, 2), date(2040, 12, 30)))

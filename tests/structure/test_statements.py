@@ -20,6 +20,7 @@ SQL_AT = {
     "value": 0,
     "run": 0,
     "run_many": 0,
+    "run_and_flush": 0,
     "later": 0,
 }
 MOST_VARIANTS = 32

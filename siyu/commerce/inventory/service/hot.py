@@ -22,13 +22,17 @@ def close_lane(shop_id: ShopId, sku_id: UUID) -> None:
     heat.close(shop_id, sku_id)
 
 
-async def load_supply(tx: Tx, sku_id: UUID, *, locked: bool) -> Supply:
+async def load_supply(tx: ReadTx, sku_id: UUID, *, locked: bool) -> Supply:
     """What there is of a SKU; locked: nobody else sells any of it until the end.
 
     A SKU without stock in an open warehouse has nothing available.
     """
-    read = hot_store.lock_supply if locked else hot_store.list_supply
-    rows = sorted(await read(tx, sku_id), key=lambda row: (row.priority, row.warehouse_id))
+    if locked:
+        assert isinstance(tx, Tx), "who locks may write"
+        found = await hot_store.lock_supply(tx, sku_id)
+    else:
+        found = await hot_store.list_supply(tx, sku_id)
+    rows = sorted(found, key=lambda row: (row.priority, row.warehouse_id))
     if not rows:
         return Supply(Lane.AUTO, None, 0, [])
     first = rows[0]

@@ -47,21 +47,17 @@ from siyu.commerce.ordering.service.checkout import (
     seal_address,
 )
 from siyu.commerce.promotions import service as promotions
-from siyu.commerce.promotions.contracts import (
-    Audience,
-    Buyer,
-    Pricing,
-    Region,
-)
+from siyu.commerce.promotions.contracts import Audience, Buyer, Pricing, Region
 from siyu.kernel import clock, idempotency, metrics
 from siyu.kernel.auth import MemberIdentity
 from siyu.kernel.crypto import vault
 from siyu.kernel.db import Tx, transaction
 from siyu.kernel.errors import Busy, SiyuError
-from siyu.kernel.events import emit
+from siyu.kernel.events import emit_many
 from siyu.kernel.idempotency import OnceKey, StillRunning
-from siyu.kernel.ids import ShopId, new_id, random_bytes
+from siyu.kernel.ids import ShopId, new_ids, random_bytes
 from siyu.kernel.pool import BETWEEN
+from siyu.kernel.together import Together
 from siyu.money.points.contracts import PointsOffer
 from siyu.money.stored_value.contracts import Wallet
 from siyu.people.members import service as members
@@ -130,9 +126,7 @@ async def place(wish: Wish) -> bytes:
     KeyReused, StillRunning. Opens its own transaction.
     """
     key = (wish.member.shop_id, wish.line.sku_id)
-    lane = _lanes.get(key)
-    if lane is None:
-        lane = _lanes[key] = _Lane(*key)
+    lane = _lanes.get(key) or _lanes.setdefault(key, _Lane(*key))
     return await lane.place(wish)
 
 
@@ -242,16 +236,22 @@ async def _place_together(shop_id: ShopId, sku_id: UUID, wishes: Sequence[Wish])
     """Judge and place orders in one transaction; for each its answer."""
     answers: dict[int, Answer] = {}
     async with transaction(shop_id, replans=False) as tx:
-        claims = await idempotency.claim_many(tx, [wish.once for wish in wishes])
+        both = Together(tx)
+        claims, found, pricing, supply = await both.answer(
+            idempotency.claim_many(both, [wish.once for wish in wishes]),
+            catalog.load_for_sale(both, [sku_id]),
+            promotions.load_pricing(both, now=clock.now()),
+            inventory.load_supply(both, sku_id, locked=False),
+        )
         answers |= {no: claim for no, claim in enumerate(claims) if claim is not None}
         fresh = [(no, wish) for no, wish in enumerate(wishes) if no not in answers]
         drafts: list[_Draft] = []
-        for no, draft in await _compose_all(tx, sku_id, fresh) if fresh else ():
+        for no, draft in await _compose_all(tx, found, pricing, fresh) if fresh else ():
             if isinstance(draft, _Draft):
                 drafts.append(draft)
             else:
                 answers[no] = draft
-        supply = await _load_supply(tx, sku_id, drafts)
+        supply = await _check_supply(tx, sku_id, drafts, supply)
         accepted = []
         for draft, refusal in await _judge(tx, sku_id, drafts, supply):
             if refusal is None:
@@ -270,24 +270,22 @@ async def _place_together(shop_id: ShopId, sku_id: UUID, wishes: Sequence[Wish])
 
 
 async def _compose_all(
-    tx: Tx, sku_id: UUID, fresh: Sequence[tuple[int, Wish]]
+    tx: Tx, found: list[SkuForSale], pricing: Pricing, fresh: Sequence[tuple[int, Wish]]
 ) -> list[tuple[int, _Draft | Exception]]:
     """Price and compose each order, or say why there is none."""
-    found = await catalog.load_for_sale(tx, [sku_id])
     try:
         # The shop's word about the SKU is the same for all; asked for one piece here.
-        skus = rules.match_skus([LineAsked(sku_id, 1)], found)
+        skus = rules.match_skus([LineAsked(fresh[0][1].line.sku_id, 1)], found)
     except SiyuError as error:
         return [(no, type(error)(**error.details)) for no, _ in fresh]
     is_sent = rules.delivery_of(skus) is Delivery.SHIP
-    pricing = await promotions.load_pricing(tx, now=clock.now())
     buyers = await members.load_many_for_checkout(
         tx, [(wish.member.member_id, wish.address_id if is_sent else None) for _, wish in fresh]
     )
     composer = _Composer(skus, pricing, await _learn(tx, pricing, [wish for _, wish in fresh]))
     return [
-        (no, composer.try_compose(no, wish, buyer))
-        for (no, wish), buyer in zip(fresh, buyers, strict=True)
+        (no, composer.try_compose(no, wish, buyer, order_id))
+        for (no, wish), buyer, order_id in zip(fresh, buyers, new_ids(len(fresh)), strict=True)
     ]
 
 
@@ -336,10 +334,10 @@ class _Composer:
         self.for_first = {rule.campaign_id for rule in campaigns(pricing, Audience.FIRST_ORDER)}
         self.known = known
         self.moulds: dict[tuple[Any, ...], _Mould] = {}
-        self.confirmed: set[tuple[int, int, int | None]] = set()
+        self.confirmed: dict[tuple[Any, ...], _Mould] = {}
 
     def try_compose(
-        self, no: int, wish: Wish, buyer: CheckoutMember | SiyuError
+        self, no: int, wish: Wish, buyer: CheckoutMember | SiyuError, order_id: UUID
     ) -> _Draft | Exception:
         """The order, or why there is none."""
         if isinstance(buyer, SiyuError):
@@ -348,32 +346,37 @@ class _Composer:
             return _Alone()
         if BETWEEN in wish.remark:
             return _Alone()
-        try:
-            mould = self._mould(wish, buyer)
-            saw = (mould.no, wish.expected_total_fen, wish.expected_payable_fen)
-            if saw not in self.confirmed:
-                check_confirmed(mould.basket, wish.platform, *saw[1:])
-                self.confirmed.add(saw)
-        except (SiyuError, _Alone) as error:
-            return error
+        kind, saw = self._kind(wish, buyer), (wish.expected_total_fen, wish.expected_payable_fen)
+        mould = self.confirmed.get((*kind, *saw))
+        if mould is None:
+            try:
+                mould = self._mould(kind, wish, buyer)
+                check_confirmed(mould.basket, wish.platform, *saw)
+            except (SiyuError, _Alone) as error:
+                return error
+            self.confirmed[*kind, *saw] = mould
         if mould.new.is_first:  # the next order of the same buyer in this batch is none
             self.known.first.discard(buyer.member_id)
-        return _fill(mould, no, wish, buyer)
+        return _fill(mould, no, wish, buyer, order_id)
 
-    def _mould(self, wish: Wish, buyer: CheckoutMember) -> _Mould:
-        address = buyer.address
-        is_first = buyer.member_id in self.known.first
-        is_birthday = buyer.member_id in self.known.celebrating
-        region = address and (address.province, address.city)
+    def _kind(self, wish: Wish, buyer: CheckoutMember) -> tuple[Any, ...]:
+        """What the price, and the words around it, depend on."""
+        known, address = self.known, buyer.address
+        is_first = bool(known.first) and buyer.member_id in known.first
+        is_birthday = bool(known.celebrating) and buyer.member_id in known.celebrating
+        province, city = (address.province, address.city) if address else (None, None)
         what = (wish.line.quantity, wish.platform, wish.chinese)
-        key = (buyer.level, is_first, is_birthday, region, what)
+        return (is_first, is_birthday, province, city, buyer.level, *what)
+
+    def _mould(self, key: tuple[Any, ...], wish: Wish, buyer: CheckoutMember) -> _Mould:
+        is_first, is_birthday, province, city, *_ = key
         mould = self.moulds.get(key)
         if mould is None:
             kind = Buyer(
                 pays_member_price=buyer.level is Level.VIP,
                 is_first_order=is_first,
                 is_birthday=is_birthday,
-                region=Region(*region) if region else None,
+                region=Region(province, city) if buyer.address else None,
             )
             mould = self.moulds[key] = self._make(wish, buyer, kind)
         return mould
@@ -411,7 +414,7 @@ class _Composer:
         return _Mould(len(self.moulds) + 1, basket, new, msgspec.json.encode(cut).split(gap))
 
 
-def _fill(mould: _Mould, no: int, wish: Wish, buyer: CheckoutMember) -> _Draft:
+def _fill(mould: _Mould, no: int, wish: Wish, buyer: CheckoutMember, order_id: UUID) -> _Draft:
     """An order out of its mould: number, buyer, address, and what the buyer said."""
     member = wish.member
     kept = told = None
@@ -421,7 +424,7 @@ def _fill(mould: _Mould, no: int, wish: Wish, buyer: CheckoutMember) -> _Draft:
         kept = vault().lookup(text.phone) + seal_address(told)
     new = hot_lane_store.HotOrder(
         mould.no,
-        new_id(),
+        order_id,
         rules.order_number(random_bytes(10)),
         member.member_id,
         member.person_no,
@@ -435,8 +438,7 @@ def _fill(mould: _Mould, no: int, wish: Wish, buyer: CheckoutMember) -> _Draft:
     return _Draft(no, wish, mould, new, answer)
 
 
-async def _load_supply(tx: Tx, sku_id: UUID, drafts: Sequence[_Draft]) -> Supply:
-    supply = await inventory.load_supply(tx, sku_id, locked=False)
+async def _check_supply(tx: Tx, sku_id: UUID, drafts: Sequence[_Draft], supply: Supply) -> Supply:
     wanted = sum(draft.wish.line.quantity for draft in drafts)
     is_scarce = 0 < supply.available < PLENTY + wanted
     if drafts and (is_scarce or supply.limit_per_buyer is not None):
@@ -473,24 +475,23 @@ async def _write(
     tx: Tx, sku_id: UUID, accepted: Sequence[_Draft], supply: Supply, refused: int
 ) -> Iterable[tuple[int, bytes]]:
     """Write the orders, the stock last; the answers."""
-    moulds = {draft.mould.no: draft.mould.new for draft in accepted}
-    await hot_lane_store.insert_orders(
-        tx,
-        moulds,
-        [draft.new for draft in accepted],
-        [draft.new.member_id for draft in accepted if draft.wish.empties_cart],
-    )
-    for draft in accepted:
-        order = draft.mould.new.order
-        placed = OrderPlaced(
+    placed = [
+        OrderPlaced(
             order_id=draft.new.order_id,
             order_no=draft.new.order_no,
             person_no=draft.new.person_no,
-            amount_fen=order.total_fen,
+            amount_fen=draft.mould.new.order.total_fen,
         )
-        emit(tx, placed, at=order.placed_at)
-        tx.keep_answer(draft.wish.once, draft.new.order_id)
-    await tx.flush()
+        for draft in accepted
+    ]
+    emit_many(tx, placed, [draft.mould.new.order.placed_at for draft in accepted])
+    tx.keep_answers((draft.wish.once, draft.new.order_id) for draft in accepted)
+    await hot_lane_store.insert_orders(
+        tx,
+        {draft.mould.no: draft.mould.new for draft in accepted},
+        [draft.new for draft in accepted],
+        [draft.new.member_id for draft in accepted if draft.wish.empties_cart],
+    )
     wanted = [
         (draft.new.order_id, draft.wish.line.quantity, draft.mould.new.order.pay_before)
         for draft in accepted

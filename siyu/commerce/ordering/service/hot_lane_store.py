@@ -91,7 +91,8 @@ async def insert_orders(
     tx: Tx, moulds: Mapping[int, NewOrder], orders: Sequence[HotOrder], emptied: Sequence[UUID]
 ) -> None:
     """What `queries.insert_order` writes, for many orders, the moulds by number; raises what it
-    does. emptied: members out of whose carts the goods are taken.
+    does. emptied: members out of whose carts the goods are taken. What was kept for the end of the
+    transaction is written with them.
     """
     with first_order_once():
         await _insert_orders(tx, moulds, orders, emptied)
@@ -107,7 +108,7 @@ async def _insert_orders(
     nos, ids, numbers, members, persons, remarks, addresses, promoters = zip(
         *map(msgspec.structs.astuple, orders), strict=True
     )
-    await tx.run(
+    await tx.run_and_flush(
         _INSERT_ORDERS,
         tx.shop_id,
         goods.sku_id,
