@@ -220,7 +220,7 @@ def bench_warehouse_kills(
     """`kill -9` of writers and compactors while readers audit: lost, doubled, wrong snapshots."""
     from siyu.app import bench_ingest as ingest
 
-    show(asyncio.run(ingest.kills(8 if quick else kills, seed)), as_json)
+    show(asyncio.run(ingest.kills(4 if quick else kills, seed)), as_json)
 
 
 @bench_app.command("outreach")

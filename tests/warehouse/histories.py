@@ -112,12 +112,24 @@ def _duck() -> duckdb.DuckDBPyConnection:
     return duckdb.connect(config={"threads": 1})
 
 
-def snapshot_of(events: list[Seen], folder: Path, cut: int, parts: int = 3) -> Snapshot:
+# A form that kernels read themselves, and one that DuckDB reads for them.
+FORMS = (PARQUET, "format parquet")
+
+
+def snapshot_of(
+    events: list[Seen],
+    folder: Path,
+    cut: int,
+    parts: int = 3,
+    *,
+    tail: bool = True,
+    forms: tuple[str, ...] = FORMS,
+) -> Snapshot:
     """The events spread over `parts` files per month and the tail (one part: all in files).
 
-    Another shop's events lie between.
+    forms: of the first file, the second, and so on. Another shop's events lie between.
     """
-    shares = 1 if parts == 1 else parts + 1
+    shares = parts + 1 if tail and parts > 1 else parts
     duck = _duck().cursor()
     columns = ", ".join(f"{name} {kind}" for name, kind in FILE_COLUMNS.items())
     duck.execute(f"create temp table rows ({columns})")
@@ -148,22 +160,21 @@ def snapshot_of(events: list[Seen], folder: Path, cut: int, parts: int = 3) -> S
         for part in range(parts):
             path = folder / name / f"{part}.2.parquet"
             path.parent.mkdir(exist_ok=True)
-            # A form that kernels read themselves, and one that DuckDB reads for them.
-            form = PARQUET if part % 2 == 0 else "format parquet"
+            form = forms[part % len(forms)]
             duck.execute(
                 f"""copy (select * from rows where {month} = '{name}'
                       and event_no % {shares} = {(part + cut) % shares}
                     order by shop_id, person_no, at_us, event_no) to '{path}' ({form})"""
             )
             files.append(path)
-    tail = folder / "tail.csv"
+    fresh = folder / "tail.csv"
     duck.execute(
         f"""copy (select * from rows where event_no % {shares} = {(parts + cut) % shares}
-              and {parts} > 1)
-            to '{tail}' (header false)"""
+              and {shares} > {parts})
+            to '{fresh}' (header false)"""
     )
     duck.close()
-    return Snapshot(shop_id=SHOP, files=files, tail=tail, codes=CODES)
+    return Snapshot(shop_id=SHOP, files=files, tail=fresh, codes=CODES)
 
 
 def answer(snapshot: Snapshot, **questions):

@@ -14,8 +14,10 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from siyu.warehouse.compaction import service as compaction
 from siyu.warehouse.engines import service as engines
 from siyu.warehouse.engines.contracts import Questions
 from siyu.warehouse.query.contracts import (
@@ -49,7 +51,7 @@ from siyu.warehouse.query.contracts import (
     Walked,
     Where,
 )
-from tests.warehouse.histories import BEGIN, BEGIN_US, DAY, SHOP, snapshot_of, with_joins
+from tests.warehouse.histories import BEGIN, BEGIN_US, CODES, DAY, SHOP, snapshot_of, with_joins
 from tests.warehouse.reference import Seen
 
 pyspark = pytest.importorskip("pyspark.sql", reason="make test-spark")
@@ -291,3 +293,20 @@ def test_W10_spark_gives_the_same_integers(cluster, snapshot, kind):
     ours = engines.answer(QUESTIONS[kind], snapshot)
     assert spark.answer(QUESTIONS[kind], snapshot, cluster) == ours
     assert getattr(ours, kind)
+
+
+def test_F090_what_was_withdrawn_counts_for_nothing_there_either(cluster, snapshot):
+    from siyu.warehouse.engines.service import spark
+
+    # Two persons took their consent back; what came through the channel "mp" stays.
+    times = {5: BEGIN_US + 30 * 86_400_000_000, 6: BEGIN_US + 9 * 86_400_000_000}
+    left_out = compaction.withdrawn_sql(times, [CODES["channel"]["mp"]])
+    less = msgspec.structs.replace(snapshot, kept=f"not {left_out}")
+    asked = Questions(
+        funnels=QUESTIONS["funnels"].funnels,
+        features=QUESTIONS["features"].features,
+        lists=QUESTIONS["lists"].lists,
+    )
+    ours = engines.answer(asked, less)
+    assert ours != engines.answer(asked, snapshot)
+    assert spark.answer(asked, less, cluster) == ours

@@ -59,6 +59,7 @@ from siyu.warehouse.engines.rules.people import (
 from siyu.warehouse.engines.rules.reading import (
     INTEGER_COLUMNS,
     NEVER,
+    Reading,
     Test,
     can_sum,
     conditions_in,
@@ -80,6 +81,7 @@ __all__ = [
     "Codes",
     "Ground",
     "Group",
+    "Reading",
     "Test",
     "can_sum",
     "cell_of",

@@ -88,8 +88,13 @@ def scan(
     Raises RuntimeError as `feed` does, and for a file that is damaged.
     """
 
-def end_month(kernel: Kernel, /) -> None:
-    """All events of a month were fed."""
+def end_month(kernel: Kernel, /) -> bool:
+    """All events of a month were fed. False when a funnel or paths met events of one moment in
+    several places and has no numbers to tell their order: start over, with event_no.
+    """
+
+def start_over(kernel: Kernel, /) -> None:
+    """A funnel, retention or paths forget all events."""
 
 def tally(kernel: Kernel, /) -> bytes:
     """int64 figures. Funnel: (value, step reached, persons) after each other; value 0 unless rich.

@@ -16,12 +16,10 @@
 static void forget(PyObject *capsule) {
     Kernel *k = PyCapsule_GetPointer(capsule, NAME);
     for (int64_t n = 0; n < TESTS_MAX; n++) free(k->test[n]);
-    for (int64_t n = 0; n <= LENGTH_MAX; n++) free(k->links[n].link);
+    start_over(k);
     free(k->tests_of);
-    free(k->state);
     free(k->member);
     free(k->only);
-    free(k->aside);
     free(k->change);
     free(k->count);
     free(k);
@@ -319,7 +317,7 @@ static PyObject *scan(PyObject *self, PyObject *args) {
     return next < 0 ? raised(k) : PyLong_FromLongLong(next);
 }
 
-/* end_month(kernel): what was put aside is sorted and played. */
+/* end_month(kernel): what was put aside is sorted and played; whether there were numbers enough. */
 static PyObject *end_month(PyObject *self, PyObject *capsule) {
     Kernel *k = PyCapsule_GetPointer(capsule, NAME);
     int bad;
@@ -327,7 +325,13 @@ static PyObject *end_month(PyObject *self, PyObject *capsule) {
     Py_BEGIN_ALLOW_THREADS
     bad = end_of_month(k);
     Py_END_ALLOW_THREADS
-    return bad ? raised(k) : Py_NewRef(Py_None);
+    return bad < 0 ? raised(k) : PyBool_FromLong(!bad);
+}
+
+static PyObject *begin_again(PyObject *self, PyObject *capsule) {
+    Kernel *k = PyCapsule_GetPointer(capsule, NAME);
+    if (k) start_over(k);
+    return k ? Py_NewRef(Py_None) : NULL;
 }
 
 /* --- what it found ----------------------------------------------------------------------------- */
@@ -466,7 +470,8 @@ static PyMethodDef methods[] = {
     {"feed", feed, METH_VARARGS, "feed(kernel, stream, sorted)"},
     {"scan", scan, METH_VARARGS,
      "scan(kernel, file, columns, shop, sorted, first, groups) -> next group"},
-    {"end_month", end_month, METH_O, "end_month(kernel)"},
+    {"end_month", end_month, METH_O, "end_month(kernel) -> bool"},
+    {"start_over", begin_again, METH_O, "start_over(kernel)"},
     {"tally", tally, METH_O, "tally(kernel) -> bytes"},
     {"waits", waits, METH_VARARGS, "waits(kernel, edges) -> bytes"},
     {"table", table, METH_VARARGS, "table(kernel, after, limit) -> lists"},

@@ -23,6 +23,9 @@
 #define OTHER_FORM (-2)             /* a file that parquet.c does not read */
 
 typedef struct { int64_t person, at, no, value; uint64_t hits; } Event;
+
+/* An event that waits for the end of its month; who: a person, and in the low byte its hits. */
+typedef struct { uint64_t who; int64_t at; } Aside;
 typedef enum { FUNNEL, RICH_FUNNEL, RETENTION, PATHS, FIGURES, SERIES } Kind;
 typedef enum { COUNT, SUM, FIRST, LAST, DAYS_SEEN, GIVEN, PERSONS } What;
 enum { DAYS, WEEKS, MONTHS };
@@ -58,8 +61,11 @@ typedef struct {
     int64_t names, extras, tests;
     int64_t *test[TESTS_MAX];               /* since, until, conditions, then each: extra, ranges,
                                                low, high, low, high, … (inclusive) */
-    Event *aside;
+    Aside *aside;
+    int64_t *aside_no, *aside_value;        /* of the same events, where they matter */
     size_t waiting, room;
+    int64_t source;                         /* of the event put aside last: the person as read */
+    int numbers, tied;                      /* numbers are known; moments tie */
     Event last;                             /* of the month, where events come in order */
     char error[256];
     int64_t steps, window, value;           /* funnel; value: which extra column, -1 none */
@@ -83,6 +89,7 @@ int fail(Kernel *k, const char *why);
 int take_stream(Kernel *k, struct ArrowArrayStream *stream, int sorted);
 int take_batch(Kernel *k, const Batch *batch, int sorted);
 int end_of_month(Kernel *k);
+void start_over(Kernel *k);
 int known_test(const Kernel *k, const int64_t *test, int64_t size);
 int is_open(const struct ArrowArrayStream *stream);
 

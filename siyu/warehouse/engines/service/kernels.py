@@ -2,13 +2,14 @@
 
 import contextlib
 import mmap
+import os
 from array import array
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from siyu.warehouse.compaction import service as compaction
 from siyu.warehouse.engines import rules
@@ -43,6 +44,11 @@ GROUPS = 16
 """Row groups of a file that are read before somebody looks whether the answer is still wanted."""
 SPANS_MAX = 22
 KINDS = ("count", "sum", "first", "last", "days")
+Numbers = Literal["never", "for ties", "always"]
+"""When the numbers of events matter: never, where events of one moment may stand in several places,
+or for what is found, too."""
+Month = tuple[list[Path], str | None]
+"""Its files, and SQL of what there is in the tail."""
 _MEASURED = {Count.EVENTS: 0, Count.AMOUNT: 1, Count.PERSONS: 6}
 
 
@@ -141,7 +147,7 @@ def _walk(
         texts = _texts(question, spec, ground, since, until)
     rich = spec.by is not None or spec.times
     kernel = _kernel.funnel(len(tests), window, rich, 0 if extras else -1)
-    _run(question, kernel, spec, ground, tests, extras, numbered=rich)
+    _run(question, kernel, spec, ground, tests, extras, numbers="always" if rich else "for ties")
     return kernel, texts
 
 
@@ -209,7 +215,7 @@ def series(
     since, until = spans[0][0], spans[-1][1]
     extras = ["amount_fen"] if any(m.count == Count.AMOUNT for m in measures) else []
     tests = [Test(step, since, until) for step in steps]
-    _run(question, kernel, spec, ground, tests, extras, ordered=False)
+    _run(question, kernel, spec, ground, tests, extras)
     labels = [(order[n], day) for n, (low, high) in enumerate(days) for day in range(low, high + 1)]
     cells = [*labels, *((n, None) for n in order)]
     found = _figures(_kernel.tally(kernel), len(cells))
@@ -228,7 +234,7 @@ def paths(
     since, until = rules.to_us(spec.since), rules.to_us(spec.until)
     kernel = _kernel.paths(rules.span_us(spec.pause), spec.length, spec.direction == "previous")
     tests = [Test(spec.start, since, until), Test(spec.along, since, until)]
-    _run(question, kernel, spec, ground, tests, [f"{spec.of}_id"])
+    _run(question, kernel, spec, ground, tests, [f"{spec.of}_id"], numbers="for ties")
     texts = {number: text for text, number in ground.codes[rules.TEXTS[spec.of]].items()}
     found = _figures(_kernel.tally(kernel), 4)
     sizes: dict[tuple[int, int], int] = defaultdict(int)
@@ -260,7 +266,7 @@ def features(question: Question, spec: FeatureSpec, ground: Ground) -> Features:
         [extras.index(f.prop) if f.kind == "sum" else 0 for f in spec.features],
         rules.feature_offsets(spec),
     )
-    _run(question, kernel, spec, ground, tests, extras, ordered=False)
+    _run(question, kernel, spec, ground, tests, extras)
     persons, *values = _kernel.table(kernel, max(0, spec.after), spec.limit)
     return Features([number for number in persons if number is not None], values)
 
@@ -320,7 +326,7 @@ def _facts_kernel(question: Question, places: Places, ground: Ground) -> "_kerne
     kernel = _kernel.figures(
         kinds, [0 if prop is None else extras.index(prop) for prop in sums], [0, 0]
     )
-    _run(question, kernel, None, ground, tests, extras, ordered=False)
+    _run(question, kernel, None, ground, tests, extras)
     return kernel
 
 
@@ -350,52 +356,73 @@ def _run(
     tests: Sequence[Test],
     extras: Sequence[str] = (),
     *,
-    numbered: bool = False,
-    ordered: bool = True,
+    numbers: Numbers = "never",
 ) -> None:
     """Feed the months that matter, oldest first (W7).
 
     spec: whose `where` and `people` hold. extras: columns that the kernel needs beside those of its
-    conditions. numbered: starts at one moment must be told apart. ordered: events of a month must
-    come in order.
+    conditions. numbers: when it must be told the numbers of events.
     """
     plan = rules.reading(tests, spec.where if spec else (), ground, extras)
     _kernel.read(kernel, len(plan.extras), plan.names, plan.others, plan.tests)
     if ground.members[0]:
         _kernel.join(kernel, *ground.members)
+        # A visitor's events are woven into those of the member, often of the same moment.
+        numbers = "always" if numbers == "for ties" else numbers
     if spec is not None and spec.people is not None:
         _kernel.only(kernel, people_of(question, spec.people, ground))
     spans = [(test.since_us, test.until_us) for test in tests if test is not rules.NEVER]
     if not spans or not (plan.names or plan.others):
         return
-    kept = f"shop_id = {ground.snapshot.shop_id} and {ground.snapshot.kept or 'true'}"
-    if plan.only is not None:
-        kept += f" and name_id in ({', '.join(map(str, plan.only))})"
-    since, until = min(low for low, _ in spans), max(high for _, high in spans)
-    months = list(_months(ground, since, until))
+    months = list(_months(ground, min(low for low, _ in spans), max(high for _, high in spans)))
     try:
-        for n, (files, fresh) in enumerate(months):
-            question.at_month(n, len(months))
-            in_order = len(files) == 1 and fresh is None
-            # Rows of a file in order need no number, unless starts at one moment are told apart or
-            # the rows of a visitor are woven into those of a member.
-            woven = ordered and (bool(ground.members[0]) or not in_order)
-            number = ["event_no"] if numbered or woven else []
-            columns = ["person_no", "at_us", "name_id", *number]
-            rest = files
-            # What was withdrawn is left out by SQL, for the minute until it has left the files.
-            if rules.INTEGER_COLUMNS.issuperset(plan.extras) and not ground.snapshot.kept:
-                own = [*columns, *plan.extras]
-                rest = [p for p in files if not _scan(question, kernel, p, own, ground, in_order)]
-            if rest or fresh:
-                listed = ", ".join([*columns, *(f"{x} as x{n}" for n, x in enumerate(plan.extras))])
-                sql = f"select {listed} from {_rows(rest, fresh)} where {kept}"
-                _kernel.feed(kernel, question.stream(sql), in_order)
-            _kernel.end_month(kernel)
+        # Files of a month hardly ever share a moment of a person: numbers are read once they do.
+        if not _feed(question, kernel, plan, ground, months, numbers, careful=False):
+            _kernel.start_over(kernel)
+            fed = _feed(question, kernel, plan, ground, months, numbers, careful=True)
+            assert fed, "numbers that do not tell the order"
     except RuntimeError:
         if question.stopped:
             raise Interrupted from None
         raise
+
+
+def _feed(
+    question: Question,
+    kernel: "_kernel.Kernel",
+    plan: rules.Reading,
+    ground: Ground,
+    months: Sequence[Month],
+    numbers: Numbers,
+    *,
+    careful: bool,
+) -> bool:
+    """Feed these months; False when numbers were needed that were not read. careful: read them
+    wherever they could be."""
+    kept = f"shop_id = {ground.snapshot.shop_id} and {ground.snapshot.kept or 'true'}"
+    if plan.only is not None:
+        kept += f" and name_id in ({', '.join(map(str, plan.only))})"
+    # What was withdrawn is left out by SQL, for the minute until it has left the files.
+    direct = rules.INTEGER_COLUMNS.issuperset(plan.extras) and not ground.snapshot.kept
+    for n, (files, fresh) in enumerate(months):
+        question.at_month(n, len(months))
+        in_order = len(files) == 1 and fresh is None
+        woven = numbers == "for ties" and not in_order
+        numbered = numbers == "always" or (woven and (careful or not direct or fresh is not None))
+        columns = ["person_no", "at_us", "name_id", *(["event_no"] if numbered else [])]
+        rest = files
+        if direct:
+            own = [*columns, *plan.extras]
+            rest = [p for p in files if not _scan(question, kernel, p, own, ground, in_order)]
+        if rest or fresh:
+            if woven and not numbered:
+                return False
+            listed = ", ".join([*columns, *(f"{x} as x{n}" for n, x in enumerate(plan.extras))])
+            sql = f"select {listed} from {_rows(rest, fresh)} where {kept}"
+            _kernel.feed(kernel, question.stream(sql), in_order)
+        if not _kernel.end_month(kernel):
+            return False
+    return True
 
 
 def _scan(
@@ -411,7 +438,12 @@ def _scan(
         return False
     next_group: int | None = 0
     names, shop_id = ["shop_id", *columns], ground.snapshot.shop_id
-    with path.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as file:
+    opened = os.open(path, os.O_RDONLY)
+    try:
+        mapped = mmap.mmap(opened, 0, access=mmap.ACCESS_READ)
+    finally:
+        os.close(opened)
+    with mapped as file:
         while next_group is not None:
             if question.stopped:
                 raise Interrupted
@@ -421,10 +453,8 @@ def _scan(
     return False
 
 
-def _months(
-    ground: Ground, since_us: int, until_us: int
-) -> Iterator[tuple[list[Path], str | None]]:
-    """Per month its files, and SQL of what there is in the tail."""
+def _months(ground: Ground, since_us: int, until_us: int) -> Iterator[Month]:
+    """The months of the snapshot, oldest first."""
     files: dict[str, list[Path]] = defaultdict(list)
     for path in ground.snapshot.files:
         files[path.parent.name].append(path)

@@ -299,8 +299,9 @@ static int open_page(Chunk *c) {
         if (size > c->room || !c->page) {
             free(c->page);
             c->room = size;
-            if (!(c->page = calloc(1, (size_t)size + SLACK))) { c->room = 0; return 0; }
+            if (!(c->page = malloc((size_t)size + SLACK))) { c->room = 0; return 0; }
         }
+        memset(c->page + size, 0, SLACK);
         Bytes whole = {from, from + packed, 0};
         if (c->codec == LZ4_RAW) { if (!unlz4(whole, c->page, (uint64_t)size)) return 0; }
         else if (size == packed) memcpy(c->page, from, (size_t)size);
@@ -474,6 +475,7 @@ static int64_t take_groups(Kernel *k, Reader *r, const char *const *names, int64
 int64_t take_file(Kernel *k, const uint8_t *file, int64_t size, const char *const *names,
                   int64_t columns, int64_t shop, int numbered, int sorted, int64_t first, int64_t most) {
     if (columns != 4 + numbered + k->extras) return fail(k, "other columns are expected");
+    if (!first) k->source = -1;
     Reader *r = calloc(1, sizeof *r);
     int64_t *cells = calloc((size_t)columns * BLOCK, sizeof *cells), next = -1;
     if (r && cells) {

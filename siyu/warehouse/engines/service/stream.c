@@ -155,15 +155,34 @@ static inline int later(const Event *one, const Event *other) {
     return (one->person > other->person) | ((one->person == other->person) & after);
 }
 
-static int put_aside(Kernel *k, const Event *e) {
-    if (k->waiting == k->room) {
-        size_t room = k->room ? 2 * k->room : 4096;
-        Event *aside = realloc(k->aside, room * sizeof *aside);
-        if (!aside) return fail(k, "out of memory");
-        k->aside = aside;
-        k->room = room;
+static int more_room(Kernel *k) {
+    size_t room = k->room ? 2 * k->room : 4096;
+    Aside *aside = realloc(k->aside, room * sizeof *aside);
+    if (!aside) return fail(k, "out of memory");
+    k->aside = aside;
+    int64_t *no = realloc(k->aside_no, (k->numbers ? room : 1) * sizeof *no);
+    if (!no) return fail(k, "out of memory");
+    k->aside_no = no;
+    int64_t *value = realloc(k->aside_value, (k->value < 0 ? 1 : room) * sizeof *value);
+    if (!value) return fail(k, "out of memory");
+    k->aside_value = value;
+    k->room = room;
+    return 0;
+}
+
+/* source: the person as read. Two of one moment that come from different places stand in an order
+   that says nothing. */
+static int put_aside(Kernel *k, const Event *e, int64_t source) {
+    if (k->waiting == k->room && more_room(k)) return -1;
+    Aside own = {(uint64_t)e->person << 8 | e->hits, e->at};
+    if (k->waiting) {
+        const Aside *before = k->aside + k->waiting - 1;
+        k->tied |= (before->at == own.at) & (before->who >> 8 == own.who >> 8) & (k->source != source);
     }
-    k->aside[k->waiting++] = *e;
+    if (k->numbers) k->aside_no[k->waiting] = e->no;
+    if (k->value >= 0) k->aside_value[k->waiting] = e->value;
+    k->aside[k->waiting++] = own;
+    k->source = source;
     return 0;
 }
 
@@ -173,14 +192,36 @@ static int play(Kernel *k, const Event *e) {
     return 0;
 }
 
-typedef struct { const Event *head, *end; } Run;
+static int play_aside(Kernel *k, size_t n) {
+    Event e = {(int64_t)(k->aside[n].who >> 8), k->aside[n].at, k->numbers ? k->aside_no[n] : 0,
+               k->value < 0 ? 0 : k->aside_value[n], k->aside[n].who & 255};
+    return play(k, &e);
+}
+
+/* Events put aside from one to before another, in order; first: what the former is. */
+typedef struct { Aside first; size_t head, end; } Run;
+
+static inline int same_moment(const Aside *one, const Aside *other) {
+    return (one->at == other->at) & (one->who >> 8 == other->who >> 8);
+}
+
+static inline int later_aside(const Kernel *k, const Aside *one, size_t n, const Aside *other, size_t m) {
+    if (__builtin_expect(same_moment(one, other), 0))
+        return k->numbers && k->aside_no[n] > k->aside_no[m];
+    uint64_t person = one->who >> 8, next = other->who >> 8;
+    return (person > next) | ((person == next) & (one->at > other->at));
+}
+
+static inline int later_run(const Kernel *k, const Run *one, const Run *other) {
+    return later_aside(k, &one->first, one->head, &other->first, other->head);
+}
 
 /* Let the run at a place of the heap sink to where it belongs; the one with the first head is on top. */
-static void sink(Run *heap, size_t size, size_t at) {
+static void sink(const Kernel *k, Run *heap, size_t size, size_t at) {
     Run own = heap[at];
     for (size_t child; (child = 2 * at + 1) < size; at = child) {
-        if (child + 1 < size && later(heap[child].head, heap[child + 1].head)) child++;
-        if (!later(own.head, heap[child].head)) break;
+        child += child + 1 < size && later_run(k, &heap[child], &heap[child + 1]);
+        if (!later_run(k, &own, &heap[child])) break;
         heap[at] = heap[child];
     }
     heap[at] = own;
@@ -188,41 +229,75 @@ static void sink(Run *heap, size_t size, size_t at) {
 
 /* The events put aside as a heap of the runs that are in order: files are, each in itself. */
 static Run *runs_aside(const Kernel *k, size_t *size) {
-    const Event *begin = k->aside, *end = begin + k->waiting;
+    const Aside *e = k->aside;
     *size = 1;
-    for (const Event *e = begin + 1; e < end; e++) *size += (size_t)later(e - 1, e);
+    for (size_t n = 1; n < k->waiting; n++)
+        *size += (size_t)later_aside(k, e + n - 1, n - 1, e + n, n);
     Run *heap = malloc(*size * sizeof *heap), *run = heap;
     if (!heap) return NULL;
-    *run = (Run){begin, end};
-    for (const Event *e = begin + 1; e < end; e++) {
-        if (!later(e - 1, e)) continue;
-        run->end = e;
-        *++run = (Run){e, end};
+    *run = (Run){*e, 0, k->waiting};
+    for (size_t n = 1; n < k->waiting; n++) {
+        if (!later_aside(k, e + n - 1, n - 1, e + n, n)) continue;
+        run->end = n;
+        *++run = (Run){e[n], n, k->waiting};
     }
-    for (size_t at = *size / 2; at--;) sink(heap, *size, at);
+    for (size_t at = *size / 2; at--;) sink(k, heap, *size, at);
     return heap;
 }
 
-/* Play the run on top as far as the head of the next one: a visit mostly lies in one file. */
+/* Play the run on top as far as the head of the next one: a visit mostly lies in one file. Events of
+   one moment in two runs follow each other where one run takes over from the other. */
+static int play_runs(Kernel *k, Run *heap, size_t size) {
+    const Aside *e = k->aside;
+    Aside before = {UINT64_MAX, 0};
+    for (; size; sink(k, heap, size, 0)) {
+        Run *top = heap, *next = heap + (size > 2 && later_run(k, &heap[1], &heap[2]) ? 2 : 1);
+        k->tied |= same_moment(&before, &top->first);
+        do if (play_aside(k, top->head++)) return -1;
+        while (top->head < top->end
+               && (size < 2 || !later_aside(k, e + top->head, top->head, &next->first, next->head)));
+        before = e[top->head - 1];
+        if (top->head == top->end) *top = heap[--size];
+        else top->first = e[top->head];
+    }
+    return 0;
+}
+
+/* 1: an order depends on numbers that were not given. */
 int end_of_month(Kernel *k) {
-    size_t size;
-    int bad = 0;
     k->last = (Event){0, INT64_MIN, INT64_MIN, 0, 0};
     k->turning = 1;
-    if (!k->waiting) return 0;
-    Run *heap = runs_aside(k, &size);
-    if (!heap) return fail(k, "out of memory");
-    while (size && !bad) {
-        Run *top = heap;
-        size_t next = size > 2 && later(heap[1].head, heap[2].head) ? 2 : 1;
-        do bad = play(k, top->head++);
-        while (!bad && top->head < top->end && (size < 2 || !later(top->head, heap[next].head)));
-        if (top->head == top->end) *top = heap[--size];
-        if (size) sink(heap, size, 0);
+    if (k->waiting) {
+        size_t size;
+        Run *heap = runs_aside(k, &size);
+        if (!heap) return fail(k, "out of memory");
+        int bad = play_runs(k, heap, size);
+        free(heap);
+        k->waiting = 0;
+        if (bad) return -1;
     }
-    free(heap);
-    k->waiting = 0;
-    return bad;
+    /* Who was born, and came back on another day, does not depend on the order inside a moment. */
+    int tied = k->tied && !k->numbers && k->kind != RETENTION;
+    k->tied = 0;
+    return tied;
+}
+
+/* Of funnels, retention and paths: as if no event had come yet. */
+void start_over(Kernel *k) {
+    for (int level = 0; level <= LENGTH_MAX; level++) {
+        free(k->links[level].link);
+        k->links[level] = (Links){0};
+    }
+    free(k->state);
+    free(k->aside);
+    free(k->aside_no);
+    free(k->aside_value);
+    k->state = k->aside_no = k->aside_value = NULL;
+    k->aside = NULL;
+    k->persons = 0;
+    k->waiting = k->room = 0;
+    k->tied = 0;
+    k->last = (Event){0, INT64_MIN, INT64_MIN, 0, 0};
 }
 
 /* --- streams ----------------------------------------------------------------------------------- */
@@ -277,13 +352,16 @@ static int take_rows(Kernel *k, const Batch *batch, const Chosen *chosen, int so
         }
         if (who > 0) e.person = who;
         if (k->only && (e.person >= k->onlies || !k->only[e.person])) continue;
-        if (sorted && !who ? play(k, &e) : put_aside(k, &e)) return -1;
+        if (sorted && !who ? play(k, &e) : put_aside(k, &e, batch->person[i])) return -1;
     }
     return 0;
 }
 
 int take_batch(Kernel *k, const Batch *batch, int sorted) {
     Chosen chosen;
+    if (k->waiting && k->numbers != !!batch->no) return fail(k, "numbers of some events only");
+    if (k->numbers != !!batch->no) k->room = 0;
+    k->numbers = !!batch->no;
     for (int64_t from = 0; from < batch->rows; from += BLOCK) {
         choose(k, batch, from, &chosen);
         try_tests(k, batch, &chosen);
@@ -312,6 +390,7 @@ int take_stream(Kernel *k, struct ArrowArrayStream *stream, int sorted) {
     struct ArrowSchema schema;
     Batch batch = {0};
     int numbered;
+    k->source = -1;
     if (stream->get_schema(stream, &schema)) return fail(k, stream->get_last_error(stream));
     int known = open_schema(k, &schema, &batch, &numbered);
     schema.release(&schema);
