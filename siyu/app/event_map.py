@@ -44,7 +44,7 @@ from siyu.people.members.contracts import (
 )
 from siyu.people.outreach import background as outreach
 from siyu.people.privacy import background as privacy
-from siyu.people.privacy.contracts import BehaviourForgotten, PersonErased
+from siyu.people.privacy.contracts import BehaviourForgotten, PersonErased, VisitorForgotten
 from siyu.people.profiles import background as profiles
 from siyu.people.segments import background as segments
 
@@ -52,6 +52,7 @@ EVENT_MAP: EventMap = {
     CaseDecided: [consents.on_case_decided, outreach.on_case_decided],
     ConsentWithdrawn: [privacy.on_consent_withdrawn],
     BehaviourForgotten: [segments.on_behaviour_forgotten],
+    VisitorForgotten: [privacy.on_visitor_forgotten],
     PersonErased: [
         reviews.on_person_erased,
         after_sale.on_person_erased,

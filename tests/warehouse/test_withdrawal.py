@@ -1,6 +1,6 @@
 """F090: consent to statistics taken back: what pages told goes, the rest stays (W1, W10)."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import uuid4
 
 import pytest
@@ -123,6 +123,49 @@ async def test_F090_of_the_visitors_who_turned_out_to_be_the_person(warehouse, s
     assert await viewers() == [5]
     await compaction.run_round()
     assert on_disk(warehouse) == [(1, 3, 1), (1, 5, 1)]
+
+
+def written(root) -> dict[str, tuple[int, int]]:
+    """Every file there is, and when it was last written."""
+    return {
+        str(path.relative_to(root)): (path.stat().st_ino, path.stat().st_mtime_ns)
+        for path in root.glob("b*/*/*")
+    }
+
+
+async def test_F090_a_withdrawal_writes_its_files_once_and_a_repeated_one_none(warehouse, shop):
+    """Two of three files hold the person; each is written anew once, the third never."""
+    for person, day in ((3, 1), (2, 1), (3, 40)):
+        await send(told(person, day), told(5, day))
+        await compaction.compact()
+    before = written(warehouse)
+    assert len(before) == 3
+    said = from_us(START_US + 50 * DAY_US)
+
+    async def ask(after: timedelta, moment: datetime = said) -> None:
+        await compaction.ask_withdrawal(TEA, 3, moment + after, System(), said=moment)
+
+    await ask(timedelta(seconds=2))
+    first = await compaction.run_round()
+    assert first is not None and first.purged == 2
+    after = written(warehouse)
+    assert len(after.items() & before.items()) == 1, "who is not in a file has it left alone"
+    [noted] = await compaction.list_withdrawals(TEA)
+    assert noted.done_at is not None
+    for seconds in (2, 60, 3_600):  # the job again, later each time: it asks up to its own moment
+        await ask(timedelta(seconds=seconds))
+        again = await compaction.run_round()
+        assert again is not None and (again.purged, again.merges) == (0, 0)
+        assert written(warehouse) == after
+        assert await compaction.list_withdrawals(TEA) == [noted], "it stays done"
+    await send(told(3, 51))  # agreed anew, and then took it back once more
+    await compaction.compact()
+    await ask(timedelta(seconds=2), said + timedelta(days=2))
+    assert await open_ones() == [3]
+    last = await compaction.run_round()
+    assert last is not None and last.purged == 1
+    assert [row for row in on_disk(warehouse) if row[1] == 3] == []
+    await check_invariants()
 
 
 class Died(Exception):

@@ -28,6 +28,7 @@ from siyu.kernel import clock
 from siyu.kernel.audit import Actor, audit
 from siyu.kernel.db import ReadTx, Tx
 from siyu.kernel.events import emit
+from siyu.kernel.i18n import Language
 from siyu.kernel.ids import new_id
 from siyu.merchant.staff import service as staff
 
@@ -208,9 +209,10 @@ async def ask_export(
     return None
 
 
-def watermark(actor: Actor, at: datetime) -> str:
+def watermark(actor: Actor, at: datetime, language: Language = "zh-CN") -> str:
     """The last line of an exported table, which says who took it out and when (F084)."""
-    return f"内部资料，禁止外传 · {actor.actor_name} · {at:%Y-%m-%d %H:%M} UTC"
+    said = "内部资料，禁止外传" if language == "zh-CN" else "Internal, do not pass on"
+    return f"{said} · {actor.actor_name} · {at:%Y-%m-%d %H:%M} UTC"
 
 
 async def must_be_signed(tx: ReadTx, kind: CaseKind, content: dict[str, Any]) -> None:

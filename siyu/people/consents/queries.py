@@ -80,6 +80,16 @@ async def first_yes_after_no(
     return found
 
 
+async def last_no(tx: ReadTx, persons: Sequence[int], purpose: Purpose) -> datetime | None:
+    """When one of these records last refused."""
+    found: datetime | None = await tx.value(
+        """select max(decided_at) from consents.decisions
+           where shop_id = $1 and person_no = any($2) and purpose = $3 and not granted""",
+        *(tx.shop_id, list(persons), purpose),
+    )
+    return found
+
+
 async def count_states(tx: ReadTx) -> list[CountRow]:
     """Persons per purpose, version and answer."""
     return await tx.all(

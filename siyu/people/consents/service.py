@@ -255,6 +255,11 @@ async def counts_from(tx: ReadTx, persons: Sequence[int], purpose: Purpose) -> d
     return await queries.first_yes_after_no(tx, persons, purpose) or clock.now()
 
 
+async def withdrawn_at(tx: ReadTx, persons: Sequence[int], purpose: Purpose) -> datetime | None:
+    """When a person of these records last said no, by whichever of them."""
+    return await queries.last_no(tx, persons, purpose)
+
+
 async def allows(tx: ReadTx, person_no: int, purpose: Purpose) -> bool:
     """Whether the person's last word on a purpose is a yes that still counts; silence is a no."""
     return person_no in await those_allowing(tx, [person_no], purpose)

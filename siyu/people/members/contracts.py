@@ -115,6 +115,13 @@ class Identity(msgspec.Struct, frozen=True):
     created_at: datetime
 
 
+class Visitor(msgspec.Struct, frozen=True):
+    """Who is behind a visitor key; is_members: an account, which only its owner speaks for."""
+
+    person_no: int
+    is_members: bool
+
+
 class Identifier(msgspec.Struct, frozen=True):
     """A link from an identifier to a record, masked. confidence_bps: 10 000 is certain; ref: by
     which staff take it off; null for a log-in, which WeChat vouches for."""

@@ -1,11 +1,12 @@
 """Members as staff see them: masked, and in clear only with a reason that is kept."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import msgspec
+from litestar import Request
 from litestar.params import Parameter
 from litestar.response import Stream
 
@@ -15,6 +16,7 @@ from siyu.kernel import clock, tables
 from siyu.kernel.auth import StaffIdentity
 from siyu.kernel.db import reading, transaction
 from siyu.kernel.http import Page, decode_cursor, get, patch, post, put, staff
+from siyu.kernel.i18n import language_of
 from siyu.merchant.shops import service as shops
 from siyu.people.members import service
 from siyu.people.members.contracts import (
@@ -145,9 +147,12 @@ async def list_members(
 
 
 @post("/members/export", access=staff("members.export"), status_code=200)
-async def export_members(data: ExportBody, staff: StaffIdentity) -> Stream:
-    """A table of people, masked and marked with who took it. Above the shop's limit a second person
-    signs first: 409 with the approval's `case_id`; after that, ask for the same again (F084)."""
+async def export_members(
+    data: ExportBody, staff: StaffIdentity, request: Request[Any, Any, Any]
+) -> Stream:
+    """A table of people in the asker's language, masked and marked with who took it. Above the
+    shop's limit a second person signs first: 409 with the approval's `case_id`; after that, ask for
+    the same again (F084)."""
     only = service.PeopleFilter(
         level=data.level,
         source=data.source,
@@ -168,11 +173,12 @@ async def export_members(data: ExportBody, staff: StaffIdentity) -> Stream:
     if waiting is not None:
         raise SecondApproverNeeded(case_id=str(waiting.case_id), rows=rows)
     write = tables.write_csv if data.format == "csv" else tables.write_xlsx
-    mark = approvals.watermark(staff, clock.now())
+    language = language_of(request.headers.get("accept-language"))
+    mark = approvals.watermark(staff, clock.now(), language)
     return Stream(
         write(
-            service.EXPORT_HEADER,
-            service.export_members(staff.shop_id, only, ZoneInfo(zone), mark),
+            service.export_header(language),
+            service.export_members(staff.shop_id, only, ZoneInfo(zone), mark, language),
         ),
         media_type=tables.MEDIA_TYPES[data.format],
         headers={

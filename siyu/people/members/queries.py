@@ -427,6 +427,17 @@ async def lock_visitor(tx: Tx, visitor: UUID) -> VisitorRow | None:
     )
 
 
+async def is_visitors_own(tx: ReadTx, person_no: int) -> bool:
+    """Whether a number is that of somebody who only looked, and never became a member."""
+    return bool(
+        await tx.value(
+            """select exists (select from members.persons where shop_id = $1 and person_no = $2
+                 and origin = 'visitor' and merged_into is null)""",
+            *(tx.shop_id, person_no),
+        )
+    )
+
+
 async def point_visitor(
     tx: Tx, visitor: UUID, person_no: int, member_id: UUID, at: datetime
 ) -> None:

@@ -9,6 +9,7 @@ import msgspec
 import phonenumbers
 
 from siyu.kernel.crypto import mask_phone
+from siyu.kernel.i18n import Language
 from siyu.people.members.contracts import (
     AddressText,
     BadIdentifier,
@@ -18,6 +19,7 @@ from siyu.people.members.contracts import (
     Evidence,
     IdentifierKind,
     Level,
+    Source,
 )
 
 NICKNAME_MAX = 64
@@ -26,6 +28,20 @@ IDENTIFIERS_MAX = 10
 """Of one kind at one record."""
 RECORDS_MAX = 20
 """Of one person: more is a shared phone, not a person; staff decide."""
+EXPORT_HEADER: dict[Language, list[str]] = {
+    "zh-CN": ["客户编号", "昵称", "手机号", "等级", "来源", "入会时间", "最近登录"],
+    "en": ["Number", "Name", "Phone", "Level", "Source", "Joined", "Last log-in"],
+}
+LEVEL_WORDS: dict[Level, dict[Language, str]] = {
+    Level.NORMAL: {"zh-CN": "普通会员", "en": "Member"},
+    Level.VIP: {"zh-CN": "VIP 会员", "en": "VIP"},
+}
+SOURCE_WORDS: dict[Source, dict[Language, str]] = {
+    Source.LOGIN: {"zh-CN": "小程序登录", "en": "Log-in"},
+    Source.IMPORT: {"zh-CN": "历史导入", "en": "Import"},
+    Source.STAFF: {"zh-CN": "员工建档", "en": "Staff"},
+}
+"""As the console says them; tables carry words, not codes."""
 _ADDRESS_LIMITS = {"receiver": 32, "province": 32, "city": 32, "district": 32, "detail": 120}
 # Marks that turn the direction of the text after them: harmless stored, confusing on a screen.
 _BIDI = dict.fromkeys([0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)])

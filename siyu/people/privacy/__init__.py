@@ -7,7 +7,7 @@ one place: the archive of a person, the erasure with its report, what stands in 
 nightly retention. A domain with files or rules of its own also reacts to `PersonErased`.
 Always holds: an erasure waits seven days and can be called off; it is carried out within fifteen
 days or says what stands in the way; what stays is named with the law that asks for it; every look
-at personal data has a name and a reason; behaviour goes with the consent to statistics. Emits
-`privacy.erasure_asked`, `privacy.erasure_ended`, `privacy.person_erased`,
-`privacy.behaviour_forgotten`.
+at personal data has a name and a reason; behaviour goes with the consent to statistics, a visitor's
+at their word. Emits `privacy.erasure_asked`, `privacy.erasure_ended`, `privacy.person_erased`,
+`privacy.behaviour_forgotten`, `privacy.visitor_forgotten`.
 """

@@ -9,6 +9,7 @@ from siyu.kernel.jobs import enqueue, every, for_each, job
 from siyu.merchant.shops import service as shops
 from siyu.people.consents.contracts import ConsentWithdrawn, Purpose
 from siyu.people.privacy import queries, rules, service
+from siyu.people.privacy.contracts import VisitorForgotten
 
 
 @job("privacy.make_archive")
@@ -33,6 +34,17 @@ async def on_consent_withdrawn(tx: Tx, event: ConsentWithdrawn) -> None:
     """Without the consent to statistics nothing is kept that was taken by it."""
     if event.purpose == Purpose.ANALYTICS:
         enqueue(tx, forget_behaviour, person_no=event.person_no)
+
+
+@job("privacy.forget_visits")
+async def forget_visits(shop_id: int, person_no: int) -> None:
+    """Have the warehouse forget somebody who only looked about."""
+    await service.forget_visits(ShopId(shop_id), person_no)
+
+
+async def on_visitor_forgotten(tx: Tx, event: VisitorForgotten) -> None:
+    """The rows are gone; their events go too."""
+    enqueue(tx, forget_visits, person_no=event.person_no)
 
 
 @job("privacy.erase_again")

@@ -225,6 +225,13 @@ class BehaviourForgotten(Event, frozen=True):
     person_no: int
 
 
+class VisitorForgotten(Event, frozen=True):
+    """A visitor without account asked to be forgotten; their number is nobody's any more."""
+
+    name: ClassVar[str] = "privacy.visitor_forgotten"
+    person_no: int
+
+
 class PersonErased(Event, frozen=True):
     """A person was erased; domains with files or rules of their own do their part now."""
 

@@ -57,6 +57,34 @@ HIDDEN_FROM_ARCHIVE = frozenset({Kind.HASH, Kind.STAFF})
 """A hash says nothing to its person; who of the staff it was is the staff's own data."""
 
 
+_TYPES = {
+    "image/jpeg": ".jpg", "image/png": ".png", "image/webp": ".webp", "image/gif": ".gif",
+    "audio/mpeg": ".mp3", "audio/mp4": ".m4a", "audio/aac": ".aac", "audio/amr": ".amr",
+    "audio/ogg": ".ogg", "audio/webm": ".webm", "audio/wav": ".wav",
+}  # fmt: skip
+_BEGINNINGS = (
+    (b"\xff\xd8\xff", ".jpg"), (b"\x89PNG\r\n\x1a\n", ".png"), (b"GIF8", ".gif"),
+    (b"ID3", ".mp3"), (b"#!AMR", ".amr"), (b"OggS", ".ogg"), (b"\x1aE\xdf\xa3", ".webm"),
+)  # fmt: skip
+
+
+def ending_of(content: bytes, media_type: str, suffix: str = "") -> str:
+    """How the name of a file ends so that its owner can open it: by what is in it, else by what it
+    was called or said to be, else `.bin`. media_type: as declared, parameters allowed; may be "".
+    """
+    for beginning, ending in _BEGINNINGS:
+        if content.startswith(beginning):
+            return ending
+    if content[:4] == b"RIFF" and content[8:12] in (b"WEBP", b"WAVE"):
+        return ".webp" if content[8:12] == b"WEBP" else ".wav"
+    if content[4:8] == b"ftyp":
+        return ".avif" if content[8:12] == b"avif" else ".m4a"
+    if content[:1] == b"\xff" and len(content) > 1 and content[1] & 0xE0 == 0xE0:
+        # A frame of sound; AAC (ADTS) has no layer where MPEG audio names one.
+        return ".aac" if content[1] & 0x06 == 0 else ".mp3"
+    return suffix or _TYPES.get(media_type.partition(";")[0].strip().lower(), ".bin")
+
+
 def load_map(texts: Mapping[str, bytes]) -> DataMap:
     """The map of all tables, from the text of each domain's `data_map.toml`.
 

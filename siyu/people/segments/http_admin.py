@@ -251,7 +251,9 @@ async def list_member_segments(
 
 
 @post("/segments/{segment_id:uuid}/export", access=staff("members.export"), status_code=200)
-async def export_segment(segment_id: UUID, data: ExportBody, staff: StaffIdentity) -> Stream:
+async def export_segment(
+    segment_id: UUID, data: ExportBody, staff: StaffIdentity, request: Asked
+) -> Stream:
     """A table of the members, masked and marked with who took it. Above the shop's limit a second
     person signs first: 409 with the approval's `case_id`; after that, ask for the same again."""
     async with transaction(staff.shop_id) as tx:
@@ -267,14 +269,16 @@ async def export_segment(segment_id: UUID, data: ExportBody, staff: StaffIdentit
     if waiting is not None:
         raise SecondApproverNeeded(case_id=str(waiting.case_id), rows=segment.person_count)
     write = tables.write_csv if data.format == "csv" else tables.write_xlsx
+    language = _language(request)
     rows = service.export_members(
         staff.shop_id,
         segment_id,
-        approvals.watermark(staff, clock.now()),
+        approvals.watermark(staff, clock.now(), language),
         reveals=REVEAL in staff.permissions,
+        language=language,
     )
     return Stream(
-        write(service.EXPORT_HEADER, rows),
+        write(service.export_header(language), rows),
         media_type=tables.MEDIA_TYPES[data.format],
         headers={
             "Content-Disposition": f'attachment; filename="segment.{data.format}"',

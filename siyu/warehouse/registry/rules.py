@@ -123,6 +123,7 @@ CATALOGUE: dict[str, tuple[str, str]] = {
     "privacy.erasure_asked": ("申请注销", "Erasure asked for"),
     "privacy.erasure_ended": ("注销结束", "Erasure ended"),
     "privacy.person_erased": ("注销个人信息", "Person erased"),
+    "privacy.visitor_forgotten": ("访客记录已清除", "Visitor forgotten"),
     "rulebook.points_near_limit": ("违规积分接近上限", "Violation points near the limit"),
     "approvals.case_opened": ("发起审批", "Approval asked for"),
     "approvals.case_decided": ("审批结束", "Approval decided"),

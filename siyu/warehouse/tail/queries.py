@@ -104,18 +104,22 @@ async def list_withdrawn(
     return {(record["shop_id"], record["person_no"]): record["before_us"] for record in records}
 
 
-async def upsert_withdrawals(tx: Tx, shop_id: int, persons: Sequence[int], before_us: int) -> int:
-    """As insert_erasures, of what pages told before a moment; an earlier one changes nothing."""
+async def upsert_withdrawals(
+    tx: Tx, shop_id: int, persons: Sequence[int], before_us: int, said_us: int
+) -> int:
+    """As insert_erasures, of what pages told before a moment; an earlier one changes nothing, nor
+    does the same wish again: one noted not before the person said so."""
     await tx.run(f"select pg_advisory_xact_lock({SEAL_LOCK})")
     return await tx.run(
         """insert into warehouse.withdrawal as w (shop_id, person_no, before_us)
            select $1, person_no, $3 from unnest($2::bigint[]) person_no
            on conflict (shop_id, person_no) do update
            set before_us = excluded.before_us, asked_at = now(), done_at = null
-           where w.before_us < excluded.before_us""",
+           where w.before_us < least(excluded.before_us, $4::bigint)""",
         shop_id,
         list(persons),
         before_us,
+        said_us,
     )
 
 

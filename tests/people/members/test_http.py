@@ -1,9 +1,13 @@
 """A customer over HTTP: log-in through the local WeChat, profile, phone, addresses; and the staff's
 view of the same customer."""
 
+import io
 from uuid import uuid4
 
+from openpyxl import load_workbook
+
 from siyu.merchant.staff.contracts import Role
+from tests.commerce.bulk.kit import read_table
 from tests.merchant.lanes import Lanes
 
 HOME = {
@@ -15,6 +19,13 @@ HOME = {
     "detail": "文三路 90 号",
     "is_default": False,
 }
+
+
+def rows_of(raw: bytes, kind: str) -> list[list[str]]:
+    if kind == "csv":
+        return read_table(raw)
+    book = load_workbook(io.BytesIO(raw), read_only=True)
+    return [[str(cell) for cell in row] for row in book.worksheets[0].values]
 
 
 async def test_log_in_makes_a_member_once(lanes: Lanes) -> None:
@@ -206,3 +217,36 @@ async def test_level_is_set_by_staff_only(lanes: Lanes) -> None:
     ).status_code == 422
     assert (await owner.patch(path, json={"level": "vip"})).json()["level"] == "vip"
     assert (await phone.get("/shop/v1/me")).json()["level"] == "vip"
+
+
+async def test_a_table_of_people_speaks_the_askers_language(lanes: Lanes) -> None:
+    owner = await lanes.desk()
+    phone = await lanes.phone()
+    me = (await phone.get("/shop/v1/me")).json()
+    await owner.patch("/admin/v1/members/" + me["member_id"], json={"level": "vip"})
+    made = {"nickname": "林知夏", "identifiers": [{"kind": "phone", "value": "13812345678"}]}
+    assert (await owner.post("/admin/v1/members", json=made)).status_code == 201
+    said = {
+        "zh-CN": (
+            ["客户编号", "昵称", "手机号", "等级", "来源", "入会时间", "最近登录"],
+            {("VIP 会员", "小程序登录"), ("普通会员", "员工建档")},
+            "内部资料",
+        ),
+        "en-GB,en;q=0.9": (
+            ["Number", "Name", "Phone", "Level", "Source", "Joined", "Last log-in"],
+            {("VIP", "Log-in"), ("Member", "Staff")},
+            "Internal",
+        ),
+    }
+    for language, (header, words, mark) in said.items():
+        for kind in ("csv", "xlsx"):
+            answer = await owner.post(
+                "/admin/v1/members/export",
+                json={"reason": "周年回访", "format": kind},
+                headers={"Accept-Language": language},
+            )
+            assert answer.status_code == 200, answer.text
+            table = rows_of(answer.content, kind)
+            assert table[0] == header
+            assert {(row[3], row[4]) for row in table[1:-1]} == words
+            assert table[-1][0].startswith(mark)

@@ -515,3 +515,32 @@ async def test_what_was_taken_off_may_have_become_somebodys(tx: Tx) -> None:
     with pytest.raises(IdentifierTaken):
         await service.relink(tx, System(), one, removal_id)
     assert await service.find_by_identifier(tx, IdentifierKind.CARD, "c-0009") == other
+
+
+async def test_who_was_met_while_the_shared_id_was_off_is_linked_when_it_comes_back(tx: Tx) -> None:
+    """A follower and a customer of the staff, met under a shared id that staff had taken off."""
+    member_id = await enter(tx, "o-1", "union-1")
+    [ref] = [
+        str(one.ref)
+        for one in (await service.get_identities(tx, member_id)).records[0].identifiers
+        if one.kind is IdentifierKind.UNIONID
+    ]
+    removal_id = await service.unlink(
+        tx, System(), member_id, IdentifierKind.UNIONID, ref, "录错了"
+    )
+    assert not await service.link_contact(tx, "wmOne", "union-1"), "nobody has it: it waits"
+    assert not await service.link_app(tx, "wxoa", "oaOne", "union-1")
+    assert not await service.link_contact(tx, "wmTwo", "union-2"), "somebody else's"
+    assert await service.person_of_contact(tx, "wmOne") is None
+    await service.relink(tx, System(), member_id, removal_id)
+    person_no = (await service.get_member(tx, member_id)).person_no
+    assert await service.person_of_contact(tx, "wmOne") == person_no
+    assert await service.person_of_app(tx, "wxoa", "oaOne") == person_no
+    assert await service.person_of_contact(tx, "wmTwo") is None
+    waiting = await tx.value(
+        """select (select count(*) from members.waiting_logins where shop_id = $1) * 10
+             + (select count(*) from members.waiting_contacts where shop_id = $1)""",
+        tx.shop_id,
+    )
+    assert waiting == 1, "only the other one waits on"
+    await check(tx)

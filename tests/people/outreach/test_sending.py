@@ -114,7 +114,7 @@ async def test_an_unknown_outcome_is_never_called_again(shop: ShopId, phones: Ph
     await holds(shop)
 
 
-async def test_a_quota_of_the_day_closes_the_channel_until_midnight(
+async def test_F110_a_quota_of_the_day_closes_the_channel_until_midnight(
     shop: ShopId, phones: Phones
 ) -> None:
     persons, template_id = await ready(shop, 3)
@@ -133,7 +133,9 @@ async def test_a_quota_of_the_day_closes_the_channel_until_midnight(
     await holds(shop)
 
 
-async def test_what_one_channel_refuses_the_next_one_carries(shop: ShopId, phones: Phones) -> None:
+async def test_F111_what_one_channel_refuses_the_next_one_carries(
+    shop: ShopId, phones: Phones
+) -> None:
     persons, template_id = await ready(shop, 2, kit.SMS, kit.INBOX)
     phones.answers[phone_of(0)] = reasons.answer_of("43101", may_repeat=False)
     campaign_id = await kit.campaign(shop, template_id, persons)
@@ -182,7 +184,7 @@ async def test_who_answers_stop_gets_no_more(shop: ShopId, phones: Phones) -> No
         assert not await service.take_sms(tx, "13999999999", "R")
     campaign_id = await kit.campaign(shop, template_id, persons)
     await service.run_campaign(shop, campaign_id)
-    assert await kit.counts(shop, campaign_id) == {"refused:no_consent": 1}
+    assert await kit.counts(shop, campaign_id) == {"refused:unsubscribed": 1}
     assert phones.sent == []
 
 

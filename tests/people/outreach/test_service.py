@@ -220,7 +220,7 @@ async def test_who_is_left_alone(shop: ShopId) -> None:
     campaign_id = await kit.campaign(shop, template_id, [chose, stopped, texted, fine])
     await service.run_campaign(shop, campaign_id)
     assert await kit.counts(shop, campaign_id) == {
-        "sent": 1, "refused:unsubscribed": 1, "refused:suppressed": 1, "refused:no_consent": 1,
+        "sent": 1, "refused:unsubscribed": 2, "refused:suppressed": 1,
     }  # fmt: skip
     async with transaction(shop) as tx:
         await service.set_choice(tx, stopped, "all", "all", True)
@@ -232,6 +232,73 @@ async def test_who_is_left_alone(shop: ShopId) -> None:
     token = service.unsubscribe_token(shop, fine)
     assert service.person_of_token(token) == (shop, fine)
     await holds(shop)
+
+
+async def test_who_unsubscribed_is_told_apart_from_who_never_agreed(shop: ShopId) -> None:
+    """Unsubscribing takes the consent back too: that they left is the reason, at plan and at send;
+    who only closed one channel and never agreed has not left."""
+    async with transaction(shop) as tx:
+        early, late, gone = await kit.people(tx, 3)
+        never, closed = await kit.people(tx, 2, agree=False, start=3)
+        await kit.policy(tx)
+        template_id = await kit.template(tx)
+        await service.unsubscribe(tx, early, service.advertising(), "link")
+        await service.set_choice(tx, closed, "all", Channel.INBOX, False)
+    campaign_id = await kit.campaign(shop, template_id, [early, late, gone, never, closed])
+    assert await service.plan_campaign(shop, campaign_id) == 5
+    planned = {"planned": 2, "refused:unsubscribed": 1, "refused:no_consent": 2}
+    assert await kit.counts(shop, campaign_id) == planned
+    async with transaction(shop) as tx:
+        await service.unsubscribe(tx, late, service.advertising(), "link")
+        await kit.consent(tx, gone, granted=False)
+    await service.run_campaign(shop, campaign_id)
+    assert await kit.counts(shop, campaign_id) == {
+        "refused:unsubscribed": 2, "refused:no_consent": 3,
+    }  # fmt: skip
+    async with transaction(shop) as tx:
+        for person, reason in (
+            (early, Reason.UNSUBSCRIBED), (late, Reason.UNSUBSCRIBED), (gone, Reason.NO_CONSENT),
+            (never, Reason.NO_CONSENT), (closed, Reason.NO_CONSENT),
+        ):  # fmt: skip
+            shown = await service.get_attention(tx, person)
+            assert [one.reason for one in shown.refusals] == [reason]
+            assert shown.today == 0, "no place is held for them"
+        again = await service.reach(tx, late, "spring", {"what": "茶"})
+        assert again is not None and again.reason is Reason.UNSUBSCRIBED
+    await holds(shop)
+
+
+async def test_choices_say_what_reaches_the_person_and_what_holds_it(shop: ShopId) -> None:
+    async def choices(person: int) -> dict[tuple[str, str], tuple[bool, str | None]]:
+        async with transaction(shop) as tx:
+            return {
+                (one.topic, one.channel): (one.is_allowed, one.held_by)
+                for one in await service.list_choices(tx, person)
+            }
+
+    async with transaction(shop) as tx:
+        [yes] = await kit.people(tx, 1)
+        [no] = await kit.people(tx, 1, agree=False, start=1)
+    assert set((await choices(yes)).values()) == {(True, None)}
+    silent = await choices(no)
+    assert {key for key, said in silent.items() if said != (True, None)} == {
+        ("offers", "all"), ("news", "all"),
+    }  # fmt: skip
+    assert silent["offers", "all"] == (False, "consent") == silent["news", "all"]
+    async with transaction(shop) as tx:  # switched on here, it is still not sent
+        await service.set_choice(tx, no, Topic.OFFERS, "all", True)
+    assert await choices(no) == silent
+    async with transaction(shop) as tx:
+        await service.set_choice(tx, yes, Topic.OFFERS, "all", False)
+        await service.suppress(tx, kit.ME, yes, Channel.SMS, "空号")
+    left = await choices(yes)
+    assert left["offers", "all"] == (False, None), "their own choice is theirs to change"
+    assert (left["news", "all"], left["all", "sms"]) == ((True, None), (False, "shop"))
+    async with transaction(shop) as tx:
+        await service.unsubscribe(tx, yes, service.advertising(), "link")
+        await service.suppress(tx, kit.ME, no, "all", "投诉")
+    assert (await choices(yes))["news", "all"] == (False, "consent")
+    assert set((await choices(no)).values()) == {(False, "shop")}
 
 
 async def test_pause_resume_cancel(shop: ShopId) -> None:

@@ -20,7 +20,7 @@ from siyu.kernel.ids import ShopId, new_id
 from siyu.people.consents import service as consents
 from siyu.people.consents.contracts import Channel, Purpose
 from siyu.people.members import service as members
-from siyu.people.privacy import background, queries, service
+from siyu.people.privacy import background, queries, rules, service
 from siyu.people.privacy.contracts import (
     ArchiveNotFound,
     ErasureNotFound,
@@ -29,6 +29,7 @@ from siyu.people.privacy.contracts import (
     ErasureUnderWay,
     PersonErased,
 )
+from siyu.people.privacy.service import archiving
 from tests.commerce.ordering.kit import ADDRESS, make_buyers
 from tests.faults.test_access_matrix import World, world
 
@@ -301,3 +302,73 @@ def test_a_map_that_contradicts_itself_is_refused() -> None:
     ):
         with pytest.raises(ValueError, match=r"a\.b"):
             rules.load_map({"here": text})
+
+
+_AMR, _MP3 = b"#!AMR\n\x3c\x91", b"ID3\x04\x00\x00"
+_WEBP = b"RIFF\x24\x00\x00\x00WEBPVP8 "
+
+
+@pytest.mark.parametrize(
+    ("content", "media_type", "suffix", "ending"),
+    [
+        (b"\xff\xd8\xff\xe0..JFIF", "", "", ".jpg"),
+        (b"\x89PNG\r\n\x1a\n....", "", "", ".png"),
+        (_WEBP, "", "", ".webp"),
+        (_WEBP, "image/jpeg", ".png", ".webp"),  # what it is counts, not what it was called
+        (b"GIF89a", "", "", ".gif"),
+        (b"RIFF\x24\x00\x00\x00WAVEfmt ", "", "", ".wav"),
+        (_MP3, "", "", ".mp3"),
+        (b"\xff\xfb\x90\x64", "", "", ".mp3"),
+        (b"\xff\xf1\x50\x80", "", "", ".aac"),
+        (b"\x00\x00\x00\x20ftypM4A ", "", "", ".m4a"),
+        (_AMR, "", "", ".amr"),
+        (b"OggS\x00\x02", "", "", ".ogg"),
+        (b"\x1aE\xdf\xa3\x9f", "audio/ogg", "", ".webm"),
+        (b"something", "", "", ".bin"),
+        (b"something", "audio/mpeg; codecs=mp3", "", ".mp3"),
+        (b"something", "application/x-unheard-of", "", ".bin"),
+        (b"something", "", ".webp", ".webp"),
+        (b"", "", "", ".bin"),
+        (b"\xff", "", "", ".bin"),
+        (b"RIFF", "", "", ".bin"),
+    ],
+)
+def test_a_file_of_an_archive_ends_as_what_it_is(
+    content: bytes, media_type: str, suffix: str, ending: str
+) -> None:
+    assert rules.ending_of(content, media_type, suffix) == ending
+
+
+@pytest.mark.parametrize(
+    ("content", "said", "ending"),
+    [
+        (_MP3, "audio/mpeg", ".mp3"),
+        (b"OggS\x00\x02", "audio/webm", ".ogg"),
+        (b"unheard of", "audio/mp4", ".m4a"),
+    ],
+)
+async def test_a_voice_is_taken_along_as_a_file_one_can_open(
+    buyer: MemberIdentity, content: bytes, said: str, ending: str
+) -> None:
+    """The shop keeps recordings without an ending."""
+    voice_id = new_id()
+    folder = config.settings().data_dir / "voices" / str(buyer.shop_id)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / str(voice_id)).write_bytes(content)
+    async with transaction(buyer.shop_id) as tx:
+        await tx.run(
+            """insert into gifting.voices (shop_id, voice_id, member_id, media_type, size_bytes,
+                 duration_ms, uploaded_at) values ($1, $2, $3, $4, 10, 1000, $5)""",
+            *(buyer.shop_id, voice_id, buyer.member_id, said, clock.now()),
+        )
+        archive_id = await service.ask_archive(tx, buyer, buyer.member_id, "")
+    await service.make_archive(buyer.shop_id, archive_id)
+    async with transaction(buyer.shop_id) as tx:
+        raw = await service.fetch_archive(tx, buyer, archive_id, buyer.member_id)
+    archive = zipfile.ZipFile(io.BytesIO(raw))
+    [name] = [one for one in archive.namelist() if one.startswith("files/")]
+    assert name == f"files/gifting.voices/{voice_id}{ending}"
+    assert archive.read(name) == content
+    silent = {"gifting.voices": [{"voice_id": voice_id, "media_type": None}]}
+    [(alone, _)] = archiving._files(buyer.shop_id, silent)
+    assert alone.endswith(".bin" if content == b"unheard of" else ending), "never a bare dot"

@@ -13,6 +13,7 @@ declare module 'vue' {
   export interface GlobalComponents {
     ActDialog: typeof import('./components/ActDialog.vue')['default']
     AdjustDialog: typeof import('./components/AdjustDialog.vue')['default']
+    ErrorLine: typeof import('./components/ErrorLine.vue')['default']
     ExportLimit: typeof import('./components/ExportLimit.vue')['default']
     KeysetBar: typeof import('./components/KeysetBar.vue')['default']
     MemberName: typeof import('./components/MemberName.vue')['default']

@@ -52,6 +52,31 @@ export function visitor(): string {
   return fresh
 }
 
+/** Whether this device ever told anything about who uses it. */
+export const hasVisitor = (): boolean => !!load<string>('visitor') || !!load<string[]>('forget')
+
+/**
+ * Has the server forget what this device told without a login; from now on it is somebody new. A
+ * wish that is not heard is kept and told again at the next start. False: a member has logged in
+ * here, and only their own word counts. Raises ApiError.
+ */
+export async function forgetVisitor(): Promise<boolean> {
+  forgetEvents()
+  const known = load<string>('visitor')
+  const keys = [...(load<string[]>('forget') ?? []), ...(known ? [known] : [])]
+  save('visitor', null)
+  let done = true
+  while (keys.length) {
+    save('forget', keys)
+    const body = { visitor: keys[0] }
+    const answer = await call<{ is_forgotten: boolean }>('POST', '/collect/v1/forget', { body })
+    done = answer.is_forgotten && done
+    keys.shift()
+  }
+  save('forget', null)
+  return done
+}
+
 /** Shown inside the console's heat map: staff look at it, not a customer. */
 export function isPreview(): boolean {
   // #ifdef H5
@@ -126,6 +151,7 @@ export function flushAndLeave(): void {
 
 export function startCollecting(): void {
   batches = load<Batch[]>('batches') ?? []
+  if (load<string[]>('forget')) void forgetVisitor().catch(() => undefined)
 }
 
 /** Withdrawn consent: nothing that was not sent yet may be sent. */

@@ -13,6 +13,8 @@ from siyu.insight.behaviour.service.boards import (
 from siyu.insight.behaviour.service.collecting import (
     Window,
     collect,
+    forget,
+    forgetting,
     per_address,
     per_visitor,
 )
@@ -31,6 +33,8 @@ __all__ = [
     "annotate",
     "ask",
     "collect",
+    "forget",
+    "forgetting",
     "get_board",
     "last_event",
     "list_annotations",

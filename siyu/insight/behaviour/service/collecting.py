@@ -18,6 +18,7 @@ from siyu.kernel.ids import ShopId
 from siyu.people.consents import service as consents
 from siyu.people.consents.contracts import Purpose
 from siyu.people.members import service as members
+from siyu.people.privacy import service as privacy
 from siyu.warehouse.registry import service as registry
 from siyu.warehouse.registry.contracts import Reason
 from siyu.warehouse.tail import service as tail
@@ -56,6 +57,7 @@ class Window:
 
 per_visitor = Window(120)
 per_address = Window(6_000)
+forgetting = Window(60)
 
 
 async def collect(
@@ -108,6 +110,15 @@ async def collect(
         await tail.collect(Batch(source=shop_id, batch_key=body.batch_key, events=rows))
     await tail.reject(rejects)
     return Collected(len(rows), len(rejects))
+
+
+async def forget(shop_id: ShopId, visitor: UUID, *, address: str) -> bool:
+    """Forget a visitor without account; False: they are a member, who must say so themselves.
+
+    Opens its own transaction. Raises TooMany for more than 60 a minute of one address."""
+    forgetting.admit(address)
+    async with transaction(shop_id) as tx:
+        return await privacy.forget_visitor(tx, visitor)
 
 
 def _sort_out(shop_id: ShopId, body: CollectBody) -> tuple[list[ClientEvent], list[Reject]]:

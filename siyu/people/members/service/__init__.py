@@ -11,6 +11,7 @@ from siyu.people.members.service.accounts import (
     get_payer,
     get_phone_key,
     give_phone,
+    hold_visitor,
     import_people,
     join_visitor,
     link_app,
@@ -59,20 +60,20 @@ from siyu.people.members.service.identity import (
 from siyu.people.members.service.identity_store import list_standing
 from siyu.people.members.service.importing import explain_refusals, import_list
 from siyu.people.members.service.people import (
-    EXPORT_HEADER,
     PeopleFilter,
     count_members,
+    export_header,
     export_members,
     find_by_identifier,
     find_persons,
     list_members,
     phone_key,
     register,
+    word_of_level,
 )
 from siyu.people.members.service.unlinking import relink, unlink
 
 __all__ = [
-    "EXPORT_HEADER",
     "Contact",
     "PeopleFilter",
     "add_address",
@@ -82,6 +83,7 @@ __all__ = [
     "edit_address",
     "edit_profile",
     "explain_refusals",
+    "export_header",
     "export_members",
     "find_by_identifier",
     "find_persons",
@@ -98,6 +100,7 @@ __all__ = [
     "get_phone_key",
     "give_phone",
     "hold_person",
+    "hold_visitor",
     "import_list",
     "import_people",
     "join_visitor",
@@ -136,4 +139,5 @@ __all__ = [
     "ties_of",
     "undo_merge",
     "unlink",
+    "word_of_level",
 ]

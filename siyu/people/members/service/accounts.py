@@ -37,6 +37,7 @@ from siyu.people.members.contracts import (
     PhoneGiven,
     Platform,
     TooManyAddresses,
+    Visitor,
 )
 from siyu.people.members.service import identity_store, import_store
 from siyu.people.members.service.identity import link, person_of
@@ -170,6 +171,15 @@ async def persons_of_visitors(tx: Tx, visitors: Sequence[UUID]) -> dict[UUID, in
             made = await queries.insert_visitors(tx, missing, last_no + 1, clock.now())
             found.update((row.visitor, row.person_no) for row in made)
     return found
+
+
+async def hold_visitor(tx: Tx, visitor: UUID) -> Visitor | None:
+    """Who is behind a visitor key, held so that no log-in takes it over meanwhile; None: nobody."""
+    known = await queries.lock_visitor(tx, visitor)
+    if known is None:
+        return None
+    own = known.member_id is None and await queries.is_visitors_own(tx, known.person_no)
+    return Visitor(known.person_no, is_members=not own)
 
 
 async def join_visitor(tx: Tx, visitor: UUID, member_id: UUID, person_no: int) -> None:
@@ -355,9 +365,10 @@ def _buyer(row: queries.CheckoutRow, address_id: UUID | None) -> CheckoutMember 
         return MemberNotFound()
     address = None
     if address_id is not None:
-        if row.address is None:
+        kept = row.address
+        if kept is None:
             return AddressNotFound()
-        address = _opened(row.address)
+        address = _opened(kept)
     return CheckoutMember(row.member_id, row.person_no, row.level, address)
 
 

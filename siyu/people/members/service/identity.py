@@ -35,12 +35,13 @@ from siyu.people.members.contracts import (
     MergeUndone,
     Person,
     PersonJoined,
+    RemovedIdentifier,
     SamePerson,
     Ties,
     TooManyIdentifiers,
 )
 from siyu.people.members.service import identity_store as store
-from siyu.people.members.service.unlinking import list_removed
+from siyu.people.members.service import unlinking_store
 
 BY_STAFF = "staff"
 """The evidence of a merge that staff asked for."""
@@ -344,6 +345,21 @@ async def _stand(
 # --- as people see it ---------------------------------------------------------------------------
 
 
+async def _removed(tx: ReadTx, member_ids: list[UUID]) -> list[RemovedIdentifier]:
+    return [
+        RemovedIdentifier(
+            row.removal_id,
+            row.kind,
+            rules.masked(row.kind, vault().open(row.sealed) if row.sealed else None),
+            row.member_id,
+            row.removed_at,
+            row.removed_by,
+            row.reason,
+        )
+        for row in await unlinking_store.list_removed(tx, member_ids)
+    ]
+
+
 async def get_identities(tx: ReadTx, member_id: UUID) -> Person:
     """Everything that says who a person is, found by any of their records. Raises
     MemberNotFound."""
@@ -357,7 +373,7 @@ async def get_identities(tx: ReadTx, member_id: UUID) -> Person:
         first.person_no,
         [shown[record.member_id] for record in records],
         [_merge(row, shown) for row in rows],
-        await list_removed(tx, [record.member_id for record in records]),
+        await _removed(tx, [record.member_id for record in records]),
     )
 
 

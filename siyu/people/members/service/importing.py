@@ -53,7 +53,11 @@ COLUMNS = {
     "tags": ("tags", "标签"),
 }
 """What a list may hold, and how its columns may be called; others are left out."""
-_LEVELS = {"": Level.NORMAL, "normal": Level.NORMAL, "普通": Level.NORMAL, "vip": Level.VIP}
+_LEVELS = {
+    "": Level.NORMAL, "normal": Level.NORMAL, "普通": Level.NORMAL, "vip": Level.VIP,
+    **{said.casefold(): one for one, words in rules.LEVEL_WORDS.items() for said in words.values()},
+}  # fmt: skip
+"""What a list may call them; a table that went out can come in again."""
 _KINDS = tuple(kind for kind in IdentifierKind)
 
 Notice = Callable[[int, int], None]

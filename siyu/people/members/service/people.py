@@ -15,6 +15,7 @@ from siyu.kernel.crypto import vault
 from siyu.kernel.db import ReadTx, Tx, filters, reading
 from siyu.kernel.errors import SiyuError
 from siyu.kernel.events import emit
+from siyu.kernel.i18n import Language
 from siyu.kernel.ids import ShopId, new_id
 from siyu.kernel.tables import Cell, inert, local
 from siyu.people.members import queries, rules
@@ -31,7 +32,6 @@ from siyu.people.members.service import identity_store, import_store
 from siyu.people.members.service.accounts import summary
 from siyu.people.members.service.identity import link
 
-EXPORT_HEADER = ["客户编号", "昵称", "手机号", "等级", "来源", "入会时间", "最近登录"]
 EXPORTED_AT_ONCE = 500
 
 _TYPED = (IdentifierKind.PHONE, IdentifierKind.CARD, IdentifierKind.EMAIL)
@@ -116,10 +116,21 @@ async def count_members(tx: ReadTx, only: PeopleFilter) -> int:
     return found
 
 
+def export_header(language: Language) -> list[str]:
+    """What stands above the columns of `export_members`."""
+    return rules.EXPORT_HEADER[language]
+
+
+def word_of_level(level: Level, language: Language) -> str:
+    """A level as people read it, in tables too."""
+    return rules.LEVEL_WORDS[level][language]
+
+
 async def export_members(
-    shop_id: ShopId, only: PeopleFilter, zone: ZoneInfo, mark: str
+    shop_id: ShopId, only: PeopleFilter, zone: ZoneInfo, mark: str, language: Language
 ) -> AsyncIterator[list[list[Cell]]]:
-    """People under EXPORT_HEADER, newest first, masked for everybody, the watermark as last row."""
+    """People under `export_header`, newest first, in words of the language, masked for everybody,
+    the watermark as last row."""
     after: tuple[datetime, UUID] | None = None
     while True:
         async with reading(shop_id) as tx:
@@ -129,8 +140,8 @@ async def export_members(
                 row.person_no,
                 inert(row.nickname),
                 row.phone_masked or "",
-                row.level,
-                row.source,
+                word_of_level(row.level, language),
+                rules.SOURCE_WORDS[row.source][language],
                 local(row.joined_at, zone),
                 local(row.last_login_at, zone),
             ]

@@ -4,17 +4,16 @@ from uuid import UUID
 
 from siyu.kernel import clock
 from siyu.kernel.audit import Actor, audit
-from siyu.kernel.crypto import vault
-from siyu.kernel.db import ReadTx, Tx
+from siyu.kernel.db import Tx
 from siyu.kernel.ids import new_id
-from siyu.people.members import queries, rules
+from siyu.people.members import queries
 from siyu.people.members.contracts import (
     IdentifierKind,
     IdentifierNotFound,
     IdentifierTaken,
-    RemovedIdentifier,
 )
 from siyu.people.members.service import unlinking_store as store
+from siyu.people.members.service.identity import take_waiting
 
 
 async def unlink(
@@ -38,7 +37,8 @@ async def unlink(
 
 
 async def relink(tx: Tx, actor: Actor, member_id: UUID, removal_id: UUID) -> None:
-    """Give back what was removed, as it was. Audited.
+    """Give back what was removed, as it was; whom the official account or the staff met by a shared
+    id meanwhile is linked too. Audited.
 
     Raises IdentifierNotFound, IdentifierTaken when it is somebody's by now.
     """
@@ -46,24 +46,11 @@ async def relink(tx: Tx, actor: Actor, member_id: UUID, removal_id: UUID) -> Non
     found = await store.get_removed(tx, member_id, removal_id)
     if found is None:
         raise IdentifierNotFound
-    if not await store.move_back(tx, removal_id, clock.now()):
+    key = await store.move_back(tx, removal_id, clock.now())
+    if key is None:
         raise IdentifierTaken
     await store.remember_on_record(tx, removal_id)
+    if found.kind is IdentifierKind.UNIONID:
+        await take_waiting(tx, [key])
     after = {"kind": found.kind, "removal_id": str(removal_id)}
     audit(tx, actor, "members.identifier_restored", ("member", member_id), after=after)
-
-
-async def list_removed(tx: ReadTx, member_ids: list[UUID]) -> list[RemovedIdentifier]:
-    """What was taken off these records and not given back, newest first, masked."""
-    return [
-        RemovedIdentifier(
-            row.removal_id,
-            row.kind,
-            rules.masked(row.kind, vault().open(row.sealed) if row.sealed else None),
-            row.member_id,
-            row.removed_at,
-            row.removed_by,
-            row.reason,
-        )
-        for row in await store.list_removed(tx, member_ids)
-    ]

@@ -74,19 +74,22 @@ async def get_removed(tx: ReadTx, member_id: UUID, removal_id: UUID) -> RemovedR
     )
 
 
-async def move_back(tx: Tx, removal_id: UUID, at: datetime) -> int:
-    """Give it back to its record; 0 when somebody has it."""
-    return await tx.run(
+async def move_back(tx: Tx, removal_id: UUID, at: datetime) -> bytes | None:
+    """Give it back to its record; its key, None when somebody has it."""
+    key: bytes | None = await tx.value(
         """with back as (
              insert into members.identifiers (shop_id, kind, value_key, member_id, sealed, source,
                confidence_bps, linked_at)
              select shop_id, kind, value_key, member_id, sealed, source, confidence_bps, linked_at
              from members.removed_identifiers where shop_id = $1 and removal_id = $2
-             on conflict do nothing returning 1)
-           update members.removed_identifiers set restored_at = $3
-           where shop_id = $1 and removal_id = $2 and exists (select from back)""",
+             on conflict do nothing returning value_key),
+           noted as (
+             update members.removed_identifiers set restored_at = $3
+             where shop_id = $1 and removal_id = $2 and exists (select from back))
+           select value_key from back""",
         *(tx.shop_id, removal_id, at),
     )
+    return key
 
 
 async def remember_on_record(tx: Tx, removal_id: UUID) -> None:

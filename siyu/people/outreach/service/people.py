@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
+from typing import Literal
 from uuid import UUID
 
 import msgspec
@@ -107,26 +108,31 @@ async def _answered(tx: Tx, person_no: int, messages: Sequence[UUID] | None, at:
 
 
 class MessageChoice(msgspec.Struct, frozen=True):
-    """What a person lets us do. topic, channel: "all" or one."""
+    """What reaches a person. topic, channel: "all" or one; is_allowed: whether it is sent at all.
+
+    held_by: what the person cannot switch on here: the consent to marketing is missing (`consent`),
+    or the shop or a platform has stopped it (`shop`); null: it is their own choice.
+    """
 
     topic: str
     channel: str
     is_allowed: bool
+    held_by: Literal["consent", "shop"] | None = None
 
 
 async def list_choices(tx: ReadTx, person_no: int) -> list[MessageChoice]:
-    """For each topic and each channel whether the person lets us."""
-    blocked = {(one.topic, one.channel) for one in await list_blocks(tx, person_no)}
-    everything = (ALL, ALL) in blocked
-    topics = [
-        MessageChoice(topic, ALL, not everything and (topic.value, ALL) not in blocked)
-        for topic in Topic
-    ]
-    channels = [
-        MessageChoice(ALL, channel, not everything and (ALL, channel.value) not in blocked)
-        for channel in Channel
-    ]
-    return [*topics, *channels]
+    """For each topic and each channel whether it reaches the person, and what else must be done."""
+    blocks = {(one.topic, one.channel): one.origin for one in await list_blocks(tx, person_no)}
+    agrees = await consents.allows(tx, person_no, Purpose.MARKETING)
+    pairs = [(topic.value, ALL) for topic in Topic] + [(ALL, channel.value) for channel in Channel]
+    found = []
+    for topic, channel in pairs:
+        origins = {blocks[key] for key in ((ALL, ALL), (topic, channel)) if key in blocks}
+        held: Literal["consent", "shop"] | None = "shop" if origins - {"person"} else None
+        if held is None and topic in advertising() and not agrees:
+            held = "consent"
+        found.append(MessageChoice(topic, channel, not origins and held is None, held))
+    return found
 
 
 async def set_choice(tx: Tx, person_no: int, topic: str, channel: str, is_allowed: bool) -> None:

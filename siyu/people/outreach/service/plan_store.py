@@ -91,7 +91,8 @@ class Tally(msgspec.Struct, frozen=True):
 
 # One decision for one person and for a million: a row per person and channel, the first channel
 # without objection wins; then what concerns the person as a whole. Being held out is asked last,
-# so that those held out are people who would have got it: the fair comparison.
+# so that those held out are people who would have got it: the fair comparison. Unsubscribing takes
+# the consent back too, and is the reason that says more: they got our messages and had enough.
 _DECIDED = """asked as (
   select * from unnest($2::bigint[], $3::uuid[], $4::text[], $5::int[], $6::boolean[])
     as a (person_no, message_id, reason, reach, is_held_out)),
@@ -121,15 +122,18 @@ blocked as (
     and topic in ('all', $11) group by person_no, channel),
 tried as (
   select a.person_no, a.message_id, a.is_held_out, w.place, w.channel, g.grant_id,
-    case when a.reason is not null then a.reason
+    case when a.reason = 'no_consent' and b.reason = 'unsubscribed' and b.is_everywhere
+        then b.reason
+      when a.reason is not null then a.reason
       when b.reason is not null then b.reason
       when a.reach & w.bit = 0 then 'no_address'
       when w.scope is not null and g.grant_id is null then 'no_grant'
       when w.channel = 'contact' and s.month >= $20 then 'platform_cap'
       when $12 and s.today >= w.cap then 'channel_cap' end as reason
   from asked a cross join ways w
-  left join lateral (select reason from blocked b
-    where b.person_no = a.person_no and b.channel in ('all', w.channel) limit 1) b on true
+  left join lateral (select reason, channel = 'all' as is_everywhere from blocked b
+    where b.person_no = a.person_no and b.channel in ('all', w.channel)
+    order by b.channel <> 'all' limit 1) b on true
   left join spent s on s.person_no = a.person_no and s.channel = w.channel
   left join lateral (select g.grant_id from outreach.grants g
     where g.shop_id = $1 and g.person_no = a.person_no and g.channel = w.channel

@@ -92,7 +92,8 @@ async def list_objections(
         """select m.message_id, coalesce(
              (select case origin when 'person' then 'unsubscribed' else 'suppressed' end
               from outreach.blocks b where b.shop_id = $1 and b.person_no = m.person_no
-                and b.topic in ('all', m.topic) and b.channel in ('all', m.channel) limit 1),
+                and b.topic in ('all', m.topic) and b.channel in ('all', m.channel)
+              order by origin = 'person' limit 1),
              case when r.is_capped and r.on_day < $3 and $4 <= (
                select sum(case l.move when 'reserved' then 1 when 'released' then -1 else 0 end)
                from outreach.ledger l where l.shop_id = $1 and l.person_no = m.person_no

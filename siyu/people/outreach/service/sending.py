@@ -155,7 +155,9 @@ async def _objections(tx: ReadTx, claimed: Sequence[Claimed], now: datetime) -> 
     agreed = await consents.those_allowing(tx, asking, Purpose.MARKETING) if asking else set()
     for one in claimed:
         if one.topic not in OWED and one.person_no not in agreed:
-            found[one.message_id] = Reason.NO_CONSENT
+            # Who unsubscribed took the consent back by it: the reason is that they left.
+            if found.get(one.message_id) is not Reason.UNSUBSCRIBED:
+                found[one.message_id] = Reason.NO_CONSENT
         elif one.expires_at <= now:
             found[one.message_id] = Reason.EXPIRED
         elif one.tries > TRIES_MOST:

@@ -18,9 +18,9 @@ from siyu.people.segments.service.saving import (
     stream_members,
 )
 from siyu.people.segments.service.showing import (
-    EXPORT_HEADER,
     Belonging,
     explain,
+    export_header,
     export_members,
     growth,
     list_movers,
@@ -31,12 +31,12 @@ from siyu.people.segments.service.showing import (
 )
 
 __all__ = [
-    "EXPORT_HEADER",
     "Belonging",
     "change_rule",
     "check",
     "count_members",
     "explain",
+    "export_header",
     "export_members",
     "follow",
     "forget",

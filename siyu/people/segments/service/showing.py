@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Literal
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -185,13 +186,21 @@ async def overlap(tx: ReadTx, ids: Sequence[UUID]) -> Overlap:
 
 # --- tables -----------------------------------------------------------------------------------
 
-EXPORT_HEADER = (
-    "编号", "昵称", "手机号", "会员等级", "注册时间", "运营分层", "生命周期", "累计消费（元）",
-)  # fmt: skip
+_HEADER: dict[Language, tuple[str, ...]] = {
+    "zh-CN": (
+        "编号", "昵称", "手机号", "会员等级", "注册时间", "运营分层", "生命周期", "累计消费（元）",
+    ),
+    "en": ("Number", "Name", "Phone", "Level", "Joined", "Tier", "Life-cycle", "Paid (yuan)"),
+}  # fmt: skip
+
+
+def export_header(language: Language) -> tuple[str, ...]:
+    """What stands above the columns of `export_members`."""
+    return _HEADER[language]
 
 
 async def export_members(
-    shop_id: ShopId, segment_id: UUID, mark: str, *, reveals: bool
+    shop_id: ShopId, segment_id: UUID, mark: str, *, reveals: bool, language: Language = "zh-CN"
 ) -> AsyncIterator[list[list[Cell]]]:
     """The members of a segment as rows of a table; phone numbers covered, amounts only for who may
     reveal. mark: the last line. Opens its own short transactions. Raises SegmentNotFound.
@@ -199,7 +208,10 @@ async def export_members(
     async with reading(shop_id) as tx:
         bits = await bits_of(tx, await get_segment(tx, segment_id))
         tiers = (await profiles.get_rules(tx)).rules
-    places = {tier.key: tier.zh for tier in (*tiers.tier, *tiers.life)}
+        zone = ZoneInfo(await shops.get_time_zone(tx))
+    places = {
+        tier.key: tier.zh if language == "zh-CN" else tier.en for tier in (*tiers.tier, *tiers.life)
+    }
     numbers = rules.numbers_of(bits)
     for at in range(0, len(numbers), ROWS):
         part = numbers[at : at + ROWS]
@@ -210,26 +222,34 @@ async def export_members(
             }
             known = await profiles.known_of(tx, part)
         yield [
-            _row(number, rows.get(number), known.get(number), places, reveals) for number in part
+            [
+                number,
+                *_of_member(rows.get(number), zone, language),
+                *_of_profile(known.get(number), places, reveals),
+            ]
+            for number in part
         ]
     yield [[tables.inert(mark)]]
 
 
-def _row(
-    number: int,
-    member: MemberSummary | None,
-    profile: profiles.Known | None,
-    places: Mapping[str, str],
-    reveals: bool,
-) -> list[Cell]:
-    fen = profile.fields.get("orders_fen", 0) if profile and reveals else None
+def _of_member(member: MemberSummary | None, zone: ZoneInfo, language: Language) -> list[Cell]:
+    if member is None:
+        return ["", "", "", ""]
     return [
-        number,
-        tables.inert(member.nickname) if member else "",
-        (member.phone_masked or "") if member else "",
-        member.level.value if member else "",
-        f"{member.joined_at:%Y-%m-%d}" if member else "",
-        places.get(profile.tier or "", "") if profile else "",
-        places.get(profile.life or "", "") if profile else "",
-        "" if fen is None else tables.major(fen),
+        tables.inert(member.nickname),
+        member.phone_masked or "",
+        members.word_of_level(member.level, language),
+        f"{member.joined_at.astimezone(zone):%Y-%m-%d}",
+    ]
+
+
+def _of_profile(
+    profile: profiles.Known | None, places: Mapping[str, str], reveals: bool
+) -> list[Cell]:
+    if profile is None:
+        return ["", "", ""]
+    return [
+        places.get(profile.tier or "", ""),
+        places.get(profile.life or "", ""),
+        tables.major(profile.fields.get("orders_fen", 0)) if reveals else "",
     ]

@@ -49,14 +49,23 @@ async def ask_erasure(shop_id: ShopId, person_no: int, actor: Actor) -> list[int
 
 
 async def ask_withdrawal(
-    shop_id: ShopId, person_no: int, before: datetime, actor: Actor
+    shop_id: ShopId,
+    person_no: int,
+    before: datetime,
+    actor: Actor,
+    *,
+    said: datetime | None = None,
 ) -> list[int]:
     """As `ask_erasure`, but only of what pages told of a person before a moment: the consent to
-    statistics was taken back. Questions leave it out from the commit on."""
+    statistics was taken back. Questions leave it out from the commit on.
+
+    said: when the person took it back; a wish noted since then stands as it is, done or not, so
+    that a job that runs again has no file written anew. None: at `before`."""
     persons = await _with_visitors(shop_id, person_no)
     before_us = (before - _EPOCH) // timedelta(microseconds=1)
+    said_us = before_us if said is None else (said - _EPOCH) // timedelta(microseconds=1)
     async with tail.opened("begin; set local lock_timeout = '2s'") as tx:
-        new = await tail.forget_behaviour(tx, shop_id, persons, before_us)
+        new = await tail.forget_behaviour(tx, shop_id, persons, before_us, said_us)
     tail.crash_point("purge.asked")
     if new:
         async with transaction(shop_id) as tx:

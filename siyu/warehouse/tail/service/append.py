@@ -135,9 +135,12 @@ async def forget_persons(tx: Tx, shop_id: int, persons: Sequence[int], asked_by:
     return await queries.insert_erasures(tx, shop_id, persons, asked_by)
 
 
-async def forget_behaviour(tx: Tx, shop_id: int, persons: Sequence[int], before_us: int) -> int:
-    """The same for what their pages told before a moment (UTC microseconds); how many are new."""
-    return await queries.upsert_withdrawals(tx, shop_id, persons, before_us)
+async def forget_behaviour(
+    tx: Tx, shop_id: int, persons: Sequence[int], before_us: int, said_us: int
+) -> int:
+    """The same for what their pages told before a moment (UTC microseconds), as they said at
+    another; how many are new. What was noted since they said it is not noted again."""
+    return await queries.upsert_withdrawals(tx, shop_id, persons, before_us, said_us)
 
 
 async def append(tx: Tx, batches: Sequence[Prepared]) -> int:

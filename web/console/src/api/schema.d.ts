@@ -2604,9 +2604,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * A table of people, masked and marked with who took it
-         * @description A table of people, masked and marked with who took it. Above the shop's limit a second person
-         *     signs first: 409 with the approval's `case_id`; after that, ask for the same again (F084).
+         * A table of people in the asker's language, masked and marked with who took it
+         * @description A table of people in the asker's language, masked and marked with who took it. Above the
+         *     shop's limit a second person signs first: 409 with the approval's `case_id`; after that, ask for
+         *     the same again (F084).
          */
         post: operations["export_members"];
         delete?: never;

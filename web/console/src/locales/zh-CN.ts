@@ -403,7 +403,7 @@ export default {
     curve: '差别随时间', curveHint: '实线是相对对照的差别，虚线之间是真实差别所在；整段离开零线就可以下结论。', ofArm: '该方案', broken: '触发', kept: '未超过 {n}', story: '决定记录',
     events: { created: '新建', edited: '修改', started: '开始', ramped: '加大流量', changed: '修改方案', weighed: '自动调整比例', stopped: '停止', guard_stopped: '护栏停止', concluded: '下结论', retired: '不再展示' },
     acts: { start: '开始', ramp: '加大流量', change: '改比例', stop: '停止', conclude: '下结论', retire: '不再展示' }, actHints: { start: '开始后方案与比例的任何改动都会成为新版本。', ramp: '流量只增不减，已参与的人不变。', change: '从此开始新的一轮：只统计这之后第一次看到的人，已看到的人不变。', stop: '所有人看到现在的样子，数据保留。', conclude: '选定的方案将对所有人生效（保留组除外）。', retire: '已写进商品或横幅，或已过时：不再覆盖展示。' }, weightsAre: '合计 {n}%，须为 100%', winner: '采用哪个方案', why: '理由（写入记录）',
-    holdout: '长期保留组', holdoutNow: '保留组 {share}', holdoutHint: '保留组的人看不到任何实验，也不收营销触达，用来衡量所有努力合起来的效果。只能变大，不能变小。', holdoutShare: '占全部顾客',
+    holdout: '长期保留组', holdoutNow: '保留组 {share}', holdoutHint: '保留组的人看不到任何实验，也不收营销触达，用来衡量所有努力合起来的效果。只能变大，不能变小。', holdoutShare: '占全部顾客', holdoutRange: '大于 {least}，最多 {most}', holdoutFull: '已经到上限 {most}，不能再变',
   },
   bulk: {
     whyOrders: '导出订单',
@@ -470,7 +470,7 @@ export default {
   },
   eventTypes: {
     lead: '收进来的每一种事件：是什么、有多少、哪些不要', types: '事件', rejects: '被拒绝', keeping: '保留与遗忘', seek: '搜索事件', custom: '自定义', hidden: '已隐藏', blocked: '已拦截', room: '自定义事件 {n} / {all}', none: '没有事件', event: '事件', week: '近 7 天', events: '7 天数量', count: '数量', properties: '属性', lastAt: '最近收到',
-    since: '首次 {at}', titleZh: '中文名称', titleEn: '英文名称', hide: '在分析中隐藏', block: '拦截：不再接收', blockHint: '拦截后 5 秒内生效，被拦截的数量记在「被拒绝」里。', needed: '系统事件是看板的依据，只能隐藏。', noProperties: '还没有属性；压缩后（最多 15 分钟）出现', noSamples: '没有三个人以上共有的取值', declare: '限定类型', only: '只收{kind}', anyKind: '不限类型',
+    since: '首次 {at}', titleZh: '中文名称', titleEn: '英文名称', hide: '在分析中隐藏', block: '拦截：不再接收', blockHint: '拦截后 5 秒内生效，被拦截的数量记在「被拒绝」里。', blockAsk: '拦截「{title}」？', blockLoses: '从现在起到达的这种事件会被丢弃，之后取消拦截也找不回来；用到它的漏斗、热力图和指标会变小。', blockNow: '拦截', needed: '系统事件是看板的依据，只能隐藏。', noProperties: '还没有属性；压缩后（最多 15 分钟）出现', noSamples: '没有三个人以上共有的取值', declare: '限定类型', only: '只收{kind}', anyKind: '不限类型',
     kinds: { text: '文字', integer: '整数', number: '数字', flag: '是否', nested: '嵌套', none: '空' },
     noRejects: '近 7 天没有被拒绝的事件', reason: '原因', samples: '样本', samplesHint: '只保留结构，内容以类型代替，不含任何人的信息；保存 30 天。',
     reasons: { blocked: '已被拦截', type: '属性类型不符', too_many_names: '自定义事件已满', too_many_props: '属性已满', prop_name: '属性名不合规', malformed: '格式不对', malformed_name: '事件名不合规', malformed_at: '时间格式不对', malformed_page: '页面不合规', malformed_product_id: '商品编号不合规', malformed_zone: '区域不合规', malformed_dwell_ms: '停留时长不合规', malformed_props: '属性不合规', clock: '时间不可信', too_old: '早于 30 天', too_big: '属性过大' },

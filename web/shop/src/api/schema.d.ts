@@ -27,6 +27,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/collect/v1/forget": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Forget what somebody without an account has looked at: within a minute nothing of it is left
+         * @description Forget what somebody without an account has looked at: within a minute nothing of it is left.
+         *
+         *     {is_forgotten}: false when the visitor has logged in since, for then the behaviour is the
+         *     member's, who withdraws the consent with their log-in. Repeating changes nothing. 429 too fast.
+         */
+        post: operations["forget"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/shop/v1/addresses": {
         parameters: {
             query?: never;
@@ -2859,6 +2882,15 @@ export interface components {
             /** @constant */
             type: "fixed";
         };
+        /** ForgetBody */
+        ForgetBody: {
+            /** Format: uuid */
+            visitor: string;
+        };
+        /** Forgotten */
+        Forgotten: {
+            is_forgotten: boolean;
+        };
         /** Gift */
         Gift: {
             /** Format: uuid */
@@ -3176,6 +3208,8 @@ export interface components {
             topic: string;
             channel: string;
             is_allowed: boolean;
+            /** @enum {null|string} */
+            held_by?: "consent" | "shop" | null;
         };
         /** MyAgreement */
         MyAgreement: {
@@ -4432,6 +4466,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Collected"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    forget: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ForgetBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Forgotten"];
                 };
             };
             /** @description A refusal */

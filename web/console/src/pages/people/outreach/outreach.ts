@@ -30,7 +30,8 @@ export function holes(draft: Draft): string[] {
 export function useReasons(language: () => string) {
   const words = ref<Record<string, { zh: string; en: string }>>({})
   onMounted(async () => {
-    const found = await data(api.GET('/admin/v1/outreach/reasons'))
+    // Without the words the codes are shown: they say it too.
+    const found = await data(api.GET('/admin/v1/outreach/reasons')).catch(() => ({ items: [] }))
     words.value = Object.fromEntries(found.items.map((r) => [r.code, r]))
   })
   return (code: string | null | undefined): string => {
