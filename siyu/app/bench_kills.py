@@ -250,7 +250,7 @@ class Killer:
         while True:
             await asyncio.sleep(self.dice.uniform(*PAUSE_SECONDS))
             count = min(self.dice.choice((1, 1, 2, 3)), len(self.victims))
-            killed = {}
+            killed: dict[Victim, int | None] = {}
             for victim in self.dice.sample(self.victims, count):
                 await asyncio.sleep(self.dice.uniform(0, 0.3))
                 killed[victim] = self.kill(victim)
@@ -263,15 +263,16 @@ class Killer:
         running = self.place.server.running()
         return running[0] if running and self.place.server.alive() else None
 
-    def kill(self, victim: Victim) -> int:
-        """`kill -9`; the process id that must not come back."""
+    def kill(self, victim: Victim) -> int | None:
+        """`kill -9`; the process id that must not come back. None: it had ended already, for one
+        that was killed before it; it must be back like the others."""
         pid = self.pid(victim)
-        assert pid is not None, f"{victim} does not run"
-        os.kill(pid, signal.SIGKILL)
-        self.kills[victim] += 1
+        if pid is not None:
+            os.kill(pid, signal.SIGKILL)
+            self.kills[victim] += 1
         return pid
 
-    async def _until_back(self, kept: Kept, killed: dict[Victim, int]) -> dict[str, float]:
+    async def _until_back(self, kept: Kept, killed: dict[Victim, int | None]) -> dict[str, float]:
         """Seconds from the last kill until each part works for what came after it."""
         began, since = time.monotonic(), clock.now()
         back: dict[str, float] = {}
@@ -290,7 +291,7 @@ class Killer:
         self,
         http: httpx.AsyncClient,
         kept: Kept,
-        killed: dict[Victim, int],
+        killed: dict[Victim, int | None],
         began: float,
         since: datetime,
     ) -> dict[str, bool]:

@@ -37,14 +37,7 @@ async def ask_erasure(shop_id: ShopId, person_no: int, actor: Actor) -> list[int
         new = await tail.forget_persons(tx, shop_id, persons, actor.actor)
     tail.crash_point("purge.asked")
     if new:
-        async with transaction(shop_id) as tx:
-            audit(
-                tx,
-                actor,
-                "warehouse.erasure_asked",
-                subject=("person", person_no),
-                after={"persons": persons},
-            )
+        await _note_asked(shop_id, actor, "erasure", person_no, persons)
     return persons
 
 
@@ -68,15 +61,16 @@ async def ask_withdrawal(
         new = await tail.forget_behaviour(tx, shop_id, persons, before_us, said_us)
     tail.crash_point("purge.asked")
     if new:
-        async with transaction(shop_id) as tx:
-            audit(
-                tx,
-                actor,
-                "warehouse.withdrawal_asked",
-                subject=("person", person_no),
-                after={"persons": persons},
-            )
+        await _note_asked(shop_id, actor, "withdrawal", person_no, persons)
     return persons
+
+
+async def _note_asked(
+    shop_id: ShopId, actor: Actor, wish: str, person_no: int, persons: list[int]
+) -> None:
+    async with transaction(shop_id) as tx:
+        subject = ("person", person_no)
+        audit(tx, actor, f"warehouse.{wish}_asked", subject=subject, after={"persons": persons})
 
 
 async def _with_visitors(shop_id: int, person_no: int) -> list[int]:
