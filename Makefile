@@ -74,7 +74,7 @@ coverage-money: setup         ## lines and branches of siyu/money that its tests
 
 MONEY_TESTS = tests/money $(foreach part,payment refund sharing wallet,tests/races/test_$(part)_races.py) \
   tests/races/test_ledger.py tests/flows/test_merges.py $(wildcard tests/faults/test_pay*.py) \
-  tests/faults/test_refund_faults.py tests/faults/test_sharing_faults.py
+  tests/faults/test_refund_faults.py tests/faults/test_sharing_faults.py tests/faults/test_held_commissions.py
 
 coverage-stock: setup         ## the same of prices, stock, the hot lane and gifts
 	COVERAGE_FILE=.coverage-stock $(BIN)/coverage run \

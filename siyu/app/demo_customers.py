@@ -244,9 +244,10 @@ class Customer:
         sandbox: SandboxClient,
         line: dict[str, Any],
         place: str | None = None,
+        brought_by: str | None = None,
     ) -> str:
         """Quote, order and pay one line, with points and balance if there are; the purse may say
-        no. place: where it will be collected.
+        no. place: where it will be collected; brought_by: whose link it was.
         """
         asked = {
             "source": "lines",
@@ -266,6 +267,7 @@ class Customer:
             "expected_payable_fen": quote["payable_fen"],
             "coupon_ids": list(quote["coupons"]["chosen"]),
             "platform": "mp-weixin",
+            "promoter_id": brought_by,
         }
         order = await self.call(http, "POST", "/shop/v1/orders", body)
         if order["status"] == "pending_payment":

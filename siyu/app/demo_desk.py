@@ -19,6 +19,7 @@ from siyu.app import (
     demo_members,
     demo_parcels,
     demo_prices,
+    demo_promoters,
     demo_reviews,
     demo_stock,
 )
@@ -131,13 +132,28 @@ class Desk:
         await self.ask("PUT", f"/promoters/{member_ids[-1]}", {"parent_id": None})
 
     async def ship(self, order_id: str) -> None:
-        """Send an order; a service is done when it is done."""
+        """Send all that is left of an order; a service is done when it is done."""
         path = f"/orders/{order_id}"
-        number = f"SF{uuid4().int % 10**12:012d}"
-        try:
-            await self.ask("POST", f"{path}/ship", {"carrier": "顺丰速运", "tracking_no": number})
-        except Refused:
+        if (await self.ask("GET", path))["delivery"] == "serve":
             await self.ask("POST", f"{path}/complete")
+            return
+        for _ in range(480):  # what is to be sent is known a moment after the payment
+            sent = await self.ask("GET", f"{path}/parcels")
+            own = [one for one in sent["consignments"] if not one["is_gift"]]
+            if own:
+                break
+            await asyncio.sleep(0.25)
+        parcel = {
+            "carrier": "顺丰速运",
+            "tracking_no": f"SF{uuid4().int % 10**12:012d}",
+            "consignments": [
+                {"consignment_id": one["consignment_id"]}
+                for one in own
+                if (one["kind"], one["state"]) == ("ship", "open")
+            ],
+        }
+        if parcel["consignments"]:
+            await self.ask("POST", "/parcels", parcel)
 
     async def answer(self, case_id: str, dice: random.Random) -> None:
         """The next step of a case that waits for the shop."""
@@ -190,6 +206,9 @@ async def first_day(
     ]
     for partner in partners:
         await partner.log_in(http, sandbox)
+    second = Customer(
+        await sandbox.add_person("顾小号", "13700000003"), appid, desk.shop, random.Random(6)
+    )
     await desk.share_with([partner.member_id for partner in partners])
     buyers = await make_customers(sandbox, appid, desk.shop, cast, seed=23)
     for number, buyer in enumerate(buyers):
@@ -213,6 +232,7 @@ async def first_day(
         lambda: demo_stock.open_warehouse(desk),
         lambda: demo_events.book_tastings(desk),
         lambda: demo_stock.sell_hot(desk, others, http, sandbox),
+        lambda: demo_promoters.buy_by_link(desk, partners[-1], others[0], second, sandbox),
         lambda: _spend_points(desk, others[-2:], sandbox),
         lambda: demo_prices.count_costs(desk.ask),
         lambda: demo_members.show_people(desk.ask),

@@ -28,6 +28,7 @@ from siyu.app import (
     sim_gifts,
     sim_money,
     sim_parcels,
+    sim_promoters,
     sim_shop,
     sim_staff,
 )
@@ -66,7 +67,8 @@ LONGEST_PAUSE = 18 * 3600.0
 ROUSED, ROUSED_SECONDS = 0.4, 60.0  # how often somebody who comes wakes it, and how soon
 CLOSING_DAYS, LAST_DAYS = 1.0, 3.2
 """For what is under way to end; then, with nobody there, for the last bills to come and agree."""
-LAST_LOOKS, LAST_LOOK_SECONDS = 3, 4 * 3600.0
+LAST_LOOKS, LAST_LOOK_SECONDS = 12, 4 * 3600.0
+"""As long as something is under way: more than two of the longest pauses."""
 MOST_STEPS, MOST_STEPS_A_VISIT = 100_000, 5_000  # about ten times what a run needs
 
 FRESH = Memory()
@@ -328,6 +330,7 @@ class Simulation:
         await sim_parcels.set_up(desk, self.clerks[0].headers())
         await sim_gifts.set_up(desk, self.clerks[0].headers())
         await sim_flash.set_up(desk, self.clerks[0].headers())
+        await sim_promoters.set_up(desk, self.clerks[0].headers(), earners)
 
     async def _behind(self, stack: contextlib.AsyncExitStack, **settings: str) -> Behind:
         # All truths together are one long statement, and it must stay prepared.

@@ -9,6 +9,7 @@ from siyu.app import (
     sim_money,
     sim_orders,
     sim_parcels,
+    sim_promoters,
     sim_reviews,
     sim_staff,
     sim_trade,
@@ -22,6 +23,7 @@ DUTIES = [
     *sim_reviews.DUTIES,
     *sim_trade.DUTIES,
     *sim_gifts.DUTIES,
+    *sim_promoters.DUTIES,
 ]
 HABITS = (
     sim_members.HABITS
@@ -33,6 +35,7 @@ HABITS = (
     | sim_coupons.HABITS
     | sim_flash.HABITS
     | sim_reviews.HABITS
+    | sim_promoters.HABITS
 )
 AFTER_BUYING = {
     *sim_after_sale.AFTER_BUYING,

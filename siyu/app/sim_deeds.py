@@ -107,6 +107,12 @@ DEEDS: dict[str, dict[str, str]] = {
     "profit sharing": {
         "split": _booked("split"),
         "unfrozen": _booked("split_unfrozen"),
+        "earned by a promoter": _count(
+            "profit_sharing.parts", "scope = 'promoter' and state = 'credited' and evidence = '{}'"
+        ),
+        "held": _count("profit_sharing.parts", "evidence <> '{}'"),
+        "released": _count("profit_sharing.parts", "evidence <> '{}' and state = 'credited'"),
+        "denied": _count("profit_sharing.parts", "state = 'denied'"),
     },
     "reviews": {
         "written": _count("reviews.reviews"),

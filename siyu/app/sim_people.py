@@ -78,6 +78,8 @@ class Street:
         """Pick-up codes that buyers show at the counter."""
         self.people: list[Any] = []
         """All members, who know each other."""
+        self.promoters: list[Any] = []
+        """Members who earn by bringing customers."""
         self.cashier: Any = None
         """The clerk who takes cash."""
         self.dice = random.Random(f"street {seed}")

@@ -93,10 +93,19 @@ async def ship(clerk: Clerk) -> None:
         if order["paid_at"] is None or clerk.chance(0.3):
             continue
         path = f"/orders/{order['order_id']}"
-        parcel = {"carrier": "顺丰速运", "tracking_no": f"SF{clerk.dice.randrange(10**10):010d}"}
-        answer = await clerk.do("ship", f"{path}/ship", parcel)
-        if answer.code == "fulfilment.nothing_left" and order["delivery"] == "serve":
+        if order["delivery"] == "serve":
             await clerk.do("complete", f"{path}/complete")
+            continue
+        sent = await clerk.ask("GET", f"{path}/parcels")
+        left = [
+            {"consignment_id": one["consignment_id"]}
+            for one in (sent.data["consignments"] if sent.is_good else [])
+            if (one["kind"], one["state"], one["is_gift"]) == ("ship", "open", False)
+        ]
+        if left:
+            number = f"SF{clerk.dice.randrange(10**10):010d}"
+            parcel = {"carrier": "顺丰速运", "tracking_no": number, "consignments": left}
+            await clerk.do("ship", "/parcels", parcel)
 
 
 async def answer_cases(clerk: Clerk) -> None:
@@ -179,7 +188,7 @@ async def look_after_payouts(clerk: Clerk) -> None:
 async def look_after_splits(clerk: Clerk) -> None:
     """Parts that WeChat refused or that are more than allowed."""
     for plan in await clerk.items("/splits?status=open&limit=30"):
-        if plan["alarm"]:
+        if plan["alarm"] not in (None, "held"):
             path = f"/splits/{plan['order_id']}/decide"
             await clerk.do("decide split", path, {"split": clerk.chance(0.5)})
 

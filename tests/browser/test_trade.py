@@ -129,7 +129,7 @@ async def test_a_gift_for_a_group_is_taken_by_two_of_it(
         await shop.locator(".stage").click()
         if person == people[-1]:  # for the two before
             await expect(shop.get_by_text(ZH["gift.outcome.taken"])).to_be_visible()
-            return
+            break
         await shop.get_by_text(ZH["gift.where"]).click()
         for field, value in zip(await shop.locator(".form input").all(), ADDRESS, strict=True):
             await field.fill(value)
@@ -137,6 +137,39 @@ async def test_a_gift_for_a_group_is_taken_by_two_of_it(
         accept = shop.get_by_role("button", name=ZH["gift.accept"]).locator("visible=true")
         await accept.last.click()
         await expect(button(shop, "gift.giveToo")).to_be_visible()
+    await sign_in(page, installation)
+    waiting = (await ask(page, installation, "GET", "/consignments?limit=30"))["items"]
+    own = next(one["consignment_id"] for one in waiting if one["is_gift"])
+    body = {
+        "carrier": "YTO",
+        "tracking_no": "YT55667788",
+        "consignments": [{"consignment_id": own}],
+    }
+    parcel = await ask(page, installation, "POST", "/parcels", body)
+    news = {"at": parcel["sent_at"], "status": "delivered", "text": "门卫代收"}
+    await ask(page, installation, "POST", f"/parcels/{parcel['parcel_id']}/tracking", news)
+    await _confirm_a_gift(page, installation, people[1])
+
+
+async def _confirm_a_gift(page: Page, installation: Installation, person: str) -> None:
+    """Its receiver follows the parcel, says that it is there, and may then review it."""
+    await page.goto(f"{installation.sandbox_url}/phone/?person={person}")
+    await page.locator(".minis button").first.click()
+    shop = page.frame_locator(".mini iframe")
+    await expect(shop.locator(".pc").first).to_be_visible()
+    await shop.get_by_role("link", name=ZH["tab.me"]).locator("visible=true").last.click()
+    await shop.get_by_role("link", name=re.compile(ZH["me.gifts"])).first.click()
+    await shop.get_by_text(ZH["gift.received"]).locator("visible=true").first.click()
+    await shop.locator("[role=link]").locator("visible=true").last.click()
+    parcel = shop.locator(".parcel")
+    await expect(parcel).to_contain_text("圆通速递")
+    steps = [ZH[f"parcel.event.{event}"] for event in ("delivered", "sent")]
+    await expect(parcel.locator(".step")).to_contain_text(steps)
+    await expect(parcel.locator(".step").first).to_contain_text("门卫代收")
+    await button(shop, "gift.confirm").click()
+    await shop.locator(".uni-modal__btn_primary").click()
+    await button(shop, "gift.review").click()
+    await expect(button(shop, "review.write").first).to_be_visible()
 
 
 async def speak(shop: FrameLocator) -> None:
@@ -177,8 +210,10 @@ async def test_a_review_is_let_through_and_a_table_goes_out(
         await demo_desk.buy_goods(anna, http, sandbox)
         await sign_in(page, installation)
         path = f"/orders/{anna.order_id}"
-        parcel = {"carrier": "顺丰速运", "tracking_no": "SF1022334466"}
-        await ask(page, installation, "POST", f"{path}/ship", parcel)
+        sent = await ask(page, installation, "GET", f"{path}/parcels")
+        own = [{"consignment_id": one["consignment_id"]} for one in sent["consignments"]]
+        parcel = {"carrier": "顺丰速运", "tracking_no": "SF1022334466", "consignments": own}
+        await ask(page, installation, "POST", "/parcels", parcel)
         await anna.call(http, "POST", f"/shop/v1{path}/confirm-receipt")
         (line, *_) = (await anna.call(http, "GET", "/shop/v1/reviews/waiting"))["items"]
         await demo_reviews.write(anna, http, line, "茶汤清亮。")

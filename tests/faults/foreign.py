@@ -113,7 +113,9 @@ async def set_up_sharing(member: MemberIdentity, product_id: UUID) -> dict[str, 
             receiver_id=receiver.receiver_id,
         )
         rule = await profit_sharing.add_rule(tx, System(), draft)
-    return {"receiver_id": str(receiver.receiver_id), "rule_id": str(rule.rule_id)}
+    return {
+        "receiver_id": str(receiver.receiver_id), "rule_id": str(rule.rule_id), "part_no": "1",
+    }  # fmt: skip
 
 
 async def pay_twice(member: MemberIdentity, order_id: UUID) -> dict[str, str]:

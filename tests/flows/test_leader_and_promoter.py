@@ -70,7 +70,13 @@ async def test_the_leader_gets_80_percent_after_the_customer_has_the_goods(day: 
     frozen = await day.see(f"/splits/{order['order_id']}")
     assert (frozen["frozen_fen"], frozen["parts"][0]["state"]) == (17_600, "planned")
 
-    await tell(day, "POST", f"{path}/ship", {"carrier": "顺丰速运", "tracking_no": "SF1234567890"})
+    [waits] = (await day.see(f"{path}/parcels"))["consignments"]
+    parcel = {
+        "carrier": "顺丰速运",
+        "tracking_no": "SF1234567890",
+        "consignments": [{"consignment_id": waits["consignment_id"]}],
+    }
+    await tell(day, "POST", "/parcels", parcel)
     await day.ask("POST", f"{path}/confirm-receipt")
     await work(0)
     shared = await day.see(f"/splits/{order['order_id']}")

@@ -51,6 +51,8 @@ STAYS = {
     "profit_sharing.timeline": "receiver_id is a receiver of money there, no member",
     "profit_sharing.requests": "receiver_id is a receiver of money there, no member",
     "profit_sharing.promoters": "a contract with one openid",
+    "profit_sharing.buyers": "who bought; all records of a person are looked at",
+    "profit_sharing.devices": "who used it; all records of a person are looked at",
     "privacy.archives": "what a record asked for, and its report",
     "privacy.erasures": "what a record asked for, and its report",
 }

@@ -15,6 +15,7 @@ from tests.commerce.ordering.kit import (
     broken_invariants,
     fund,
     make_skus,
+    ship,
     shopper,
     stock_of,
     wallet,
@@ -52,8 +53,7 @@ async def test_bought_with_points_balance_and_wechat_and_refunded_in_two_parts(m
         await anna.send("POST", f"/orders/{order['order_id']}/pay/sync")
         await Relay(EVENT_MAP).drain()
         assert await books(market) == opened | {"wechat": 8199, "sales": 9499}
-        parcel = {"carrier": "顺丰", "tracking_no": "SF12345678"}
-        await anna.http.post(f"/admin/v1/orders/{order['order_id']}/ship", json=parcel)
+        await ship(shop, order)
         await anna.send("POST", f"/orders/{order['order_id']}/confirm-receipt")
         await Relay(EVENT_MAP).drain()
         assert await wallet(shop, anna.member) == (0, 0, 94)

@@ -52,6 +52,10 @@ SELDOM = dict.fromkeys(
         "points: taken back at a refund",
         "profit sharing: split",
         "profit sharing: unfrozen",
+        "profit sharing: earned by a promoter",
+        "profit sharing: held",
+        "profit sharing: released",
+        "profit sharing: denied",
         "reviews: written",
     ),
     1,
@@ -64,7 +68,7 @@ SELDOM = dict.fromkeys(
     ),
     1,
 )
-EAGER = {4: "give", 6: "regret", 8: "review", 10: "give"}
+EAGER = {4: "give", 6: "regret", 8: "review", 10: "give", 12: "buy_by_link"}
 """Seeds in which half of the visits are for something that people seldom do."""
 REFUSED = ("coupons.limit_reached",)
 Simulate = Callable[..., "asyncio.Future[sim.Report]"]

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
+from litestar import Request
 from litestar.datastructures import UploadFile
 from litestar.enums import RequestEncodingType
 from litestar.params import Body, Parameter
@@ -30,10 +31,12 @@ from siyu.kernel.auth import StaffIdentity
 from siyu.kernel.db import reading, transaction
 from siyu.kernel.errors import BadInput, NotFound
 from siyu.kernel.http import Page, decode_cursor, encode_cursor, get, post, staff
+from siyu.kernel.i18n import Language, language_of
 from siyu.kernel.jobs import enqueue
 from siyu.kernel.tables import MEDIA_TYPES
 
 ANY = staff("shop.read")
+Asked = Request[Any, Any, Any]
 Limit = Annotated[int, Parameter(ge=1, le=100)]
 NEEDS = {
     TaskKind.PRODUCTS_IN: "products.write",
@@ -170,6 +173,7 @@ async def show_bulk_task(task_id: UUID, staff: StaffIdentity) -> TaskView:
 async def upload_table(
     kind: TaskKind,
     staff: StaffIdentity,
+    request: Asked,
     data: Annotated[UploadFile, Body(media_type=RequestEncodingType.MULTI_PART)],
 ) -> UploadView:
     """Take a CSV or XLSX of products_in, stock_in or orders_in; nothing is changed yet."""
@@ -182,7 +186,7 @@ async def upload_table(
         _view(task),
         upload.header,
         upload.sample,
-        [BulkField(f.name, f.titles[0], f.is_needed) for f in fields],
+        [BulkField(f.name, f.title(_language(request)), f.is_needed) for f in fields],
         task.mapping,
     )
 
@@ -234,9 +238,9 @@ async def cancel_bulk_task(task_id: UUID, staff: StaffIdentity) -> TaskView:
 
 
 @post("/bulk/exports", access=ANY, status_code=201)
-async def start_export(data: ExportBody, staff: StaffIdentity) -> TaskView:
-    """Have a table written. Above the shop's limit of orders a second person signs first: 409 with
-    the approval's `case_id` (F084)."""
+async def start_export(data: ExportBody, staff: StaffIdentity, request: Asked) -> TaskView:
+    """Have a table written in the asker's language. Above the shop's limit of orders a second
+    person signs first: 409 with the approval's `case_id` (F084)."""
     if data.kind.is_in:
         raise NotFound
     staff.must_have(NEEDS[data.kind])
@@ -250,7 +254,9 @@ async def start_export(data: ExportBody, staff: StaffIdentity) -> TaskView:
                 tx, staff, what="orders", asked={}, rows=rows, reason=data.reason.strip()
             )
         if waiting is None:
-            task = await service.want_export(tx, staff, data.kind, data.format, data.warehouse_id)
+            task = await service.want_export(
+                tx, staff, data.kind, data.format, _language(request), data.warehouse_id
+            )
             enqueue(tx, background.run_task, task_id=task.task_id, run_no=task.run_no)
     if waiting is not None:
         raise SecondApproverNeeded(case_id=str(waiting.case_id), rows=rows)
@@ -259,15 +265,22 @@ async def start_export(data: ExportBody, staff: StaffIdentity) -> TaskView:
 
 @get("/bulk/{task_id:uuid}/refusals", access=ANY)
 async def list_refused_lines(
-    task_id: UUID, staff: StaffIdentity, cursor: str | None = None, limit: Limit = 50
+    task_id: UUID,
+    staff: StaffIdentity,
+    request: Asked,
+    cursor: str | None = None,
+    limit: Limit = 50,
 ) -> Page[RefusedLine]:
     """Every line that was not taken, in the order of the file."""
-    await _load(staff, task_id)
+    kind, language = (await _load(staff, task_id)).kind, _language(request)
     after = decode_cursor(cursor, tuple[Annotated[int, Meta(ge=0, le=2**31 - 1)], UUID])
     async with reading(staff.shop_id) as tx:
         rows = await queries.list_refusals(tx, task_id, after, limit + 1)
     page = Page.of(rows, limit, key=lambda row: [row.line_no, row.refusal_id])
-    lines = [RefusedLine(r.line_no, r.column, r.reason, r.content) for r in page.items]
+    lines = [
+        RefusedLine(r.line_no, rules.column_in(kind, r.column, language), r.reason, r.content)
+        for r in page.items
+    ]
     return Page(lines, page.next_cursor)
 
 
@@ -284,12 +297,11 @@ def _attached(name: str) -> dict[str, Any]:
 
 
 @get("/bulk/{task_id:uuid}/errors", access=ANY)
-async def fetch_errors(task_id: UUID, staff: StaffIdentity) -> Stream:
-    """All refused lines as CSV."""
+async def fetch_errors(task_id: UUID, staff: StaffIdentity, request: Asked) -> Stream:
+    """All refused lines as CSV: why in words, and as the stable code."""
     task = await _load(staff, task_id)
-    return _stream(
-        service.errors_of(staff.shop_id, task), f"refused-{task_id}.csv", TableFormat.CSV
-    )
+    body = service.errors_of(staff.shop_id, task, _language(request))
+    return _stream(body, f"refused-{task_id}.csv", TableFormat.CSV)
 
 
 @get("/bulk/{task_id:uuid}/file", access=ANY)
@@ -309,12 +321,19 @@ async def fetch_result(task_id: UUID, staff: StaffIdentity) -> File:
 
 @get("/bulk/template", access=ANY)
 async def fetch_template(
-    kind: TaskKind, staff: StaffIdentity, format: TableFormat = TableFormat.XLSX
+    kind: TaskKind,
+    staff: StaffIdentity,
+    request: Asked,
+    format: TableFormat = TableFormat.XLSX,
 ) -> Stream:
     """A table with the columns of products_in, stock_in or orders_in, and a line as an example."""
     _fields(kind)
     name = f"{kind.value.removesuffix('_in')}-template.{format.value}"
-    return _stream(service.template(kind, format), name, format)
+    return _stream(service.template(kind, format, _language(request)), name, format)
+
+
+def _language(request: Asked) -> Language:
+    return language_of(request.headers.get("accept-language"))
 
 
 def _fields(kind: TaskKind) -> tuple[rules.Field, ...]:

@@ -13,65 +13,104 @@ from typing import NamedTuple
 
 from siyu.commerce.bulk.contracts import RefusedLine, TaskKind
 from siyu.commerce.catalog.contracts import ProductKind
+from siyu.kernel.i18n import Language
 from siyu.kernel.money import MAX_FEN
 
 
 class Field(NamedTuple):
-    """A column that a table may have: what it is called, first in our own templates."""
+    """A column that a table may have: what it may be called, first as in our own tables in Chinese
+    and in English, then by others.
+    """
 
     name: str
     titles: tuple[str, ...]
     is_needed: bool = False
     sample: str = ""
+    english_sample: str | None = None
+
+    def title(self, language: Language) -> str:
+        """What it is called in our own tables."""
+        return self.titles[0 if language == "zh-CN" else 1]
+
+    def example(self, language: Language) -> str:
+        """What may stand in it."""
+        is_english = language == "en" and self.english_sample is not None
+        return (self.english_sample or "") if is_english else self.sample
 
 
+_CODE = ("商家编码", "SKU code", "SKU 编码", "货号", "sku", "code")
 PRODUCT_FIELDS = (
-    Field("title", ("商品名称", "商品", "名称", "标题", "title", "name"), True, "安溪铁观音"),
-    Field("sku_code", ("商家编码", "SKU 编码", "货号", "sku", "sku_code", "code"), True, "TGY-100"),
-    Field("price", ("售价", "价格", "单价", "price"), True, "68.00"),
-    Field("options", ("规格", "options"), False, "净含量:100克;包装:罐装"),
-    Field("market_price", ("划线价", "市场价", "原价", "market_price"), False, "88.00"),
-    Field("member_price", ("会员价", "member_price"), False, "62.00"),
-    Field("weight_g", ("重量（克）", "重量(克)", "重量", "weight_g"), False, "150"),
-    Field("stock", ("期初库存", "库存", "stock"), False, "200"),
-    Field("subtitle", ("副标题", "卖点", "subtitle"), False, "清香型 · 春茶"),
-    Field("kind", ("类型", "商品类型", "kind"), False, "实物"),
-    Field("category", ("分类", "类目", "category"), False, "乌龙茶"),
-    Field("tags", ("标签", "tags"), False, "新品;春茶"),
-    Field("pictures", ("图片", "主图", "图片文件名", "pictures", "images"), False, "tgy-1.jpg"),
-    Field("description", ("详情", "描述", "description"), False, "<p>来自安溪感德。</p>"),
-    Field("shelf", ("上架", "是否上架", "on_shelf"), False, "否"),
-)
+    Field("title", ("商品名称", "Title", "商品", "名称", "标题", "name"), True, "安溪铁观音",
+          "Anxi Tieguanyin"),
+    Field("sku_code", _CODE, True, "TGY-100"),
+    Field("price", ("售价", "Price", "价格", "单价"), True, "68.00"),
+    Field("options", ("规格", "Options"), False, "净含量:100克;包装:罐装", "Net:100 g;Pack:Tin"),
+    Field("market_price", ("划线价", "Market price", "市场价", "原价"), False, "88.00"),
+    Field("member_price", ("会员价", "Member price"), False, "62.00"),
+    Field("weight_g", ("重量（克）", "Weight (g)", "重量(克)", "重量", "weight_g"), False, "150"),
+    Field("stock", ("期初库存", "Opening stock", "库存", "stock"), False, "200"),
+    Field("subtitle", ("副标题", "Subtitle", "卖点"), False, "清香型 · 春茶", "Light, spring tea"),
+    Field("kind", ("类型", "Kind", "商品类型"), False, "实物", "Physical"),
+    Field("category", ("分类", "Category", "类目"), False, "乌龙茶", "Oolong"),
+    Field("tags", ("标签", "Tags"), False, "新品;春茶", "New;Spring"),
+    Field("pictures", ("图片", "Pictures", "主图", "图片文件名", "images"), False, "tgy-1.jpg"),
+    Field("description", ("详情", "Description", "描述"), False, "<p>来自安溪感德。</p>",
+          "<p>From Gande in Anxi.</p>"),
+    Field("shelf", ("上架", "On shelf", "是否上架"), False, "否", "No"),
+)  # fmt: skip
 STOCK_FIELDS = (
-    Field("sku_code", ("商家编码", "SKU 编码", "货号", "sku", "sku_code", "code"), True, "TGY-100"),
-    Field("on_hand", ("账面数量", "on_hand"), True, "200"),
-    Field("version", ("版本", "version"), True, "1"),
-    Field("counted", ("盘点数量", "实盘数量", "counted"), True, "198"),
-    Field("reason", ("原因", "备注", "reason"), False, "盘点"),
+    Field("sku_code", _CODE, True, "TGY-100"),
+    Field("on_hand", ("账面数量", "On hand"), True, "200"),
+    Field("version", ("版本", "Version"), True, "1"),
+    Field("counted", ("盘点数量", "Counted", "实盘数量"), True, "198"),
+    Field("reason", ("原因", "Reason", "备注"), False, "盘点", "Stock-taking"),
 )
 ORDER_FIELDS = (
-    Field("customer", ("客户", "customer"), True, "C-1001"),
-    Field("time", ("下单时间", "time"), True, "2026-05-01 10:30:00"),
-    Field("item", ("商品编码", "item"), True, "TGY-100"),
-    Field("quantity", ("数量", "quantity"), True, "2"),
-    Field("price", ("单价", "price"), True, "68.00"),
-    Field("order_no", ("订单号", "order_no"), False, "20260501-01"),
-    Field("item_name", ("商品名称", "item_name"), False, "安溪铁观音"),
-    Field("customer_name", ("客户名称", "customer_name"), False, "王女士"),
-    Field("country", ("国家", "country"), False, ""),
-)
+    Field("customer", ("客户", "Customer", "客户编号", "Customer number"), True, "C-1001"),
+    Field("time", ("下单时间", "Placed", "time"), True, "2026-05-01 10:30:00"),
+    Field("item", ("商品编码", "Item", "商品编号", "Product number"), True, "TGY-100"),
+    Field("quantity", ("数量", "Quantity"), True, "2"),
+    Field("price", ("单价", "Unit price", "price"), True, "68.00"),
+    Field("order_no", ("订单号", "Order number", "order_no"), False, "20260501-01"),
+    Field("item_name", ("商品名称", "Item name", "商品", "Product"), False, "安溪铁观音",
+          "Anxi Tieguanyin"),
+    Field("customer_name", ("客户名称", "Customer name"), False, "王女士", "Ms Wang"),
+    Field("country", ("国家", "Country"), False, ""),
+    Field("kind", ("类型", "Kind"), False, "销售", "Sale"),
+    Field("status", ("状态", "State"), False, "已完成", "Completed"),
+)  # fmt: skip
+STOCK_NOTES: dict[Language, list[str]] = {
+    "zh-CN": ["商品", "规格", "占用"],
+    "en": ["Product", "Options", "Reserved"],
+}
+"""What stands beside the columns of a count, for who reads it."""
 FIELDS: dict[TaskKind, tuple[Field, ...]] = {
     TaskKind.PRODUCTS_IN: PRODUCT_FIELDS,
     TaskKind.STOCK_IN: STOCK_FIELDS,
     TaskKind.ORDERS_IN: ORDER_FIELDS,
 }
-KINDS = {"实物": "physical", "虚拟": "virtual", "服务": "service"}
+KIND_WORDS: dict[ProductKind, dict[Language, str]] = {
+    ProductKind.PHYSICAL: {"zh-CN": "实物", "en": "Physical"},
+    ProductKind.VIRTUAL: {"zh-CN": "虚拟", "en": "Virtual"},
+    ProductKind.SERVICE: {"zh-CN": "服务", "en": "Service"},
+}
+_KINDS = {word.lower(): kind for kind, words in KIND_WORDS.items() for word in words.values()}
+SHELF_WORDS: dict[bool, dict[Language, str]] = {
+    True: {"zh-CN": "是", "en": "Yes"},
+    False: {"zh-CN": "否", "en": "No"},
+}
 YES, NO = {"是", "上架", "y", "yes", "1", "true"}, {"否", "下架", "n", "no", "0", "false"}
 
 
 def title_of(kind: TaskKind, field: str) -> str:
-    """What a field's column is called in our templates."""
+    """What a field's column is called in our templates, as it is kept with a refused line."""
     return next(one.titles[0] for one in FIELDS[kind] if one.name == field)
+
+
+def column_in(kind: TaskKind, column: str, language: Language) -> str:
+    """A column of a refused line in the reader's language."""
+    found = (one.title(language) for one in FIELDS.get(kind, ()) if one.titles[0] == column)
+    return next(found, column)
 
 
 def _plain(name: str) -> str:
@@ -201,15 +240,15 @@ def read_options(text: str) -> dict[str, str]:
 
 
 def read_kind(text: str) -> ProductKind:
-    """实物, 虚拟 or 服务."""
-    try:
-        return ProductKind(KINDS.get(text, text.lower()))
-    except ValueError:
-        raise Wrong("kind", "unknown", text) from None
+    """实物, 虚拟 or 服务; physical, virtual or service."""
+    kind = _KINDS.get(text.lower())
+    if kind is None:
+        raise Wrong("kind", "unknown", text)
+    return kind
 
 
 def read_yes(field: str, text: str) -> bool:
-    """是 or 否."""
+    """是 or 否; yes or no."""
     plain = text.lower()
     if plain not in YES | NO:
         raise Wrong(field, "unknown", text)

@@ -301,11 +301,35 @@ class UploadNotFound(NotFound):
 
 
 class BadTable(BadInput):
-    """The table cannot be read; `reason` says why."""
+    """A row of a table cannot be read; `row_no` says which, from 1."""
 
     code = "fulfilment.bad_table"
-    zh = "表格无法读取：{reason}"
-    en = "The table cannot be read: {reason}"
+    zh = "表格第 {row_no} 行无法读取：缺少列或格式不对"
+    en = "Row {row_no} of the table cannot be read: columns are missing or malformed"
+
+
+class MomentWithoutOffset(BadInput):
+    """A moment of a table has no offset from UTC; `row_no`, from 1."""
+
+    code = "fulfilment.moment_without_offset"
+    zh = "表格第 {row_no} 行的时间缺少时区，例如 2026-05-01T10:30:00+08:00"
+    en = "The moment in row {row_no} has no offset, as in 2026-05-01T10:30:00+08:00"
+
+
+class TableEmpty(BadInput):
+    """The table has no rows."""
+
+    code = "fulfilment.table_empty"
+    zh = "表格里没有数据"
+    en = "The table has no rows"
+
+
+class TableTooLong(BadInput):
+    """More rows than are taken at once (`limit`)."""
+
+    code = "fulfilment.table_too_long"
+    zh = "表格最多 {limit} 行"
+    en = "The table may have at most {limit} rows"
 
 
 class ParcelSent(Event, frozen=True):

@@ -36,10 +36,10 @@ from siyu.commerce.ordering.contracts import OrderNotFound
 from siyu.kernel import clock
 from siyu.kernel.audit import audit
 from siyu.kernel.auth import StaffIdentity
-from siyu.kernel.db import ReadTx, reading, transaction
+from siyu.kernel.db import reading, transaction
 from siyu.kernel.errors import BadInput
 from siyu.kernel.http import OnceKey, Page, decode_cursor, get, post, put, staff
-from siyu.kernel.i18n import language_of
+from siyu.kernel.i18n import Language, language_of
 
 READ, WRITE = staff("orders.read"), staff("orders.write")
 Limit = Annotated[int, Parameter(ge=1, le=100)]
@@ -184,34 +184,20 @@ async def show_consignment(consignment_id: UUID, staff: StaffIdentity) -> Consig
 async def show_order_parcels(order_id: UUID, staff: StaffIdentity) -> OrderParcels:
     """All that is sent of an order."""
     async with reading(staff.shop_id) as tx:
-        return await _of_order(tx, order_id)
-
-
-async def _of_order(tx: ReadTx, order_id: UUID) -> OrderParcels:
-    if await ordering.get_order(tx, order_id) is None:
-        raise OrderNotFound
-    consignments = await queries.list_of_orders(tx, [order_id])
-    parcels = await queries.list_parcels_of(tx, [one.consignment_id for one in consignments])
-    upload = await upload_store.get_of_order(tx, order_id)
-    return OrderParcels(
-        await service.show_consignments(tx, consignments),
-        await service.show_parcels(tx, parcels),
-        upload.state if upload else None,
-        upload.problem if upload else None,
-    )
+        if await ordering.get_order(tx, order_id) is None:
+            raise OrderNotFound
+        consignments = await queries.list_of_orders(tx, [order_id])
+        parcels = await queries.list_parcels_of(tx, [one.consignment_id for one in consignments])
+        upload = await upload_store.get_of_order(tx, order_id)
+        return OrderParcels(
+            await service.show_consignments(tx, consignments),
+            await service.show_parcels(tx, parcels),
+            upload.state if upload else None,
+            upload.problem if upload else None,
+        )
 
 
 # --- sending ------------------------------------------------------------------------------------
-
-
-@post("/orders/{order_id:uuid}/ship", access=WRITE)
-async def ship_order(order_id: UUID, data: ShipBody, staff: StaffIdentity) -> OrderParcels:
-    """All that is left of an order leaves in one parcel."""
-    async with transaction(staff.shop_id) as tx:
-        await service.send_order(
-            tx, staff, order_id, carrier=data.carrier, tracking_no=data.tracking_no
-        )
-        return await _of_order(tx, order_id)
 
 
 @post("/parcels", access=WRITE)
@@ -296,8 +282,12 @@ async def list_carriers(staff: StaffIdentity) -> CarrierList:
 
 # --- the packing list ---------------------------------------------------------------------------
 
-_HEAD = ("订单号", "收货人", "电话", "地址", "商品", "规格", "数量")
-_PAGE = """<!doctype html><html lang="zh-CN"><meta charset="utf-8"><title>配货单</title><style>
+_HEAD: dict[Language, tuple[str, ...]] = {
+    "zh-CN": ("订单号", "收货人", "电话", "地址", "商品", "规格", "数量"),
+    "en": ("Order number", "Receiver", "Phone", "Address", "Product", "Options", "Quantity"),
+}
+_TITLE: dict[Language, str] = {"zh-CN": "配货单", "en": "Packing list"}
+_PAGE = """<!doctype html><html lang="{lang}"><meta charset="utf-8"><title>{title}</title><style>
 body{{font:14px/1.5 system-ui,sans-serif;margin:16px;color:#111}}
 section{{break-inside:avoid;border:1px solid #999;padding:10px;margin:0 0 12px}}
 h2{{font-size:15px;margin:0 0 4px}}p{{margin:0 0 6px}}
@@ -306,17 +296,18 @@ td,th{{border-top:1px solid #ccc;padding:4px;text-align:left}}
 td:last-child,th:last-child{{text-align:right;font-variant-numeric:tabular-nums}}
 </style>{sections}</html>"""
 _SECTION = """<section><h2>{order_no}</h2><p>{who}<br>{where}</p><table>
-<tr><th>商品</th><th>规格</th><th>数量</th></tr>{rows}</table></section>"""
+<tr>{head}</tr>{rows}</table></section>"""
 
 
 @get("/packing-list", access=WRITE)
 async def print_packing_list(
     staff: StaffIdentity,
     ids: Annotated[str, Parameter(max_length=37 * MAX_BATCH, pattern=r"^[0-9a-f,-]*$")],
+    request: Request[Any, Any, Any],
     format: Literal["html", "csv"] = "html",
 ) -> Response[bytes]:
-    """What is to be packed, with addresses in clear: noted in the trail. `ids`: consignments,
-    separated by commas."""
+    """What is to be packed, in the asker's language, with addresses in clear: noted in the trail.
+    `ids`: consignments, separated by commas."""
     try:
         wanted = [UUID(one) for one in ids.split(",") if one]
     except ValueError:
@@ -333,7 +324,8 @@ async def print_packing_list(
         region = f"{address.province}{address.city}{address.district}"
         who, phone, where = address.receiver, address.phone, f"{region} {address.detail}"
         rows.append((view, who, phone, where))
-    body = _write_csv(rows) if format == "csv" else _write_html(rows)
+    language = language_of(request.headers.get("accept-language"))
+    body = _write_csv(rows, language) if format == "csv" else _write_html(rows, language)
     headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
     if format == "csv":
         headers["Content-Disposition"] = 'attachment; filename="packing-list.csv"'
@@ -345,10 +337,10 @@ async def print_packing_list(
 _Row = tuple[StaffConsignment, str, str, str]
 
 
-def _write_csv(rows: list[_Row]) -> bytes:
+def _write_csv(rows: list[_Row], language: Language) -> bytes:
     text = io.StringIO()
     table = csv.writer(text)
-    table.writerow(_HEAD)
+    table.writerow(_HEAD[language])
     for view, who, phone, where in rows:
         for line in view.lines:
             if left := line.quantity - line.sent - line.cancelled:
@@ -363,7 +355,8 @@ def _inert(cell: str) -> str:
     return "'" + cell if cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell
 
 
-def _write_html(rows: list[_Row]) -> bytes:
+def _write_html(rows: list[_Row], language: Language) -> bytes:
+    head = "".join(f"<th>{word}</th>" for word in _HEAD[language][4:])
     sections = []
     for view, who, phone, where in rows:
         lines = "".join(
@@ -377,10 +370,12 @@ def _write_html(rows: list[_Row]) -> bytes:
                 order_no=escape(view.order_no),
                 who=escape(f"{who} {phone}"),
                 where=escape(where),
+                head=head,
                 rows=lines,
             )
         )
-    return _PAGE.format(sections="".join(sections)).encode()
+    page = _PAGE.format(lang=language, title=_TITLE[language], sections="".join(sections))
+    return page.encode()
 
 
 # --- pick-ups -----------------------------------------------------------------------------------
@@ -456,7 +451,6 @@ routes = [
     count_consignments,
     show_consignment,
     show_order_parcels,
-    ship_order,
     send_parcel,
     list_parcels,
     correct_parcel,

@@ -16,6 +16,8 @@ from siyu.commerce.fulfilment.contracts import (
     ConsignmentLine,
     NothingLeft,
     PieceAsked,
+    TableEmpty,
+    TableTooLong,
     UploadState,
 )
 from siyu.wechat.mini_program.contracts import (
@@ -145,7 +147,7 @@ _HEADINGS: Final = {"订单号", "订单编号", "order no", "order no.", "order
 
 def read_table(text: str) -> list[TableRow]:
     """Rows of order number, carrier and tracking number, as pasted from a spreadsheet (tabs) or
-    read from a CSV file. Raises BadTable.
+    read from a CSV file. Raises BadTable, TableEmpty, TableTooLong.
     """
     text = text.removeprefix("\ufeff")
     first = next((line for line in text.splitlines() if line.strip()), "")
@@ -156,12 +158,12 @@ def read_table(text: str) -> list[TableRow]:
         if not any(cells) or (cells[0].lower() in _HEADINGS):
             continue
         if len(cells) < 3:
-            raise BadTable(reason=f"第 {row_no} 行不足三列 / row {row_no} has fewer than 3 columns")
+            raise BadTable(row_no=row_no)
         rows.append(TableRow(row_no, cells[0], cells[1], cells[2]))
     if not rows:
-        raise BadTable(reason="没有数据 / no rows")
+        raise TableEmpty
     if len(rows) > MAX_BATCH:
-        raise BadTable(reason=f"最多 {MAX_BATCH} 行 / at most {MAX_BATCH} rows")
+        raise TableTooLong(limit=MAX_BATCH)
     return rows
 
 

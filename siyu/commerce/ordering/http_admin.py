@@ -416,6 +416,7 @@ _MEDIA_TYPES = {
 async def export_orders(
     *,
     staff: StaffIdentity,
+    request: Request[Any, Any, Any],
     reason: Annotated[
         str, Parameter(min_length=2, max_length=200, pattern=r"^[^\x00]*\S[^\x00]*$")
     ],
@@ -429,8 +430,9 @@ async def export_orders(
     is_offline: bool | None = None,
     is_refunded: bool | None = None,
 ) -> Stream:
-    """A table of all matching lines, safe to open in a spreadsheet; noted in the trail. Above
-    the shop's limit a second person signs first: 409 with the approval's `case_id` (F084)."""
+    """A table of all matching lines in the asker's language, safe to open in a spreadsheet; noted
+    in the trail. Above the shop's limit a second person signs first: 409 with the approval's
+    `case_id` (F084)."""
     wanted = _filter(q, status, kind, placed_from, placed_to, delivery, is_offline, is_refunded)
     async with transaction(staff.shop_id) as tx:
         shop = await shops.get_shop(tx)
@@ -445,9 +447,10 @@ async def export_orders(
     if waiting is not None:
         raise SecondApproverNeeded(case_id=str(waiting.case_id), rows=rows)
     write = export.write_csv if format == "csv" else export.write_xlsx
+    language = language_of(request.headers.get("accept-language"))
     name = f"orders-{clock.business_day(clock.now(), shop.time_zone)}.{format}"
     return Stream(
-        write(staff.shop_id, wanted, shop.time_zone),
+        write(staff.shop_id, wanted, shop.time_zone, language),
         media_type=_MEDIA_TYPES[format],
         headers={
             "Content-Disposition": f'attachment; filename="{name}"',

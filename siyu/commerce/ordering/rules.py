@@ -13,6 +13,7 @@ from siyu.commerce.ordering.contracts import (
     NothingToBuy,
     NothingToRefund,
     Order,
+    OrderKind,
     OrderLine,
     OrderRefund,
     OrderStatus,
@@ -26,6 +27,7 @@ from siyu.commerce.ordering.contracts import (
     SkuUnavailable,
     VirtualOnIos,
 )
+from siyu.kernel.i18n import Language
 from siyu.kernel.money import split_fen
 
 MOVED = frozenset({Delivery.SHIP, Delivery.PICKUP, Delivery.GIFT})
@@ -68,6 +70,21 @@ LABELS: dict[str, tuple[str, str]] = {
     "imported": ("历史订单导入", "Imported from history"),
 }
 """What a timeline entry says, in Chinese and English."""
+
+
+KIND_WORDS: dict[OrderKind, dict[Language, str]] = {
+    OrderKind.SALE: {"zh-CN": "销售", "en": "Sale"},
+    OrderKind.RETURN: {"zh-CN": "退货", "en": "Return"},
+}
+STATUS_WORDS: dict[OrderStatus, dict[Language, str]] = {
+    OrderStatus.PENDING_PAYMENT: {"zh-CN": "待付款", "en": "To pay"},
+    OrderStatus.PAID: {"zh-CN": "待发货", "en": "To ship"},
+    OrderStatus.SHIPPED: {"zh-CN": "已发货", "en": "Shipped"},
+    OrderStatus.COMPLETED: {"zh-CN": "已完成", "en": "Completed"},
+    OrderStatus.CANCELLED: {"zh-CN": "已取消", "en": "Cancelled"},
+    OrderStatus.REFUNDED: {"zh-CN": "已退款", "en": "Refunded"},
+}
+"""As the console says them; tables carry words, not codes."""
 
 
 def check_move(now: OrderStatus, to: OrderStatus) -> None:

@@ -2,11 +2,12 @@
 
 from collections.abc import AsyncIterator
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import msgspec
+from litestar import Request
 from litestar.params import Parameter
 from litestar.response import File, Stream
 from msgspec import Meta
@@ -32,17 +33,31 @@ from siyu.kernel.audit import audit
 from siyu.kernel.auth import StaffIdentity
 from siyu.kernel.db import ReadTx, reading, transaction
 from siyu.kernel.http import decode_cursor, encode_cursor, get, post, put, staff
+from siyu.kernel.i18n import Language, language_of
 from siyu.kernel.ids import ShopId
 from siyu.kernel.tables import MEDIA_TYPES, Cell, inert, local, write_csv
 from siyu.merchant.shops import service as shops
 
 READ, WRITE = staff("reviews.read"), staff("reviews.write")
 ROWS_AT_ONCE = 200
-HEADER = [
-    "评价编号", "商品编号", "商品", "规格", "客户编号", "匿名", "星级", "服务星级", "物流星级",
-    "状态", "内容", "图片数", "追评状态", "追评", "评价时间", "商家回复", "有用", "授权为素材",
-    "已选为素材",
-]  # fmt: skip
+HEADER: dict[Language, list[str]] = {
+    "zh-CN": [
+        "评价编号", "商品编号", "商品", "规格", "客户编号", "匿名", "星级", "服务星级", "物流星级",
+        "状态", "内容", "图片数", "追评状态", "追评", "评价时间", "商家回复", "有用", "授权为素材",
+        "已选为素材",
+    ],
+    "en": [
+        "Review id", "Product number", "Product", "Options", "Customer number", "Anonymous",
+        "Stars", "Service stars", "Delivery stars", "State", "Text", "Pictures", "Addition state",
+        "Addition", "Reviewed", "Answer", "Helpful", "Author agrees", "Used as content",
+    ],
+}  # fmt: skip
+STATE_WORDS: dict[ReviewState, dict[Language, str]] = {
+    ReviewState.WAITING: {"zh-CN": "待审核", "en": "Waiting"},
+    ReviewState.APPROVED: {"zh-CN": "已展示", "en": "Shown"},
+    ReviewState.HIDDEN: {"zh-CN": "已隐藏", "en": "Hidden"},
+    ReviewState.ERASED: {"zh-CN": "已注销", "en": "Erased"},
+}
 
 
 class _Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -300,17 +315,21 @@ async def change_review_settings(data: ReviewSettings, staff: StaffIdentity) -> 
 @get("/reviews/export", access=READ)
 async def export_reviews(
     staff: StaffIdentity,
+    request: Request[Any, Any, Any],
     standing: Annotated[ReviewState | None, Parameter(query="state")] = None,
     product_id: UUID | None = None,
 ) -> Stream:
-    """All reviews as CSV, safe to open in a spreadsheet (F069); noted in the trail."""
+    """All reviews as CSV in the asker's language, safe to open in a spreadsheet (F069); noted in
+    the trail."""
     async with transaction(staff.shop_id) as tx:
         shop = await shops.get_shop(tx)
         audit(tx, staff, "reviews.exported", ("shop", staff.shop_id), after={"state": standing})
     wanted = ReviewFilter(state=standing, product_id=product_id)
     name = f"reviews-{clock.business_day(clock.now(), shop.time_zone)}.csv"
+    language = language_of(request.headers.get("accept-language"))
+    rows = _batches(staff.shop_id, wanted, ZoneInfo(shop.time_zone), language)
     return Stream(
-        write_csv(HEADER, _batches(staff.shop_id, wanted, ZoneInfo(shop.time_zone))),
+        write_csv(HEADER[language], rows),
         media_type=MEDIA_TYPES["csv"],
         headers={
             "Content-Disposition": f'attachment; filename="{name}"',
@@ -321,40 +340,41 @@ async def export_reviews(
 
 
 async def _batches(
-    shop_id: ShopId, wanted: ReviewFilter, zone: ZoneInfo
+    shop_id: ShopId, wanted: ReviewFilter, zone: ZoneInfo, language: Language
 ) -> AsyncIterator[list[list[Cell]]]:
     after: UUID | None = None
     while True:
         async with reading(shop_id) as tx:
             found = await queries.list_reviews(tx, wanted, after, ROWS_AT_ONCE)
             rows = await _rows(tx, found)
-        yield [_cells(row, zone) for row in rows]
+        yield [_cells(row, zone, language) for row in rows]
         if len(found) < ROWS_AT_ONCE:
             return
         after = found[-1].review_id
 
 
-def _cells(row: ReviewRow, zone: ZoneInfo) -> list[Cell]:
+def _cells(row: ReviewRow, zone: ZoneInfo, language: Language) -> list[Cell]:
+    yes, no = ("是", "否") if language == "zh-CN" else ("Yes", "No")
     return [
         str(row.review_id),
         row.product_no,
         inert(row.title),
         inert(" / ".join(row.option_values)),
         "" if row.person_no is None else row.person_no,
-        "是" if row.is_anonymous else "否",
+        yes if row.is_anonymous else no,
         row.stars,
         row.service_stars or "",
         row.logistics_stars or "",
-        row.first.state.value,
+        STATE_WORDS[row.first.state][language],
         inert(row.first.text),
         len(row.first.pictures),
-        row.more.state.value if row.more else "",
+        STATE_WORDS[row.more.state][language] if row.more else "",
         inert(row.more.text) if row.more else "",
         local(row.submitted_at, zone),
         inert(row.answer or ""),
         row.helpful_count,
-        "是" if row.allows_reuse else "否",
-        "是" if row.reusable_at else "否",
+        yes if row.allows_reuse else no,
+        yes if row.reusable_at else no,
     ]
 
 

@@ -80,6 +80,8 @@ class PartState(StrEnum):
     """Life of one part; the allowed moves are `rules.MOVES`."""
 
     PLANNED = "planned"
+    HELD = "held"  # its receiver is tied to the buyer: somebody must look (F096)
+    DENIED = "denied"  # somebody looked: nothing is owed of it
     REFUSED = "refused"  # more than may be split: somebody must decide
     SENT = "sent"  # a split was asked for under a stored number
     PAID = "paid"  # WeChat gave it to the receiver
@@ -94,6 +96,17 @@ class Alarm(StrEnum):
     FREEZE_ENDS = "freeze_ends"  # soon WeChat unfreezes by itself (F036)
     FREEZE_OVER = "freeze_over"  # WeChat has unfrozen; open parts went to commission balances
     REFUSED = "refused"  # WeChat refused a request for good
+    HELD = "held"  # a promoter seems to have bought themselves; any other alarm comes before (F096)
+
+
+class Tie(StrEnum):
+    """What ties the receiver of a commission to the buyer (F096)."""
+
+    SAME_PERSON = "SAME_PERSON"  # both records are one person
+    SAME_PAYER = "SAME_PAYER"  # the receiver's own WeChat account paid
+    SAME_PHONE = "SAME_PHONE"  # of the buyer's account or the parcel, and the receiver's account
+    SAME_DEVICE = "SAME_DEVICE"  # both used one phone or browser
+    SAME_ADDRESS = "SAME_ADDRESS"  # the parcel goes to an address of the receiver
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -192,7 +205,8 @@ class PlanRow(msgspec.Struct, frozen=True, kw_only=True):
 class PartRow(msgspec.Struct, frozen=True, kw_only=True):
     """One part. amount_fen: what is due now (planned_fen at first, less what refunds took);
     booked_fen: what stands in the books; sent_fen: given by WeChat or asked for; returned_fen:
-    given back through WeChat; fail_reason: WeChat's own code."""
+    given back through WeChat; fail_reason: WeChat's own code; evidence: why it was held;
+    reviewed_at, review_note: when staff decided about that, and what they wrote."""
 
     part_no: int
     rule_id: UUID
@@ -213,6 +227,9 @@ class PartRow(msgspec.Struct, frozen=True, kw_only=True):
     due_at: datetime | None
     state: PartState
     fail_reason: str | None
+    evidence: list[Tie]
+    reviewed_at: datetime | None
+    review_note: str | None
 
 
 class RequestRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -237,11 +254,13 @@ class TimelineEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 class Commission(msgspec.Struct, frozen=True, kw_only=True):
     """What a promoter sees. balance_fen may be below zero after refunds; available_fen can be paid
-    out; expected_fen: parts of orders that are not due yet; earned_fen: all that was ever due."""
+    out; expected_fen: parts of orders that are not due yet; held_fen: parts that the shop looks at
+    first; earned_fen: all that was ever due."""
 
     balance_fen: int
     available_fen: int
     expected_fen: int
+    held_fen: int
     earned_fen: int
     is_promoter: bool
 
@@ -394,6 +413,14 @@ class PlanUnknown(NotFound):
     code = "profit_sharing.plan_unknown"
     zh = "该订单没有分账"
     en = "This order is not shared"
+
+
+class ReasonNeeded(BadInput):
+    """A commission is not denied without saying why."""
+
+    code = "profit_sharing.reason_needed"
+    zh = "请填写不予发放的原因"
+    en = "Say why the commission is denied"
 
 
 class NothingToDecide(Conflict):

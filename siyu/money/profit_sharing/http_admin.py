@@ -85,6 +85,14 @@ class DecisionBody(_Body, frozen=True):
     split: bool
 
 
+class ReviewBody(_Body, frozen=True):
+    """release: the part flows as any other; otherwise nothing is owed of it, and `reason` says why
+    (to staff: the promoter only sees that it was denied)."""
+
+    release: bool
+    reason: Annotated[str, Meta(min_length=2, max_length=200)] | None = None
+
+
 class ReceiverStateView(msgspec.Struct, frozen=True):
     """Where a receiver stands at WeChat now."""
 
@@ -225,6 +233,19 @@ async def decide_split(
         return tx.answer(await service.get_plan(tx, order_id))
 
 
+@post("/splits/{order_id:uuid}/parts/{part_no:int}/review", access=staff("money.write"))
+async def review_held_split(
+    staff: StaffIdentity, order_id: UUID, part_no: int, data: ReviewBody, once: OnceKey
+) -> PlanDetail:
+    """Decide about a commission that was held because its receiver is tied to the buyer: release it
+    or deny it (F096); 409 when it is not held, 422 when it is denied without a reason."""
+    async with transaction(staff.shop_id, once) as tx:
+        await service.review_held(
+            tx, staff, order_id, part_no, release=data.release, reason=data.reason
+        )
+        return tx.answer(await service.get_plan(tx, order_id))
+
+
 routes = [
     get_split_settings,
     put_split_settings,
@@ -241,4 +262,5 @@ routes = [
     list_splits,
     get_split,
     decide_split,
+    review_held_split,
 ]

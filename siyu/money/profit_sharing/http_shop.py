@@ -3,13 +3,20 @@
 from typing import Annotated
 from uuid import UUID
 
+import msgspec
 from litestar.params import Parameter
 
 from siyu.kernel.auth import MemberIdentity
-from siyu.kernel.db import reading
-from siyu.kernel.http import MEMBER, Page, decode_cursor, get
+from siyu.kernel.db import reading, transaction
+from siyu.kernel.http import MEMBER, Page, decode_cursor, get, put
 from siyu.money.profit_sharing import service
 from siyu.money.profit_sharing.contracts import Commission, CommissionEntry
+
+
+class DeviceBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """device: the key that this phone or browser made for itself."""
+
+    device: UUID
 
 
 @get("/commission", access=MEMBER)
@@ -32,4 +39,12 @@ async def list_commission_entries(
     return Page.of(rows, limit, lambda row: [row.order_id, row.part_no])
 
 
-routes = [get_commission, list_commission_entries]
+@put("/commission/device", access=MEMBER)
+async def put_commission_device(member: MemberIdentity, data: DeviceBody) -> None:
+    """I use this phone or browser: told by promoters, and by who buys through a promoter's link. A
+    commission of an order from the promoter's own device is looked at first (F096)."""
+    async with transaction(member.shop_id) as tx:
+        await service.note_device(tx, member.member_id, data.device)
+
+
+routes = [get_commission, list_commission_entries, put_commission_device]

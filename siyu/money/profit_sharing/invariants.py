@@ -5,7 +5,18 @@ INVARIANTS = {
         select p.shop_id, p.order_id, a.part_no, a.state
         from profit_sharing.plans p join profit_sharing.parts a using (shop_id, order_id)
         where p.state = 'closed'
-          and (a.state in ('planned', 'refused', 'sent') or a.recall_fen > 0)""",
+          and (a.state in ('planned', 'held', 'refused', 'sent') or a.recall_fen > 0)""",
+    "a part that was held has nothing in the books before somebody has decided": """
+        select shop_id, order_id, part_no, state from profit_sharing.parts
+        where (state in ('held', 'denied') and (booked_fen > 0 or sent_fen > 0))
+           or (evidence <> '{}' and reviewed_at is null and state not in ('held', 'dropped'))
+           or (state = 'denied' and amount_fen > 0)
+        union all
+        select a.shop_id, a.order_id, a.part_no, 'booked' from profit_sharing.parts a
+        join ledger.entries e on (e.shop_id, e.order_id) = (a.shop_id, a.order_id)
+          and e.kind = 'commission_accrued'
+          and e.key like 'commission:' || a.order_id || ':' || a.part_no || ':%'
+        where a.state in ('held', 'denied')""",
     "what is split and kept, and what is refunded, is never more than was paid": """
         select p.shop_id, p.order_id from profit_sharing.plans p
         join profit_sharing.parts a using (shop_id, order_id)

@@ -94,7 +94,8 @@ _PLAN = """select order_id, person_no, promoter_id, state, total_fen, paid_fen, 
   completed_at, frozen_until, alarm, alarmed_at, next_at from profit_sharing.plans"""
 _PART = """select part_no, rule_id, title, scope, level, owner_id, receiver_id, way, share_bps,
   base_fen, planned_fen, amount_fen, booked_fen, sent_fen, returned_fen, trigger, due_at, state,
-  fail_reason, pool, recall_fen, revision, request_id, hold_id, tries from profit_sharing.parts"""
+  fail_reason, evidence, reviewed_at, review_note, pool, recall_fen, revision, request_id, hold_id,
+  tries from profit_sharing.parts"""
 _REQUEST = """select request_id, order_id, kind, number, split_number, part_no, state, amount_fen,
   error, tries, next_at from profit_sharing.requests"""
 
@@ -188,7 +189,8 @@ async def update_part(tx: Tx, order_id: UUID, part: Part) -> None:
     await tx.run(
         """update profit_sharing.parts set amount_fen = $4, booked_fen = $5, sent_fen = $6,
              recall_fen = $7, returned_fen = $8, revision = $9, due_at = $10, state = $11,
-             request_id = $12, hold_id = $13, tries = $14, fail_reason = $15
+             request_id = $12, hold_id = $13, tries = $14, fail_reason = $15, evidence = $16,
+             reviewed_at = $17, review_note = $18
            where shop_id = $1 and order_id = $2 and part_no = $3""",
         tx.shop_id,
         order_id,
@@ -205,6 +207,9 @@ async def update_part(tx: Tx, order_id: UUID, part: Part) -> None:
         part.hold_id,
         part.tries,
         part.fail_reason,
+        part.evidence,
+        part.reviewed_at,
+        part.review_note,
     )
 
 
@@ -415,13 +420,14 @@ async def list_part_rows(tx: ReadTx, order_id: UUID) -> list[PartRow]:
     )
 
 
-async def sum_expected(tx: ReadTx, owner_id: UUID) -> int:
-    """Fen of an owner's parts that are not due yet, or on their way."""
+async def sum_expected(tx: ReadTx, owner_id: UUID, *, held: bool = False) -> int:
+    """Fen of an owner's parts that are not due yet, or on their way; of those held instead."""
     found: int = await tx.value(
         """select coalesce(sum(amount_fen), 0)::bigint from profit_sharing.parts
-           where shop_id = $1 and owner_id = $2 and state in ('planned', 'refused', 'sent')""",
+           where shop_id = $1 and owner_id = $2 and state = any($3)""",
         tx.shop_id,
         owner_id,
+        ["held"] if held else ["planned", "refused", "sent"],
     )
     return found
 

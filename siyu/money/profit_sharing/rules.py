@@ -5,7 +5,7 @@ so that it never exceeds the contract's ratio; inside, the parts are cut by larg
 add up to it exactly. What is left of the base stays with the merchant: nothing is lost (F038).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
 from uuid import UUID
@@ -25,6 +25,7 @@ from siyu.money.profit_sharing.contracts import (
     Scope,
     Settings,
     SoldLine,
+    Tie,
     Trigger,
     Way,
 )
@@ -32,17 +33,25 @@ from siyu.wechat.pay.contracts import Share, ShareResult
 
 MOVES: Final[dict[PartState, frozenset[PartState]]] = {
     PartState.PLANNED: frozenset(
-        {PartState.SENT, PartState.CREDITED, PartState.REFUSED, PartState.DROPPED}
+        {
+            PartState.SENT,
+            PartState.CREDITED,
+            PartState.REFUSED,
+            PartState.HELD,
+            PartState.DROPPED,
+        }
     ),
+    PartState.HELD: frozenset({PartState.PLANNED, PartState.DENIED, PartState.DROPPED}),
+    PartState.DENIED: frozenset(),
     PartState.REFUSED: frozenset({PartState.PLANNED, PartState.CREDITED, PartState.DROPPED}),
     PartState.SENT: frozenset(
         {PartState.PAID, PartState.PLANNED, PartState.REFUSED, PartState.CREDITED}
     ),
     PartState.PAID: frozenset(),
     PartState.CREDITED: frozenset(),
-    PartState.DROPPED: frozenset({PartState.PLANNED}),  # the refund was given up
+    PartState.DROPPED: frozenset({PartState.PLANNED, PartState.HELD}),  # the refund was given up
 }
-PENDING: Final = frozenset({PartState.PLANNED, PartState.REFUSED, PartState.SENT})
+PENDING: Final = frozenset({PartState.PLANNED, PartState.HELD, PartState.REFUSED, PartState.SENT})
 
 SPLIT_AFTER: Final = timedelta(minutes=1)
 """WeChat splits a payment a minute after it at the earliest (F034). Source: pay-v3 §8."""
@@ -53,6 +62,8 @@ _RETRY_AFTER: Final = (timedelta(minutes=10), timedelta(hours=1), timedelta(days
 # Not the receiver's fault, or mended by adding them again; everything else stays with them.
 _PASSING: Final = frozenset({"PAYER_ACCOUNT_ABNORMAL", "NO_RELATION"})
 NO_RELATION: Final = "NO_RELATION"
+DEVICE_MEMBERS_MAX: Final = 4
+"""A device of more members is nobody's own: the tablet of a counter ties nobody to anybody."""
 
 
 P = TypeVar("P", bound=PartRow)
@@ -234,6 +245,44 @@ def chain_of(promoter: UUID, parent: UUID | None, buyer: UUID | None) -> dict[in
     nobody on an order of their own (F040)."""
     chain = {1: promoter} if parent is None else {1: promoter, 2: parent}
     return {level: member for level, member in chain.items() if member != buyer}
+
+
+def is_judged(part: PartRow) -> bool:
+    """Whether a due part flows only if nothing ties its receiver to the buyer (F096): a promoter's,
+    about which nobody has decided."""
+    return part.scope is Scope.PROMOTER and part.reviewed_at is None
+
+
+def ties(
+    buyer_no: int,
+    receiver_no: int,
+    *,
+    payer_no: int | None,
+    phones: tuple[Set[bytes | None], Set[bytes]],
+    sent_to: bytes | None,
+    places: Set[bytes],
+    shares_device: bool,
+) -> list[Tie]:
+    """What ties a receiver to the buyer (F096); keyed hashes throughout.
+
+    payer_no: whose WeChat account paid; phones: of the buyer's accounts and the parcel, and of the
+    receiver's accounts; sent_to: where the parcel goes; places: the receiver's addresses. One
+    person's things are not told one by one.
+    """
+    if buyer_no == receiver_no:
+        return [Tie.SAME_PERSON]
+    found = {
+        Tie.SAME_PAYER: payer_no == receiver_no,
+        Tie.SAME_PHONE: bool(phones[0] & phones[1]),
+        Tie.SAME_DEVICE: shares_device,
+        Tie.SAME_ADDRESS: sent_to in places,
+    }
+    return [tie for tie, is_there in found.items() if is_there]
+
+
+def keeps_frozen(part: PartRow) -> bool:
+    """Whether a part needs the freeze to last: not while it is only held for a balance."""
+    return part.state in PENDING and not (part.state is PartState.HELD and part.way is Way.BALANCE)
 
 
 # --- when -----------------------------------------------------------------------------------------

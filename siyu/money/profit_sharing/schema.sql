@@ -116,7 +116,7 @@ create table profit_sharing.plans (
   paid_at timestamptz not null,
   completed_at timestamptz,
   frozen_until timestamptz,
-  alarm text check (alarm in ('over_ratio', 'freeze_ends', 'freeze_over', 'refused')),
+  alarm text check (alarm in ('over_ratio', 'freeze_ends', 'freeze_over', 'refused', 'held')),
   alarmed_at timestamptz,
   next_at timestamptz,
   primary key (shop_id, order_id),
@@ -190,11 +190,15 @@ create table profit_sharing.parts (
   revision int not null default 0,
   trigger text not null check (trigger in ('receipt', 'days')),
   due_at timestamptz,
-  state text not null check (state in ('planned', 'refused', 'sent', 'paid', 'credited', 'dropped')),
+  state text not null check (state in
+    ('planned', 'held', 'denied', 'refused', 'sent', 'paid', 'credited', 'dropped')),
   request_id uuid,
   hold_id uuid,
   tries int not null default 0,
   fail_reason text check (length(fail_reason) <= 100),
+  evidence text[] not null default '{}',
+  reviewed_at timestamptz,
+  review_note text check (length(review_note) between 2 and 200),
   primary key (shop_id, order_id, part_no),
   foreign key (shop_id, order_id) references profit_sharing.plans (shop_id, order_id),
   foreign key (shop_id, receiver_id) references profit_sharing.receivers (shop_id, receiver_id),
@@ -204,7 +208,15 @@ create table profit_sharing.parts (
   check ((state = 'sent') = (hold_id is not null)),
   check (state in ('sent', 'paid') or sent_fen = 0),
   check (state <> 'dropped' or (amount_fen = 0 and booked_fen = 0)),
-  check (recall_fen >= 0 and returned_fen >= 0 and recall_fen + returned_fen <= sent_fen)
+  check (recall_fen >= 0 and returned_fen >= 0 and recall_fen + returned_fen <= sent_fen),
+  constraint held_by_evidence
+    check (state <> 'held' or (evidence <> '{}' and reviewed_at is null and revision = 0)),
+  constraint held_until_reviewed
+    check (evidence = '{}' or reviewed_at is not null or state in ('held', 'dropped')),
+  constraint denied_owes_nothing
+    check (state <> 'denied' or (reviewed_at is not null and amount_fen = 0 and booked_fen = 0)),
+  check (reviewed_at is null or evidence <> '{}'),
+  check (review_note is null or reviewed_at is not null)
 );
 comment on table profit_sharing.parts is 'What one receiver earns of one order by one rule.';
 comment on column profit_sharing.parts.pool is 'Parts of one pool share one base: their sum is the whole share of it, to the fen.';
@@ -213,9 +225,11 @@ comment on column profit_sharing.parts.booked_fen is 'What the ledger holds as c
 comment on column profit_sharing.parts.recall_fen is 'To be given back by a merchant through WeChat before a refund goes out.';
 comment on column profit_sharing.parts.revision is 'Counts its bookings: part of their keys, so that none is booked twice.';
 comment on column profit_sharing.parts.hold_id is 'The ledger''s hold of the commission while WeChat splits it.';
+comment on column profit_sharing.parts.evidence is 'What ties its receiver to the buyer, in codes (contracts.Tie); it was held for that (F096).';
+comment on column profit_sharing.parts.reviewed_at is 'When staff decided about a held part; it is not held again.';
 create index part_owner on profit_sharing.parts (shop_id, owner_id, order_id desc, part_no);
 create index part_receiver on profit_sharing.parts (shop_id, receiver_id)
-  where state in ('planned', 'refused', 'sent');
+  where state in ('planned', 'held', 'refused', 'sent');
 select kernel.tenant_table('profit_sharing.parts');
 
 create table profit_sharing.refunds (
@@ -246,3 +260,33 @@ create table profit_sharing.timeline (
 comment on table profit_sharing.timeline is 'What happened to an order''s sharing, in WeChat''s own codes, for support. Never edited.';
 select kernel.tenant_table('profit_sharing.timeline');
 revoke update, delete on profit_sharing.timeline from siyu_app;
+
+create table profit_sharing.buyers (
+  shop_id int not null,
+  order_id uuid not null,
+  member_id uuid not null,
+  phone_key bytea check (length(phone_key) = 32),
+  address_key bytea check (length(address_key) = 32),
+  noted_at timestamptz not null,
+  primary key (shop_id, order_id)
+);
+comment on table profit_sharing.buyers is
+  'Who bought what a promoter brought, and where it went: to be held against the promoter when a part falls due (F096).';
+comment on column profit_sharing.buyers.phone_key is 'Keyed hash of the phone the parcel names; of a gift nothing is known.';
+comment on column profit_sharing.buyers.address_key is 'Keyed hash of the place it goes to, without names.';
+create index buyer_old on profit_sharing.buyers (noted_at);
+select kernel.tenant_table('profit_sharing.buyers');
+
+create table profit_sharing.devices (
+  shop_id int not null,
+  device_key bytea not null check (length(device_key) = 32),
+  member_id uuid not null,
+  seen_at timestamptz not null,
+  primary key (shop_id, device_key, member_id)
+);
+comment on table profit_sharing.devices is
+  'Phones and browsers of promoters and of those who buy by their links: one device for both is evidence (F096).';
+comment on column profit_sharing.devices.device_key is 'Keyed hash of the key that the device made for itself.';
+create index device_member on profit_sharing.devices (shop_id, member_id);
+create index device_old on profit_sharing.devices (seen_at);
+select kernel.tenant_table('profit_sharing.devices');

@@ -295,11 +295,11 @@ class ListReport(msgspec.Struct, frozen=True):
 
 
 class BadList(BadInput):
-    """The file is no list of members; `why` says what is missing."""
+    """The file is no list of members; what is missing, in both languages."""
 
     code = "members.bad_list"
-    zh = "无法导入会员名单：{why}"
-    en = "This list of members cannot be imported: {why}"
+    zh = "无法导入会员名单：{zh}"
+    en = "This list of members cannot be imported: {en}"
 
 
 class MemberNotFound(NotFound):

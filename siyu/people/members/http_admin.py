@@ -23,12 +23,14 @@ from siyu.people.members.contracts import (
     Address,
     IdentifierKind,
     Level,
+    ListReport,
     MemberDetail,
     MemberNotFound,
     MemberSummary,
     Merge,
     MergeState,
     Person,
+    RefusedFor,
     Source,
 )
 
@@ -37,6 +39,21 @@ class LevelBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     """The level to put a member on."""
 
     level: Level
+
+
+class RefusedRow(msgspec.Struct, frozen=True):
+    """A line of a list that was not taken; reason: a stable code."""
+
+    line_no: int
+    reason: str
+
+
+class MemberImport(msgspec.Struct, frozen=True):
+    """A list of members: how far it was read, why lines were refused, the first such lines."""
+
+    report: ListReport
+    refused_for: list[RefusedFor]
+    refused_lines: list[RefusedRow]
 
 
 class RevealBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -189,6 +206,27 @@ async def export_members(
     )
 
 
+IMPORT_LINES = 50
+"""Refused lines that are shown of one list; the command line shows more."""
+
+
+@get("/member-imports", access=staff("members.read"))
+async def list_member_imports(
+    staff: StaffIdentity,
+    cursor: Annotated[str | None, Parameter(max_length=200)] = None,
+    limit: Annotated[int, Parameter(ge=1, le=20)] = 10,
+) -> Page[MemberImport]:
+    """Lists of members that were or are being imported, and the first lines that were refused."""
+    after = decode_cursor(cursor, tuple[UUID])
+    async with reading(staff.shop_id) as tx:
+        found = await service.list_imports(tx, after[0] if after else None, limit + 1, IMPORT_LINES)
+    rows = [
+        MemberImport(report, counts, [RefusedRow(one.line_no, one.reason) for one in lines])
+        for report, counts, lines in found
+    ]
+    return Page.of(rows, limit, lambda row: [row.report.import_id])
+
+
 @post("/members/find", access=staff("members.read"), status_code=200)
 async def find_member(data: IdentifierBody, staff: StaffIdentity) -> MemberDetail:
     """The person an identifier belongs to."""
@@ -336,4 +374,5 @@ routes = [
     propose_merge,
     decide_merge,
     undo_merge,
+    list_member_imports,
 ]

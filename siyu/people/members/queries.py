@@ -284,6 +284,20 @@ async def list_addresses(tx: ReadTx, member_id: UUID) -> list[AddressRow]:
     )
 
 
+async def list_phone_keys(tx: ReadTx, member_ids: list[UUID]) -> list[bytes]:
+    """The keyed hashes of all phone numbers of these records, also of those that were linked."""
+    found: list[bytes] = await tx.value(
+        """select array(
+             select phone_key from members.members
+             where shop_id = $1 and member_id = any($2::uuid[]) and phone_key is not null
+             union select value_key from members.identifiers
+             where shop_id = $1 and member_id = any($2::uuid[]) and kind = 'phone')""",
+        tx.shop_id,
+        member_ids,
+    )
+    return found
+
+
 async def get_address(tx: ReadTx, member_id: UUID, address_id: UUID) -> AddressRow | None:
     """One address of this member."""
     return await tx.maybe(

@@ -391,10 +391,13 @@ async def get_arms(tx: ReadTx, campaign_id: UUID) -> ArmsRow:
 
 
 async def list_days(tx: ReadTx, since: UUID, zone: str) -> list[DayFigures]:
-    """Messages per business day and channel."""
+    """Messages per business day and channel. What was refused counts on the day of that: its number
+    tells when it was planned, and the hour it was meant for may be still to come."""
     return await tx.all(
         DayFigures,
-        """select (coalesce(called_at, due_at) at time zone $3)::date as on, channel,
+        """select (coalesce(called_at, case when state = 'refused' then least(due_at, to_timestamp(
+               ('x' || translate(left(message_id::text, 13), '-', ''))::bit(48)::bigint / 1000.0
+             )) else due_at end) at time zone $3)::date as on, channel,
              count(*) filter (where state = 'sent') as sent,
              count(delivered_at) as delivered, count(answered_at) as answered,
              count(*) filter (where state in ('failed', 'unknown')) as failed,

@@ -117,13 +117,15 @@ async def show_retention(staff: StaffIdentity) -> KeepingView:
 @get("/data-access", access=staff("audit.read"))
 async def list_access(
     staff: StaffIdentity,
+    member_id: UUID | None = None,
     cursor: Annotated[str | None, Parameter(max_length=200)] = None,
     limit: Annotated[int, Parameter(ge=1, le=100)] = 20,
 ) -> Page[AuditRow]:
-    """Who saw personal data in clear or took it along, and why, newest first."""
+    """Who saw personal data in clear or took it along, and why, newest first; of one member, or of
+    anybody."""
     after = decode_cursor(cursor, tuple[UUID])
     async with reading(staff.shop_id) as tx:
-        rows = await service.list_access(tx, after[0] if after else None, limit + 1)
+        rows = await service.list_access(tx, after[0] if after else None, limit + 1, member_id)
     return Page.of(list(rows), limit, lambda row: [row.audit_id])
 
 

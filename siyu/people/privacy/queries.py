@@ -418,15 +418,16 @@ async def list_runs(tx: ReadTx, limit: int) -> list[RetentionRun]:
 
 
 async def list_access(
-    tx: ReadTx, actions: Sequence[str], before: UUID | None, limit: int
+    tx: ReadTx, actions: Sequence[str], before: UUID | None, limit: int, member_id: UUID | None
 ) -> list[AuditRow]:
-    """Who looked at personal data, newest first."""
+    """Who looked at personal data, of one member or of anybody, newest first."""
     return await tx.all(
         AuditRow,
         """select audit_id::text, to_json(at) #>> '{}' as at, actor_name, action, subject_kind,
              subject_id, detail
            from kernel.audit where shop_id = $1 and action = any($2::text[])
              and ($3::uuid is null or audit_id < $3)
+             and ($5::text is null or (subject_kind = 'member' and subject_id = $5))
            order by audit_id desc limit $4""",
-        *(tx.shop_id, list(actions), before, limit),
+        *(tx.shop_id, list(actions), before, limit, member_id and str(member_id)),
     )

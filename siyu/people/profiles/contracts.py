@@ -257,6 +257,22 @@ class FieldValue(msgspec.Struct, frozen=True):
     band: list[int | None] | None
 
 
+class ConditionFinding(msgspec.Struct, frozen=True):
+    """A condition in words, whether it holds of a person, and their value in words; "" masked."""
+
+    text: str
+    fits: bool
+    value: str
+
+
+class TierFinding(msgspec.Struct, frozen=True):
+    """Whether a person fits the tier `key`, and each of its conditions."""
+
+    key: str
+    fits: bool
+    conditions: list[ConditionFinding]
+
+
 class Profile(msgspec.Struct, frozen=True):
     """What is known of a person. values: one per field of the catalogue, in its order.
 
@@ -295,11 +311,11 @@ TimelineKind = Literal["visit", "identity", "trade", "coupon", "money", "communi
 
 
 class BadRule(BadInput):
-    """A condition that has no meaning."""
+    """A condition that has no meaning: why, in both languages."""
 
     code = "profiles.bad_rule"
-    zh = "条件无法计算：{reason}"
-    en = "This condition cannot be asked: {reason}"
+    zh = "条件无法计算：{zh}"
+    en = "This condition cannot be asked: {en}"
 
 
 class TagNotFound(NotFound):

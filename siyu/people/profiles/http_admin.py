@@ -24,6 +24,7 @@ from siyu.people.profiles.contracts import (
     TagDraft,
     TagFinding,
     TierCount,
+    TierFinding,
     TierRules,
     TierVersion,
     TimelineEntry,
@@ -34,16 +35,28 @@ READ, WRITE, REVEAL = staff("members.read"), staff("members.write"), "members.re
 
 
 class ProfileView(msgspec.Struct, frozen=True):
-    """A member and what is known of them; the words of their tiers in `tiers`."""
+    """A member and what is known of them; the words of their tiers in `tiers`, and in `why`, per
+    ladder, the tiers down to the one that fits now with what each asks."""
 
     member: MemberDetail
     profile: Profile
     tiers: TierRules
+    why: dict[str, list[TierFinding]]
+
+
+class FieldChoice(msgspec.Struct, frozen=True):
+    """A value that a field can have, in words."""
+
+    value: str
+    zh: str
+    en: str
 
 
 class FieldView(Field, frozen=True, kw_only=True):
-    """A field, and how many of the 2,000 newest persons have a value."""
+    """A field, what its values are called (empty: any), and how many of the 2,000 newest persons
+    have one."""
 
+    choices: list[FieldChoice]
     persons: int
 
 
@@ -117,13 +130,17 @@ def _tag_view(tag: Tag, request: Request[Any, Any, Any]) -> TagView:
 
 
 @get("/members/{member_id:uuid}/profile", access=READ)
-async def show_profile(member_id: UUID, staff: StaffIdentity) -> ProfileView:
+async def show_profile(
+    member_id: UUID, staff: StaffIdentity, request: Request[Any, Any, Any]
+) -> ProfileView:
     """All that is known of a member. Amounts as bounds for staff who may not reveal."""
+    reveals = REVEAL in staff.permissions
+    language = language_of(request.headers.get("accept-language"))
     async with reading(staff.shop_id) as tx:
-        member, profile = await service.get_profile(
-            tx, member_id, reveals=REVEAL in staff.permissions
-        )
-        return ProfileView(member, profile, (await service.get_rules(tx)).rules)
+        member, profile = await service.get_profile(tx, member_id, reveals=reveals)
+        tiers = (await service.get_rules(tx)).rules
+        why = await service.why_placed(tx, member.person_no, tiers, language, reveals=reveals)
+    return ProfileView(member, profile, tiers, why)
 
 
 @get("/members/{member_id:uuid}/timeline", access=READ)
@@ -140,10 +157,12 @@ async def show_timeline(
     """What a member did, newest first, in words; amounts only for staff who may reveal."""
     async with reading(staff.shop_id) as tx:
         member = await members.get_member(tx, member_id)
+        tiers = (await service.get_rules(tx)).rules
     rows, places = await service.list_timeline(
         staff.shop_id,
         member.person_no,
         language_of(request.headers.get("accept-language")),
+        tiers=tiers,
         kinds=kind or [],
         since=since,
         until=until,
@@ -182,7 +201,14 @@ async def list_profile_fields(staff: StaffIdentity) -> FieldList:
         counts = await service.count_fields(tx)
     return FieldList(
         [
-            FieldView(**msgspec.structs.asdict(field), persons=counts.get(key, 0))
+            FieldView(
+                **msgspec.structs.asdict(field),
+                choices=[
+                    FieldChoice(value, *words)
+                    for value, words in rules.CHOICES.get(key, {}).items()
+                ],
+                persons=counts.get(key, 0),
+            )
             for key, field in rules.FIELDS.items()
         ]
     )

@@ -20,13 +20,15 @@ SHOWN = (
 
 
 class KnownView(msgspec.Struct, frozen=True):
-    """A thing the shop knows; value: int, text or "YYYY-MM-DD", by `kind`."""
+    """A thing the shop knows; value: int, text or "YYYY-MM-DD", by `kind`; text: the value in
+    words, but for money and dates, which the phone writes in its own way."""
 
     key: str
     label: str
     kind: FieldKind
     unit: str
     value: int | bool | str | list[str]
+    text: str
 
 
 class KnownList(msgspec.Struct, frozen=True):
@@ -40,7 +42,7 @@ class KnownList(msgspec.Struct, frozen=True):
 @get("/me/profile", access=MEMBER)
 async def show_known(member: MemberIdentity, request: Request[Any, Any, Any]) -> KnownList:
     """What the shop knows of the customer, in short."""
-    chinese = language_of(request.headers.get("accept-language")) == "zh-CN"
+    language = language_of(request.headers.get("accept-language"))
     async with reading(member.shop_id) as tx:
         _, profile = await service.get_profile(tx, member.member_id, reveals=True)
     known = {one.key: one.value for one in profile.values if one.state == "known" and one.value}
@@ -48,8 +50,9 @@ async def show_known(member: MemberIdentity, request: Request[Any, Any, Any]) ->
     for key in SHOWN:
         if (value := known.get(key)) is not None:
             field = rules.FIELDS[key]
-            label = field.zh if chinese else field.en
-            items.append(KnownView(key, label, field.kind, field.unit, value))
+            label = field.zh if language == "zh-CN" else field.en
+            text = rules.value_words(field, value, language)
+            items.append(KnownView(key, label, field.kind, field.unit, value, text))
     return KnownList(profile.tracks, len(known), items)
 
 

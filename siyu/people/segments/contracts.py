@@ -36,11 +36,11 @@ GROUPS: dict[str, tuple[tuple[str, ...], tuple[Where, ...]]] = {
 
 
 class BadCondition(BadInput):
-    """A condition that has no meaning."""
+    """A condition that has no meaning: why, in both languages."""
 
     code = "segments.bad_condition"
-    zh = "条件无法计算：{reason}"
-    en = "This condition cannot be asked: {reason}"
+    zh = "条件无法计算：{zh}"
+    en = "This condition cannot be asked: {en}"
 
 
 class Body(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -60,7 +60,9 @@ class Filter(Body, frozen=True, kw_only=True):
         try:
             return Where(self.prop, self.op, value)
         except BadSpec as reason:
-            raise BadCondition(reason=str(reason)) from None
+            raise BadCondition(
+                zh=f"筛选「{self.prop}」不能这样比较", en=f"the filter on “{self.prop}”: {reason}"
+            ) from None
 
 
 Filters = Annotated[list[Filter], Meta(max_length=5)]

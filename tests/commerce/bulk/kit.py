@@ -78,9 +78,11 @@ class Clerk:
             ok(await self.http.post(path, files={"file": ("p.zip", pictures)}))
         return await self.run(await self.start(uploaded, dry=dry, **more))
 
-    async def export(self, kind: str, form: str = "csv", **more: Any) -> bytes:
+    async def export(
+        self, kind: str, form: str = "csv", *, headers: dict[str, str] | None = None, **more: Any
+    ) -> bytes:
         body = {"kind": kind, "format": form, "reason": "对账"} | more
-        task = ok(await self.http.post("/admin/v1/bulk/exports", json=body))
+        task = ok(await self.http.post("/admin/v1/bulk/exports", json=body, headers=headers))
         done = await self.run(task)
         assert done["state"] == "done" and done["has_file"], done
         answer = await self.http.get(f"/admin/v1/bulk/{task['task_id']}/file")

@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 import io
+import re
 import zipfile
 from collections.abc import AsyncIterator
 from typing import Any
@@ -51,6 +52,8 @@ HEADER = [
     "分类",
     "标签",
 ]
+ENGLISH = {"Accept-Language": "en"}
+CHINESE = re.compile("[\u4e00-\u9fff]")
 TEA = ["铁观音", "TGY-1", "68.00", "净含量:100克", "62", "20", "", "", "", "新品;春茶"]
 MORE = ["", "TGY-2", "¥1,268.5", "净含量:1千克", "", "5", "", "", "", ""]
 
@@ -146,7 +149,13 @@ async def test_every_refused_line_is_told_with_column_and_reason(clerk: Clerk):
     ]
     answer = await clerk.http.get(f"/admin/v1/bulk/{task['task_id']}/errors")
     errors = read_table(answer.content)
-    assert errors[0] == ["行号", "列", "原因代码", "内容"] and errors[2][3] == "1.234"
+    assert errors[0] == ["行号", "列", "原因", "内容", "原因代码"]
+    assert errors[2] == ["3", "售价", "小数位过多", "1.234", "too_precise"]
+    answer = await clerk.http.get(f"/admin/v1/bulk/{task['task_id']}/errors", headers=ENGLISH)
+    errors = read_table(answer.content)
+    assert errors[0] == ["Line", "Column", "Reason", "Content", "Code"]
+    assert errors[2] == ["3", "Price", "Too many decimals", "1.234", "too_precise"]
+    assert [one for one in errors if one[2] == one[4]] == [], "a word for every reason"
     assert await clerk.value("select count(*) from catalog.products") == 2
 
 
@@ -219,12 +228,36 @@ async def test_what_is_exported_comes_back_as_it_was(clerk: Clerk):
     assert (await product(clerk))["title"] == "=1+1"
 
 
-async def test_templates_can_be_taken_in(clerk: Clerk):
+async def test_an_english_table_comes_back_as_it_was(clerk: Clerk):
+    shelf = [["铁观音", *TEA[1:-3], "否", "", ""], ["卡", "CARD", "9", *[""] * 7]]
+    await clerk.take_in("products_in", table(HEADER, *shelf))
+    raw = await clerk.export("products_out", headers=ENGLISH)
+    rows = read_table(raw)
+    assert not CHINESE.search("".join(rows[0]))
+    tea = dict(zip(rows[0], rows[2], strict=True))
+    assert (tea["Kind"], tea["On shelf"], tea["Title*"]) == ("Physical", "No", "铁观音")
+    assert counts(await clerk.take_in("products_in", raw)) == (0, 0, 2, 0)
+    assert counts(await clerk.take_in("products_in", raw.replace(b"Physical", b"Virtual"))) == (
+        0, 2, 0, 0,
+    )  # fmt: skip
+    again = read_table(await clerk.export("products_out"))
+    assert {row[again[0].index("类型")] for row in again[1:]} == {"虚拟"}
+    counted = read_table(await clerk.export("stock_out", headers=ENGLISH))
+    assert not CHINESE.search("".join(counted[0]))
+    assert counts(await clerk.take_in("stock_in", table(*counted))) == (0, 0, 2, 0)
+    counted[1][counted[0].index("Counted*")] = "3"
+    assert counts(await clerk.take_in("stock_in", table(*counted))) == (0, 1, 1, 0)
+
+
+@pytest.mark.parametrize("headers", [{}, ENGLISH])
+async def test_templates_can_be_taken_in(clerk: Clerk, headers: dict[str, str]):
     for kind in rules.FIELDS:
         for form in ("xlsx", "csv"):
             path = f"/admin/v1/bulk/template?kind={kind.value}&format={form}"
-            answer = await clerk.http.get(path)
+            answer = await clerk.http.get(path, headers=headers)
             assert answer.status_code == 200
+            if headers and form == "csv":
+                assert not CHINESE.search(answer.text)
             uploaded = ok(await clerk.upload(kind.value, answer.content))
             assert set(uploaded["mapping"]) == {field.name for field in rules.FIELDS[kind]}
     assert (await clerk.http.get("/admin/v1/bulk/template?kind=stock_out")).status_code == 404
@@ -326,6 +359,44 @@ async def test_orders_come_in_by_upload_and_are_known_again(clerk: Clerk):
     assert len(list(opened.active.rows)) == 3
 
 
+@pytest.mark.parametrize(
+    ("headers", "words"),
+    [
+        ({}, ("销售", "退货", "已完成", "已取消")),
+        (ENGLISH, ("Sale", "Return", "Completed", "Cancelled")),
+    ],
+)
+async def test_orders_that_went_out_in_words_come_in_again(
+    clerk: Clerk, headers: dict[str, str], words: tuple[str, ...]
+):
+    """A return stays one, and what was never sold does not become a sale: as columns that nobody
+    mapped, both would (the control)."""
+    header = ["客户", "下单时间", "商品编码", "数量", "单价", "订单号"]
+    lines = [
+        ["C1", "2026-01-02 10:00", "TEA", "2", "10.00", "A-1"],
+        ["C1", "2026-01-03 10:00", "TEA", "-1", "10.00", "A-2"],
+        ["C2", "2026-01-04 10:00", "CUP", "1", "5.00", "A-3"],
+    ]
+    await clerk.take_in("orders_in", table(header, *lines), source="youzan")
+    raw = await clerk.export("orders_out", headers=headers)
+    rows = read_table(raw)
+    sale, back, done, cancelled = words
+    assert sorted(row[1] for row in rows[1:]) == sorted([sale, sale, back])
+    assert {row[3] for row in rows[1:]} == {done}
+    assert bool(headers) is not bool(CHINESE.search("".join(rows[0])))
+    rows[1][3] = cancelled
+    task = await clerk.take_in("orders_in", table(*rows), source="copy")
+    assert counts(task) == (2, 0, 0, 1)
+    assert [reason for _, _, reason in await clerk.refusals(task)] == ["not_sold"]
+    kinds = "select array_agg(kind order by kind) from ordering.orders where source = 'copy'"
+    assert await clerk.value(kinds) == ["return", "sale"]
+    uploaded = ok(await clerk.upload("orders_in", table(*rows)))
+    for field in ("kind", "status"):
+        del uploaded["mapping"][field]
+    assert counts(await clerk.run(await clerk.start(uploaded, source="blind"))) == (3, 0, 0, 0)
+    assert await clerk.value(kinds.replace("copy", "blind")) == ["sale", "sale", "sale"]
+
+
 # --- runs -------------------------------------------------------------------------------------
 
 
@@ -376,7 +447,14 @@ async def test_two_workers_without_the_place_do_lines_twice(
         await tx.run("update bulk.tasks set done_lines = done_lines + $1", lines)
         return True
 
+    gate, take = asyncio.Barrier(2), running._take_lines
+
+    async def together(shop: ShopId, task: Task) -> None:
+        await gate.wait()  # neither is over before the other has begun
+        await take(shop, task)
+
     monkeypatch.setattr(queries, "move_cursor", always)
+    monkeypatch.setattr(running, "_take_lines", together)
     header = ["商家编码", "账面数量", "版本", "盘点数量"]
     lines = [[f"N{n}", 1, 1, 1] for n in range(50)]
     task = await clerk.start(ok(await clerk.upload("stock_in", table(header, *lines))))

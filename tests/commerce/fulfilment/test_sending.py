@@ -1,5 +1,6 @@
 """Parcels: split, merged, put right, by table; refunds give way, and nothing leaves twice."""
 
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
@@ -153,8 +154,7 @@ async def test_an_order_that_was_refunded_whole_leaves_the_board(shop: ShopId, a
     await drain()
     assert (await see(anna, "/consignments"))["items"] == []
     assert (await of_order(anna, order))["consignments"][0]["state"] == "cancelled"
-    ship = {"carrier": SF[0], "tracking_no": SF[1]}
-    answer = await ask(anna, "POST", f"/orders/{order['order_id']}/ship", ship)
+    answer = await send(anna, await pieces(anna, order))
     assert answer.json()["error"]["code"] == "fulfilment.nothing_left"
 
 
@@ -194,8 +194,15 @@ async def test_a_table_is_sent_row_by_row_and_may_be_given_again(shop: ShopId, a
     assert sorted((one["carrier"], one["carrier_code"]) for one in parcels) == [
         ("某地物流", None), ("顺丰速运", "SF"),
     ]  # fmt: skip
-    for bad in ("a,b", "", "x\n" * 3):
-        assert (await ask(anna, "POST", "/parcels/table", {"text": bad})).status_code == 422
+    said = {"a,b": "表格第 1 行无法读取：缺少列或格式不对", "": None, "\n": "表格里没有数据"}
+    said |= {
+        "a,b,c\n" * 501: "表格最多 500 行",
+        "a,b,c\nx": "表格第 2 行无法读取：缺少列或格式不对",
+    }
+    for bad, words in said.items():
+        answer = await ask(anna, "POST", "/parcels/table", {"text": bad})
+        assert answer.status_code == 422
+        assert words is None or answer.json()["error"]["message"] == words
 
 
 async def test_a_packing_list_is_inert_and_noted(shop: ShopId, anna: Shopper):
@@ -208,9 +215,19 @@ async def test_a_packing_list_is_inert_and_noted(shop: ShopId, anna: Shopper):
     assert table.content.startswith(b"\xef\xbb\xbf")
     row = table.text.splitlines()[1]
     assert row.startswith(f"{order['order_no']},王小明,'+8613812345678,") and row.endswith(",2")
+    english = {"Accept-Language": "en"}
+    page = await anna.http.get(f"/admin/v1{path}", headers=english)
+    assert '<html lang="en">' in page.text and "<th>Quantity</th>" in page.text
+    assert not {"商品", "规格", "数量", "配货单"} & set(
+        re.findall(r"<t[hi][^>]*>([^<]*)", page.text)
+    )
+    table = await anna.http.get(f"/admin/v1{path}&format=csv", headers=english)
+    assert table.text.splitlines()[0].endswith(
+        "Order number,Receiver,Phone,Address,Product,Options,Quantity"
+    )
     async with reading(shop) as tx:
         noted = "select count(*) from kernel.audit where action = 'fulfilment.packing_printed'"
-        assert await tx.value(noted) == 2
+        assert await tx.value(noted) == 4
     assert (await ask(anna, "GET", "/packing-list?ids=-")).status_code == 422
 
 
@@ -228,9 +245,13 @@ async def test_tracking_is_noted_once_and_shown(shop: ShopId, anna: Shopper):
         assert answer.json() == {"noted": noted}
     own = (await anna.send("GET", f"/orders/{order['order_id']}/deliveries")).json()["items"]
     assert own[0]["parcels"][0]["delivered_at"] == "2026-11-23T02:00:00Z"
-    for bad in ("SF1,x,delivered", f"{SF[1]},2026-11-23T10:00:00,delivered", f"{SF[1]},,lost"):
+    for bad, code in {
+        "SF1,x,delivered": "bad_table",
+        f"{SF[1]},2026-11-23T10:00:00,delivered": "moment_without_offset",
+        f"{SF[1]},,lost": "bad_table",
+    }.items():
         answer = await ask(anna, "POST", "/parcels/tracking", {"text": bad})
-        assert answer.json()["error"]["code"] == "fulfilment.bad_table"
+        assert answer.json()["error"]["code"] == f"fulfilment.{code}"
 
 
 async def test_a_share_of_a_gift_is_seen_by_its_receiver_alone(shop: ShopId, anna: Shopper):

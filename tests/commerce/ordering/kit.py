@@ -22,6 +22,7 @@ from siyu.commerce.fulfilment import service as fulfilment
 from siyu.commerce.fulfilment.contracts import PieceAsked
 from siyu.commerce.inventory import invariants as inventory
 from siyu.commerce.ordering import background, http_admin, http_shop, invariants
+from siyu.commerce.ordering import service as ordering
 from siyu.kernel.audit import System
 from siyu.kernel.auth import MemberIdentity, ShopIdentity, StaffIdentity, member_token
 from siyu.kernel.db import Tx, reading, transaction
@@ -192,9 +193,11 @@ async def ship(shop: ShopId, order: dict[str, Any], pieces: dict[int, int] | Non
                 tx, System(), {found: asked}, carrier="SF", tracking_no="SF1234567891"
             )
             return
-        await fulfilment.send_order(
-            tx, System(), order_id, carrier="SF", tracking_no="SF1234567890"
+        await fulfilment.settle_order(tx, await ordering.lock_order(tx, order_id))
+        found = await tx.value(
+            "select consignment_id from fulfilment.consignments where source_id = $1", order_id
         )
+        await fulfilment.send(tx, System(), {found: None}, carrier="SF", tracking_no="SF1234567890")
 
 
 async def stock_of(shop: ShopId, sku_id: UUID) -> tuple[int, int]:

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from siyu.commerce.catalog.contracts import ProductKind
+from siyu.commerce.fulfilment import service as fulfilment
 from siyu.commerce.ordering import background, service
 from siyu.commerce.ordering.contracts import MoveRefused, OrderCompleted, OrderShipped
 from siyu.kernel import clock
@@ -25,6 +26,7 @@ from tests.commerce.ordering.kit import (
     tell,
     wallet,
 )
+from tests.commerce.ordering.kit import ship as send_all
 
 PARCEL = {"carrier": "顺丰速运", "tracking_no": "SF1234567890"}
 
@@ -48,8 +50,7 @@ async def staff(anna: Shopper, method: str, path: str, body: Any = None) -> http
 
 
 async def ship(anna: Shopper, order: dict) -> dict:
-    answer = await staff(anna, "POST", f"/orders/{order['order_id']}/ship", PARCEL)
-    assert answer.status_code == 200, answer.text
+    await send_all(anna.member.shop_id, order)
     return dict((await staff(anna, "GET", f"/orders/{order['order_id']}")).json())
 
 
@@ -73,8 +74,6 @@ async def test_a_parcel_is_shown_and_confirmed_once(shop: ShopId, anna: Shopper)
     parcel = seen["shipment"]
     sent, due = (datetime.fromisoformat(parcel[k]) for k in ("shipped_at", "receipt_due_at"))
     assert due - sent == timedelta(days=10)
-    again = await staff(anna, "POST", f"/orders/{order['order_id']}/ship", PARCEL)
-    assert refused(again) == (409, "fulfilment.nothing_left")
 
     done = (await confirm(anna, order)).json()
     assert (done["status"], done["can_confirm"]) == ("completed", False)
@@ -164,8 +163,8 @@ async def test_virtual_goods_are_delivered_by_being_paid(shop: ShopId, anna: Sho
 async def test_a_service_ends_by_word_and_never_by_time(shop: ShopId, anna: Shopper):
     first, second = [await paid(shop, anna, ProductKind.SERVICE) for _ in range(2)]
     assert (first["status"], first["delivery"], first["can_confirm"]) == ("paid", "serve", True)
-    answer = await staff(anna, "POST", f"/orders/{first['order_id']}/ship", PARCEL)
-    assert refused(answer) == (409, "fulfilment.nothing_left")
+    sent = await staff(anna, "GET", f"/orders/{first['order_id']}/parcels")
+    assert sent.json()["consignments"] == []
     with clock.turned(clock.now() + timedelta(days=59)):
         await background.receive_due()
     assert (await confirm(anna, first)).json()["status"] == "completed"
@@ -192,6 +191,12 @@ async def test_a_service_ends_by_word_and_never_by_time(shop: ShopId, anna: Shop
 )
 async def test_a_parcel_without_a_proper_number_is_refused(shop, anna: Shopper, body):
     order = await paid(shop, anna)
-    answer = await staff(anna, "POST", f"/orders/{order['order_id']}/ship", body)
-    assert answer.status_code == 422
+    async with transaction(shop) as tx:
+        await fulfilment.settle_order(tx, await service.lock_order(tx, UUID(order["order_id"])))
+    sent = (await staff(anna, "GET", f"/orders/{order['order_id']}/parcels")).json()
+    own = [{"consignment_id": one["consignment_id"]} for one in sent["consignments"]]
+    key = {"Idempotency-Key": "0" * 32}
+    parcel = {"consignments": own} | body
+    answer = await anna.http.post("/admin/v1/parcels", json=parcel, headers=key)
+    assert (answer.status_code, len(own)) == (422, 1)
     assert await events(shop, OrderShipped.name) == []

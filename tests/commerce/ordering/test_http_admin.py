@@ -134,6 +134,13 @@ async def test_F069_an_export_opens_inert(shop):
         ]
         assert {row["商品"] for row in rows} == {"'=cmd|'/C calc'!A0 1"}
         assert {row["小计"] for row in rows} == {"19.90"}
+        said = {(row["类型"], row["来源"], row["状态"]) for row in rows}
+        assert said == {("销售", "本店", "待付款")}
+        path = "/admin/v1/orders/export?format=csv&reason=audit"
+        english = await anna.http.get(path, headers={"Accept-Language": "en"})
+        [*_, row] = csv.DictReader(io.StringIO(english.content.decode("utf-8-sig")))
+        assert (row["Kind"], row["Source"], row["State"]) == ("Sale", "This shop", "To pay")
+        assert all(column.isascii() for column in row)
 
         answer = await anna.http.get("/admin/v1/orders/export?format=xlsx&reason=对账")
         sheet = load_workbook(io.BytesIO(answer.content)).active

@@ -5,12 +5,16 @@ from collections.abc import AsyncIterator
 import pytest
 
 from siyu.commerce.ordering import service
-from siyu.commerce.ordering.contracts import LineAsked, OrderPaid, Platform
+from siyu.commerce.ordering.contracts import Delivery, LineAsked, OrderPaid, Platform
 from siyu.kernel.audit import System
 from siyu.kernel.db import transaction
 from siyu.kernel.ids import new_id
+from siyu.money.profit_sharing import service as profit_sharing
+from siyu.money.profit_sharing.service import review_store
 from siyu.money.stored_value import service as stored_value
 from siyu.money.stored_value.contracts import SpendOrder, StoredValueSettings
+from siyu.people.members import service as members
+from siyu.people.members.contracts import Platform as MemberPlatform
 from tests.commerce.ordering.kit import (
     Shopper,
     broken_invariants,
@@ -192,6 +196,44 @@ async def test_who_brought_an_order_is_frozen_in_it_and_never_oneself(
     assert placed.order.promoter_id == expected
     [event] = await events(shop, OrderPaid.name)
     assert event["promoter_id"] == (None if expected is None else str(expected))
+
+
+@pytest.mark.parametrize("delivery", [None, Delivery.GIFT])
+async def test_F096_a_promoters_commission_is_judged_by_where_the_parcel_goes_never_by_a_gifts(
+    market: Market, anna, delivery: Delivery | None
+):
+    """Of an order that no promoter brought nothing is noted either."""
+    shop = market.shop_id
+    (tea,) = await make_skus(shop, price_fen=0)
+    orders = []
+    async with transaction(shop) as tx:
+        promoter = await members.record_login(
+            tx, "wx-a", "o-promoter", union_id=None, platform=MemberPlatform.MINI_PROGRAM
+        )
+        promoter_id = promoter.member.member_id
+        await profit_sharing.set_promoter(tx, System(), promoter_id, None)
+        for brought_by in (promoter_id, new_id(), None):
+            placed = await service.place_order(
+                tx,
+                anna.member,
+                [LineAsked(tea, 1)],
+                address_id=None if delivery else anna.address_id,
+                remark="",
+                expected_total_fen=0,
+                platform=Platform.MINI_PROGRAM,
+                empties_cart=False,
+                promoter_id=brought_by,
+                delivery=delivery,
+            )
+            orders.append(placed.order.order_id)
+        noted = [await review_store.get_buyer(tx, order_id) for order_id in orders]
+        address = await members.get_address(tx, anna.member.member_id, anna.address_id)
+    expected = review_store.Buyer(
+        anna.member.member_id,
+        None if delivery else members.phone_key(address.phone),
+        None if delivery else members.address_key(address),
+    )
+    assert noted == [expected, None, None]
 
 
 @pytest.mark.parametrize("gone", ["goods", "balance", "points"])

@@ -359,6 +359,11 @@ async def test_F069_the_export_is_inert(street: Street, anna: MemberIdentity):
     assert answer.content.startswith(b"\xef\xbb\xbf")
     rows = list(csv.reader(io.StringIO(answer.content.decode("utf-8-sig"))))
     assert len(rows) == 2 and "'=cmd|'/c calc'!A1" in rows[1]
+    assert rows[1][rows[0].index("状态")] == "待审核"
+    answer = await street.http.get("/admin/v1/reviews/export", headers={"Accept-Language": "en"})
+    header, row = list(csv.reader(io.StringIO(answer.content.decode("utf-8-sig"))))
+    assert all(cell.isascii() for cell in header)
+    assert (row[header.index("State")], row[header.index("Anonymous")]) == ("Waiting", "No")
 
 
 async def test_rights(shop: ShopId):

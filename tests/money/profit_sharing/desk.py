@@ -36,7 +36,7 @@ from siyu.money.profit_sharing.contracts import (
 )
 from siyu.money.profit_sharing.service.reading import PlanDetail
 from siyu.people.members import service as members
-from siyu.people.members.contracts import Platform
+from siyu.people.members.contracts import AddressText, Platform
 from tests.money.payments.bench import Market, configure, log_in, market, wechat_url
 
 __all__ = ["Desk", "desk", "market", "wechat_url"]
@@ -117,8 +117,10 @@ class Desk(Market):
         paid_fen: int | None = None,
         frozen: bool | None = None,
         completed: bool = False,
+        phone: str | None = None,
+        sent_to: AddressText | None = None,
     ) -> UUID:
-        """An order that is paid, frozen if a rule says so, and planned."""
+        """An order that is paid, frozen if a rule says so, and planned; phone: of the parcel."""
         sold = lines or {TEA: total_fen}
         async with reading(self.shop_id) as tx:
             shared = await sharing.is_shared(tx, list(sold), promoter)
@@ -139,6 +141,15 @@ class Desk(Market):
             is_completed=completed,
         )
         async with transaction(self.shop_id) as tx:
+            if buyer is not None and promoter is not None:
+                await sharing.note_buyer(
+                    tx,
+                    attempt.order_id,
+                    promoter,
+                    buyer,
+                    phone_key=members.phone_key(phone) if phone else None,
+                    address_key=members.address_key(sent_to) if sent_to else None,
+                )
             await background.on_order_paid(tx, event)
         return attempt.order_id
 

@@ -176,13 +176,15 @@ async def test_what_a_promoter_sees(desk: Desk) -> None:
     order_ids = [await desk.order(promoter=promoter), await desk.order(5_000, promoter=promoter)]
     async with lanes(desk.shop_id, promoter) as [_, _, phone]:
         assert await phone.get("/commission") == {
-            "balance_fen": 0, "available_fen": 0, "expected_fen": 1_500, "earned_fen": 0,
+            "balance_fen": 0, "available_fen": 0, "expected_fen": 1_500, "held_fen": 0,
+            "earned_fen": 0,
             "is_promoter": True,
         }  # fmt: skip
     await desk.work_on(86_500)
     async with lanes(desk.shop_id, promoter) as [_, _, phone]:
         assert await phone.get("/commission") == {
-            "balance_fen": 1_500, "available_fen": 1_500, "expected_fen": 0, "earned_fen": 1_500,
+            "balance_fen": 1_500, "available_fen": 1_500, "expected_fen": 0, "held_fen": 0,
+            "earned_fen": 1_500,
             "is_promoter": True,
         }  # fmt: skip
         page = await phone.get("/commission/entries?limit=1")
@@ -193,3 +195,51 @@ async def test_what_a_promoter_sees(desk: Desk) -> None:
     async with lanes(desk.shop_id) as [_, _, stranger]:
         assert (await stranger.get("/commission/entries"))["items"] == []
         assert not (await stranger.get("/commission"))["is_promoter"]
+
+
+async def test_F096_a_held_commission_at_the_desk_and_on_the_promoters_page(desk: Desk) -> None:
+    promoter, (buyer, _) = await desk.promoter(), await desk.member("陈顾客")
+    await desk.rule(
+        1000, scope=Scope.PROMOTER, level=1, way=Way.BALANCE, trigger=Trigger.DAYS, after_days=0
+    )
+    device = str(new_id())
+    for member_id in (promoter, buyer):
+        async with lanes(desk.shop_id, member_id) as [_, _, phone]:
+            await phone.write("PUT", "/commission/device", {"device": device}, 204)
+            await phone.write("PUT", "/commission/device", {"device": "x"}, 422)
+    first, second = [await desk.order(promoter=promoter, buyer=buyer) for _ in range(2)]
+    await desk.work_on()
+    async with lanes(desk.shop_id, promoter) as [staff, reader, phone]:
+        alarms = await reader.get("/splits?alarms=true")
+        assert [one["alarm"] for one in alarms["items"]] == ["held", "held"]
+        [part] = (await reader.get(f"/splits/{first}"))["parts"]
+        assert (part["state"], part["evidence"]) == ("held", ["SAME_DEVICE"])
+        assert (await phone.get("/commission"))["held_fen"] == 2_000
+        entries = (await phone.get("/commission/entries"))["items"]
+        assert [one["state"] for one in entries] == ["held", "held"]
+        path = f"/splits/{first}/parts/1/review"
+        for lane, body, status in (
+            (reader, {"release": True}, 403),
+            (staff, {"release": False}, 422),
+            (staff, {"release": False, "reason": "x"}, 422),
+            (staff, {"release": None}, 422),
+        ):
+            await lane.write("POST", path, body, status)
+        unknown = await staff.write(
+            "POST", f"/splits/{first}/parts/2/review", {"release": True}, 409
+        )
+        assert unknown["error"]["code"] == "profit_sharing.nothing_to_decide"
+        done = await staff.write("POST", path, {"release": False, "reason": "自买自推，陈小姐"})
+        assert (done["parts"][0]["state"], done["plan"]["alarm"]) == ("denied", None)
+        await staff.write("POST", f"/splits/{second}/parts/1/review", {"release": True})
+        await desk.work_on()
+        entries = (await phone.get("/commission/entries"))["items"]
+        assert [(one["state"], one["amount_fen"]) for one in entries] == [
+            ("credited", 1_000), ("denied", 0),
+        ]  # fmt: skip
+        assert set(entries[0]) == {
+            "order_id", "part_no", "title", "level", "amount_fen", "state", "way", "paid_at",
+            "due_at",
+        }, "nothing of the buyer, and not why"  # fmt: skip
+        seen = await phone.get("/commission")
+        assert (seen["held_fen"], seen["available_fen"]) == (0, 1_000)

@@ -22,6 +22,7 @@ from siyu.money.profit_sharing.contracts import (
     RuleDraft,
     Scope,
     Settings,
+    Tie,
     Trigger,
     Way,
 )
@@ -245,6 +246,26 @@ def test_parts_move_by_the_table_only() -> None:
     assert rules.moved(Thing(PartState.PLANNED), PartState.SENT).state is PartState.SENT  # type: ignore[type-var]
     with pytest.raises(AssertionError):
         rules.moved(Thing(PartState.PAID), PartState.SENT)  # type: ignore[type-var]
+    for state in (PartState.SENT, PartState.PAID, PartState.CREDITED, PartState.REFUSED):
+        with pytest.raises(AssertionError):  # F096: nothing pays a held part by itself
+            rules.moved(Thing(PartState.HELD), state)  # type: ignore[type-var]
+    assert rules.MOVES[PartState.DENIED] == frozenset()
+
+
+def test_F096_what_ties_a_receiver_to_the_buyer() -> None:
+    apart: dict[str, Any] = {
+        "payer_no": 1, "phones": ({b"a", b"b"}, {b"c"}), "sent_to": b"x", "places": {b"y"},
+        "shares_device": False,
+    }  # fmt: skip
+    assert rules.ties(1, 2, **apart) == []
+    assert rules.ties(1, 2, **apart | {"sent_to": None, "payer_no": None}) == []
+    together = {
+        "payer_no": 2, "phones": ({b"a", b"c"}, {b"c"}), "places": {b"x"}, "shares_device": True,
+    }  # fmt: skip
+    assert rules.ties(1, 2, **apart | together) == [
+        Tie.SAME_PAYER, Tie.SAME_PHONE, Tie.SAME_DEVICE, Tie.SAME_ADDRESS,
+    ]  # fmt: skip
+    assert rules.ties(2, 2, **apart | together) == [Tie.SAME_PERSON]
 
 
 # -- what WeChat says ----------------------------------------------------------------------------

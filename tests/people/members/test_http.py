@@ -2,11 +2,14 @@
 view of the same customer."""
 
 import io
+from pathlib import Path
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 from openpyxl import load_workbook
 
 from siyu.merchant.staff.contracts import Role
+from siyu.people.members import service as members
 from tests.commerce.bulk.kit import read_table
 from tests.merchant.lanes import Lanes
 
@@ -250,3 +253,28 @@ async def test_a_table_of_people_speaks_the_askers_language(lanes: Lanes) -> Non
             assert table[0] == header
             assert {(row[3], row[4]) for row in table[1:-1]} == words
             assert table[-1][0].startswith(mark)
+
+
+async def test_staff_see_how_far_lists_were_read_and_why_lines_were_refused(
+    lanes: Lanes, tmp_path: Path
+) -> None:
+    path = "/admin/v1/member-imports"
+    clerk = await lanes.desk(Role.CLERK)
+    assert (await clerk.get(path)).json() == {"items": [], "next_cursor": None}
+    lists = {"old.csv": "手机号,等级\n13812345678,\n12345,\n,VIP\n13812345679,钻石\n",
+             "more.csv": "手机号\n13812345699\n"}  # fmt: skip
+    for name, text in lists.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+        await members.import_list(
+            lanes.shop_id, tmp_path / name, None, ZoneInfo("Asia/Shanghai"), lambda *_: None
+        )
+    page = (await clerk.get(path, params={"limit": 1})).json()
+    assert [one["report"]["file_name"] for one in page["items"]] == ["more.csv"]
+    rest = (await clerk.get(path, params={"cursor": page["next_cursor"]})).json()
+    [one] = rest["items"]
+    assert one["report"]["refused"] == 3 and one["report"]["ended_at"] is not None
+    assert {why["reason"]: why["rows"] for why in one["refused_for"]} == {
+        "members.bad_phone": 1, "nobody": 1, "level": 1,
+    }  # fmt: skip
+    assert [line["line_no"] for line in one["refused_lines"]] == [3, 4, 5]
+    assert (await (await lanes.desk(Role.ANALYST)).get(path)).status_code == 403

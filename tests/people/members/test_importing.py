@@ -178,3 +178,11 @@ async def test_a_file_that_names_nobody_is_refused(shop: ShopId, file: Path, tex
 async def test_openids_need_the_app_they_are_of(shop: ShopId, file: Path) -> None:
     with pytest.raises(BadList):
         await read(shop, file, None)
+
+
+def test_a_file_without_persons_says_so_in_the_reader_s_language() -> None:
+    with pytest.raises(BadList) as refused:
+        importing.name_columns(["姓名", "等级"])
+    zh, en = (refused.value.message(language) for language in ("zh-CN", "en"))
+    assert zh.startswith("无法导入会员名单：没有一列能说明是谁") and "no column" not in zh
+    assert en.startswith("This list of members cannot be imported: no column says who a row is")

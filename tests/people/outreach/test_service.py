@@ -181,6 +181,26 @@ async def test_advertising_waits_for_the_morning_and_takes_its_place_there(shop:
     await holds(shop)
 
 
+async def test_what_is_refused_at_night_was_refused_then_and_not_next_morning(
+    shop: ShopId,
+) -> None:
+    async with transaction(shop) as tx:
+        [person] = await kit.people(tx, 1, agree=False)
+        await service.save_settings(tx, kit.ME, Policy(day=1))
+        template_id = await kit.template(tx)
+    night = NOON + timedelta(hours=10)  # 22:00; it would have gone out at 09:00
+    with clock.turned(night):
+        campaign_id = await kit.campaign(shop, template_id, [person])
+        await service.plan_campaign(shop, campaign_id)
+        async with transaction(shop) as tx:
+            shown = await service.get_attention(tx, person)
+            days = await service.list_days(tx, 7)
+    assert [one.reason for one in shown.refusals] == [Reason.NO_CONSENT]
+    assert night <= shown.refusals[0].at < night + timedelta(seconds=1)
+    assert shown.refusals[0].template_key == "spring"
+    assert [(str(one.on), one.refused) for one in days] == [("2026-11-23", 1)]
+
+
 async def test_those_held_out_would_have_got_it(shop: ShopId) -> None:
     async with transaction(shop) as tx:
         persons = await kit.people(tx, 30)

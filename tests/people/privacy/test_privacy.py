@@ -4,7 +4,7 @@ import io
 import json
 import zipfile
 from datetime import timedelta
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
@@ -114,7 +114,10 @@ async def test_F089_the_archive_holds_every_row_of_the_person_in_clear(world: Wo
     assert str(archive_id) in archive.read("README.md").decode(), "the watermark"
     async with reading(member.shop_id) as tx:
         seen = await service.list_access(tx, None, 10)
+        own = await service.list_access(tx, None, 10, member.member_id)
+        other = await service.list_access(tx, None, 10, uuid4())
     assert [one.action for one in seen][:2] == ["privacy.archive_fetched", "privacy.archive_asked"]
+    assert {one.subject_id for one in own} == {str(member.member_id)} and other == []
 
 
 async def test_F088_nothing_of_a_person_is_left_and_the_report_says_what_stays(

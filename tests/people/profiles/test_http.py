@@ -72,6 +72,49 @@ async def test_a_page_shows_amounts_or_bounds(web, member):
     assert (await web.get(f"/members/{uuid4()}/profile")).status_code == 404
 
 
+async def test_a_page_says_why_somebody_is_on_a_tier(web, member):
+    path = f"/members/{member.member_id}/profile"
+    rules_of = (await web.get("/tiers")).json()["versions"][0]["rules"]
+    spent = {"conditions": [{"field": "orders_fen", "op": "ge", "value": 10_000}]}
+    rules_of["tier"] = [
+        rules_of["tier"][2],
+        {"key": "buyer", "zh": "买家", "en": "Buyer", "rule": spent},
+        rules_of["tier"][0],
+    ]
+    body = {"rules": rules_of, "base_version": 0}
+    assert (await web.put("/tiers", json=body)).status_code == 200
+    told = (await web.get(path, headers={"Accept-Language": "en"})).json()["why"]["tier"]
+    assert told == [
+        {"key": "loyal", "fits": False, "conditions": [
+            {"text": "orders paid, times ≥ 5", "fits": False, "value": "1"}]},
+        {"key": "buyer", "fits": True, "conditions": [
+            {"text": "orders paid, amount ≥ ¥100", "fits": True, "value": "¥123"}]},
+    ], "down to the one that fits, no further"  # fmt: skip
+    web.cookies.set("siyu", "members.read")
+    masked = (await web.get(path)).json()["why"]["tier"][1]["conditions"]
+    assert masked == [{"text": "支付订单金额 ≥ 100 元", "fits": True, "value": ""}]
+
+
+async def test_a_wrong_condition_is_refused_in_the_reader_s_language(web):
+    wrong = {"field": "orders_fen", "op": "in", "value": ["x"]}
+    draft = {"name": "错", "group": "basic",
+             "making": {"kind": "rule", "rule": {"conditions": [wrong]}}}  # fmt: skip
+    said = []
+    for language in ("zh-CN", "en"):
+        answer = await web.post("/tags", json=draft, headers={"Accept-Language": language})
+        said.append(answer.json()["error"]["message"])
+    assert said == [
+        "条件无法计算：「支付订单金额」不能这样比较",
+        "This condition cannot be asked: “orders paid, amount”: it cannot be compared like this",
+    ]
+
+
+async def test_choices_have_words(web):
+    fields = {one["key"]: one for one in (await web.get("/profile-fields")).json()["items"]}
+    ways = {one["value"]: one["en"] for one in fields["coupons_claimed_top_issue"]["choices"]}
+    assert ways["first_order"] == "first order" and fields["orders"]["choices"] == []
+
+
 async def test_a_timeline_pages_by_key(warehouse, shop, web, member):
     await service.rebuild(shop, settled=False)
     path = f"/members/{member.member_id}/timeline"
@@ -101,7 +144,7 @@ async def test_tags_and_tiers_are_written(shop, web, member):
     refused = await web.post("/tags", json=wrong)
     assert (refused.status_code, refused.json()["error"]["code"]) == (422, "profiles.bad_rule")
     view = (await web.get("/tiers")).json()
-    assert view["sentences"][0]["tier"]["loyal"] == "支付订单次数≥ 5"
+    assert view["sentences"][0]["tier"]["loyal"] == "支付订单次数 ≥ 5"
     body = {"rules": view["versions"][0]["rules"], "base_version": 0, "note": "照旧"}
     after = (await web.put("/tiers", json=body)).json()
     assert [one["version"] for one in after["versions"]] == [1, 0]

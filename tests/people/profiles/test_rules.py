@@ -24,6 +24,7 @@ from siyu.people.profiles.contracts import (
 from siyu.people.profiles.contracts import (
     FieldKind as Kind,
 )
+from siyu.people.profiles.rules import folding
 
 ZONE = ZoneInfo("Asia/Shanghai")
 TODAY = date(2026, 3, 20)
@@ -242,10 +243,48 @@ def test_rules_are_told_in_words():
         Condition(field="phone", op="eq", value=True),
     ])  # fmt: skip
     assert rules.sentence(said, "zh-CN") == (
-        "近 30 天支付订单金额≥ 2000 元，且最近登录日在近 7 天内，且是否授权手机号：是"
+        "近 30 天支付订单金额 ≥ 2000 元，且最近登录日在近 7 天内，且是否授权手机号：是"
     )
     english = rules.sentence(said, "en")
     assert "≥ ¥2,000, and " in english and english.endswith("phone number given: yes")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "zh", "en"),
+    [
+        ("coupons_claimed_top_issue", "first_order", "首单券", "first order"),
+        (
+            "items_list_band",
+            ["50-100", "1000-"],
+            "50–100 元、1000 元以上",
+            "¥50–100, ¥1000 and more",
+        ),
+        ("rfm_class", "hlh", "近度高·频度低·额度高", "recency high, frequency low, money high"),
+        ("orders_top_delivery", "by_drone", "by_drone", "by_drone"),
+        ("orders_fen", 12_345, "123.45 元", "¥123.45"),
+        ("joined", False, "否", "no"),
+        ("orders_last_on", "2026-03-05", "2026/03/05", "Mar 05, 2026"),
+        ("orders_avg_fen", None, "未知", "not known"),
+    ],
+)  # fmt: skip
+def test_values_are_told_in_words(field, value, zh, en):
+    assert rules.value_words(rules.FIELDS[field], value, "zh-CN") == zh
+    assert rules.value_words(rules.FIELDS[field], value, "en") == en
+
+
+def test_every_field_of_choices_is_in_the_catalogue():
+    assert {rules.FIELDS[key].kind for key in rules.CHOICES} == {Kind.CHOICE, Kind.LIST}
+    named = {key for key, one in rules.FIELDS.items() if one.kind is Kind.CHOICE and one.is_ready}
+    assert named - rules.CHOICES.keys() == {"items_top_product_no", "level"}
+    prices = (0, 5_000, 10_000, 20_000, 50_000, 100_000, 10**7)
+    assert {folding._band(fen) for fen in prices} == rules.CHOICES["items_top_band"].keys()
+
+
+def test_a_move_between_tiers_is_told_by_the_shop_s_names():
+    props = {"ladder": "tier", "before": None, "after": "loyal"}
+    places = {"tier.loyal": "铁杆"}
+    assert rules.told("", 0, props, "zh-CN", places) == "运营分层 · – → 铁杆"
+    assert rules.told("", 0, props | {"before": "gone"}, "en", places) == "tier · gone → 铁杆"
 
 
 def test_who_may_not_reveal_sees_bounds():

@@ -368,7 +368,8 @@ async def test_a_page_and_a_timeline_in_words(warehouse, shop):
     assert (member.nickname, values["nickname"].value) == ("林知夏", "林知夏")
     assert (values["orders_fen"].value, values["views"].state) == (12_300, "no_consent")
     assert values["churn_bps"].state == "later" and len(values) == len(rules.FIELDS)
-    asked = {"since": None, "until": None, "before": None, "limit": 10}
+    asked = {"since": None, "until": None, "before": None, "limit": 10,
+             "tiers": rules.DEFAULT_TIERS}  # fmt: skip
     rows, _ = await service.list_timeline(shop, made.person_no, "zh-CN", kinds=["trade"], **asked)
     assert [(row.label, row.text, row.amount_fen) for row in rows] == [
         ("支付订单", "订单 1", 12_300)

@@ -362,7 +362,11 @@ NAMED = {
         (Times(step=CART, op="eq", n=0, days=7), "近 7 天没有「点加入购物车」",
          "no “Add to cart tapped” in the last 7 days"),
         (Spent(step=ORDER, op="ge", fen=20_050, days=None), "有史以来「下单购买」累计满 200.50 元",
-         "at least ¥200.50 by an order ever"),
+         "orders of at least ¥200.50 in all ever"),
+        (Largest(step=StepBody(event="any.order", where=[
+            Filter(prop="page", op="eq", value="/pages/cart/cart")]), percent=20, days=30),
+         "近 30 天「下单购买」（页面 = 购物车）金额排前 20%",
+         "top 20% by amount of orders (page = cart) in the last 30 days"),
         (Then(first=CART, then=ORDER, within=3, done=False, days=30),
          "近 30 天有「点加入购物车」，之后 3 天内没有「下单购买」",
          "“Add to cart tapped” in the last 30 days, but not an order within 3 days after"),
@@ -370,7 +374,7 @@ NAMED = {
         (All(parts=[OnTier(ladder="tier", keys=["loyal"]),
                     AnyOf(parts=[Inside(segment_id=TAGS[1]),
                                  FieldIs(test=Condition(field="orders", op="ge", value=3))])]),
-         "运营分层是忠诚用户，且（在人群「老客」中，或支付订单次数≥ 3）",
+         "运营分层是忠诚用户，且（在人群「老客」中，或支付订单次数 ≥ 3）",
          "the tier is Loyal, and (in the segment “Regulars”, or orders paid, times ≥ 3)"),
     ],
 )  # fmt: skip

@@ -15,3 +15,16 @@ export function uuid(): string {
   const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
   return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
 }
+
+const KEY = 'siyu.device'
+/**
+ * The key this phone or browser made for itself: coupons may count per device, and a commission of
+ * one's own purchase is looked at.
+ */
+export function device(): string {
+  const known = uni.getStorageSync(KEY)
+  if (typeof known === 'string' && known) return known
+  const made = uuid()
+  uni.setStorageSync(KEY, made)
+  return made
+}

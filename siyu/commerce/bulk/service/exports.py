@@ -1,4 +1,6 @@
-"""Tables that are written: products, stock and orders, in a form that can be taken in again."""
+"""Tables that are written: products, stock and orders, in the language of who asked, and in a form
+that can be taken in again.
+"""
 
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -7,26 +9,26 @@ from uuid import UUID
 from siyu.commerce.bulk import rules
 from siyu.commerce.bulk.contracts import RefusedLine, TableFormat, Task, TaskKind
 from siyu.commerce.bulk.queries import list_refusals
-from siyu.commerce.bulk.rules import FIELDS, KINDS
-from siyu.commerce.bulk.service.tasks import place_of
+from siyu.commerce.bulk.rules import FIELDS
+from siyu.commerce.bulk.service.tasks import language_of_task, place_of
+from siyu.commerce.bulk.service.wording import ERROR_HEADER, word_reason
 from siyu.commerce.catalog import service as catalog
 from siyu.commerce.catalog.contracts import ProductSheet, ProductStatus
 from siyu.commerce.inventory import service as inventory
 from siyu.commerce.ordering import service as ordering
 from siyu.kernel import tables
 from siyu.kernel.db import reading
+from siyu.kernel.i18n import Language
 from siyu.kernel.ids import ShopId
 from siyu.kernel.tables import Cell, inert, major
 
 AT_ONCE = 100
-ERROR_HEADER = ["行号", "列", "原因代码", "内容"]
-_KIND_WORDS = {code: word for word, code in KINDS.items()}
 Rows = AsyncIterator[list[list[Cell]]]
 
 
-def template(kind: TaskKind, form: TableFormat) -> AsyncIterator[bytes]:
+def template(kind: TaskKind, form: TableFormat, language: Language) -> AsyncIterator[bytes]:
     """An empty table with its columns and one line as an example."""
-    header, sample = header_of(kind), [field.sample for field in FIELDS[kind]]
+    header, sample = header_of(kind, language), [one.example(language) for one in FIELDS[kind]]
 
     async def batches() -> Rows:
         yield [[inert(cell) for cell in sample]]
@@ -34,9 +36,9 @@ def template(kind: TaskKind, form: TableFormat) -> AsyncIterator[bytes]:
     return write(form, header, batches())
 
 
-def header_of(kind: TaskKind) -> list[str]:
+def header_of(kind: TaskKind, language: Language) -> list[str]:
     """The columns of a table that is taken in."""
-    return [field.titles[0] + ("*" if field.is_needed else "") for field in FIELDS[kind]]
+    return [field.title(language) + ("*" if field.is_needed else "") for field in FIELDS[kind]]
 
 
 def write(form: TableFormat, header: list[str], batches: Rows) -> AsyncIterator[bytes]:
@@ -46,24 +48,30 @@ def write(form: TableFormat, header: list[str], batches: Rows) -> AsyncIterator[
     return tables.write_xlsx(header, batches, "siyu")
 
 
-def errors_of(shop_id: ShopId, task: Task) -> AsyncIterator[bytes]:
-    """Every refused line of a task as CSV."""
+def errors_of(shop_id: ShopId, task: Task, language: Language) -> AsyncIterator[bytes]:
+    """Every refused line of a task as CSV: why in words, and as the stable code."""
 
     async def batches() -> Rows:
         after = None
         while True:
             async with reading(shop_id) as tx:
                 rows = await list_refusals(tx, task.task_id, after, AT_ONCE)
-            yield [_error_cells(row) for row in rows]
+            yield [_error_cells(task.kind, row, language) for row in rows]
             if len(rows) < AT_ONCE:
                 return
             after = (rows[-1].line_no, rows[-1].refusal_id)
 
-    return tables.write_csv(ERROR_HEADER, batches())
+    return tables.write_csv(ERROR_HEADER[language], batches())
 
 
-def _error_cells(row: RefusedLine) -> list[Cell]:
-    return [row.line_no, inert(row.column), row.reason, inert(row.content)]
+def _error_cells(kind: TaskKind, row: RefusedLine, language: Language) -> list[Cell]:
+    return [
+        row.line_no,
+        inert(rules.column_in(kind, row.column, language)),
+        word_reason(row.reason, language),
+        inert(row.content),
+        row.reason,
+    ]
 
 
 async def write_file(
@@ -82,15 +90,17 @@ async def write_file(
             done += len(rows)
             told(done)
 
+    language = language_of_task(task)
     if task.kind is TaskKind.PRODUCTS_OUT:
-        header, batches = header_of(TaskKind.PRODUCTS_IN), _products(shop_id)
+        header, batches = header_of(TaskKind.PRODUCTS_IN, language), _products(shop_id, language)
     elif task.kind is TaskKind.STOCK_OUT:
         header, batches = (
-            [*header_of(TaskKind.STOCK_IN), "商品", "规格", "占用"],
+            [*header_of(TaskKind.STOCK_IN, language), *rules.STOCK_NOTES[language]],
             _stock(shop_id, place_of(task)),
         )
     else:
-        header, batches = ordering.ORDER_HEADER, ordering.order_rows(shop_id, time_zone)
+        header = ordering.ORDER_HEADER[language]
+        batches = ordering.order_rows(shop_id, time_zone, language)
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     part = target.with_suffix(".part")
     with part.open("wb") as file:
@@ -101,7 +111,7 @@ async def write_file(
     return size
 
 
-async def _products(shop_id: ShopId) -> Rows:
+async def _products(shop_id: ShopId, language: Language) -> Rows:
     """All products, newest first: a line per SKU, what is the product's own in the first."""
     after: int | None = None
     async with reading(shop_id) as tx:
@@ -118,13 +128,13 @@ async def _products(shop_id: ShopId) -> Rows:
                 sheet = await catalog.load_sheet(tx, product_id)
                 after = sheet.product.product_no
                 own = sheet.product.category_id
-                rows += _product_cells(sheet, names[own] if own else "")
+                rows += _product_cells(sheet, names[own] if own else "", language)
         yield rows
         if len(ids) < AT_ONCE:
             return
 
 
-def _product_cells(sheet: ProductSheet, category: str) -> list[list[Cell]]:
+def _product_cells(sheet: ProductSheet, category: str, language: Language) -> list[list[Cell]]:
     product = sheet.product
     rows: list[list[Cell]] = []
     for place, sku in enumerate(sheet.skus):
@@ -144,12 +154,12 @@ def _product_cells(sheet: ProductSheet, category: str) -> list[list[Cell]]:
         if not place:
             own |= {
                 "subtitle": inert(product.subtitle),
-                "kind": _KIND_WORDS[product.kind.value],
+                "kind": rules.KIND_WORDS[product.kind][language],
                 "category": inert(category),
                 "tags": inert(";".join(product.tags)),
                 "pictures": ";".join(image.url for image in sheet.images),
                 "description": inert(product.description_html),
-                "shelf": "是" if product.status is ProductStatus.ON_SHELF else "否",
+                "shelf": rules.SHELF_WORDS[product.status is ProductStatus.ON_SHELF][language],
             }
         rows.append([own.get(field.name, "") for field in rules.PRODUCT_FIELDS])
     return rows

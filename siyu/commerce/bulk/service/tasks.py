@@ -25,6 +25,7 @@ from siyu.commerce.inventory import service as inventory
 from siyu.kernel import clock
 from siyu.kernel.audit import Actor, audit
 from siyu.kernel.db import ReadTx, Tx
+from siyu.kernel.i18n import Language
 from siyu.kernel.ids import ShopId, new_id
 
 KEPT_FOR = timedelta(days=30)
@@ -174,14 +175,26 @@ def place_of(task: Task) -> UUID | None:
     return UUID(named) if named else None
 
 
+def language_of_task(task: Task) -> Language:
+    """The language that a table is written in: that of who asked for it."""
+    return "en" if task.options.get("language") == "en" else "zh-CN"
+
+
 async def want_export(
-    tx: Tx, actor: Actor, kind: TaskKind, form: TableFormat, warehouse_id: UUID | None = None
+    tx: Tx,
+    actor: Actor,
+    kind: TaskKind,
+    form: TableFormat,
+    language: Language,
+    warehouse_id: UUID | None = None,
 ) -> Task:
-    """A table to be written; of stock, as it stands in a warehouse. The caller enqueues the job.
-    Raises WarehouseNotFound.
+    """A table to be written in a language; of stock, as it stands in a warehouse. The caller
+    enqueues the job. Raises WarehouseNotFound.
     """
     now = clock.now()
-    options = await _place(tx, warehouse_id) if kind is TaskKind.STOCK_OUT else {}
+    options: dict[str, str] = {"language": language}
+    if kind is TaskKind.STOCK_OUT:
+        options |= await _place(tx, warehouse_id)
     task = Task(
         task_id=new_id(),
         kind=kind,

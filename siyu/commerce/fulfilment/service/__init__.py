@@ -23,7 +23,6 @@ from siyu.commerce.fulfilment.service.sending import (
     RowReport,
     correct_parcel,
     send,
-    send_order,
     send_table,
 )
 from siyu.commerce.fulfilment.service.showing import (
@@ -81,7 +80,6 @@ __all__ = [
     "request",
     "retry",
     "send",
-    "send_order",
     "send_table",
     "settle_order",
     "show_consignments",

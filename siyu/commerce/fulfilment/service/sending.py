@@ -76,26 +76,6 @@ async def send(
     return parcel
 
 
-async def send_order(
-    tx: Tx, actor: Actor, order_id: UUID, *, carrier: str, tracking_no: str
-) -> Parcel:
-    """All that is left of an order's own consignment leaves in one parcel.
-
-    Raises OrderNotFound, and NothingLeft when there is nothing to send.
-    """
-    order = await ordering.lock_order(tx, order_id)
-    await consigning.settle_order(tx, order)
-    known = await queries.get_by_source(tx, order_id)
-    if (
-        known is None
-        or known.kind is not ConsignmentKind.SHIP
-        or known.state is not ConsignmentState.OPEN
-    ):
-        raise NothingLeft(left=0)
-    wanted = {UUID(str(known.consignment_id)): None}
-    return await send(tx, actor, wanted, carrier=carrier, tracking_no=tracking_no)
-
-
 async def correct_parcel(
     tx: Tx, actor: Actor, parcel_id: UUID, *, carrier: str, tracking_no: str
 ) -> Parcel:

@@ -34,10 +34,13 @@ class EventView(msgspec.Struct, frozen=True):
 
 
 class ParcelView(msgspec.Struct, frozen=True, kw_only=True):
-    """A parcel with what is in it and its story, newest first."""
+    """A parcel with what is in it and its story, newest first. `carrier_en`: the carrier's English
+    name, where it has one we know.
+    """
 
     parcel_id: ParcelId
     carrier: str
+    carrier_en: str
     carrier_code: str | None
     tracking_no: str
     sent_at: datetime
@@ -119,6 +122,9 @@ async def show_parcels(
         ParcelView(
             parcel_id=parcel.parcel_id,
             carrier=parcel.carrier,
+            carrier_en=known.en
+            if (known := rules.find_carrier(parcel.carrier))
+            else parcel.carrier,
             carrier_code=parcel.carrier_code,
             tracking_no=parcel.tracking_no,
             sent_at=parcel.sent_at,

@@ -15,6 +15,7 @@ from uuid import UUID
 from siyu.commerce.fulfilment import queries
 from siyu.commerce.fulfilment.contracts import (
     BadTable,
+    MomentWithoutOffset,
     ParcelNotFound,
     Tracker,
     TrackingNews,
@@ -62,7 +63,9 @@ async def note_all(tx: Tx, actor: Actor, told: Sequence[TrackingNews]) -> int:
 
 
 def read_news(text: str) -> list[TrackingNews]:
-    """Rows of tracking number, moment (RFC 3339), status and text. Raises BadTable."""
+    """Rows of tracking number, moment (RFC 3339), status and text. Raises BadTable,
+    MomentWithoutOffset.
+    """
     news = []
     for row_no, cells in enumerate(csv.reader(io.StringIO(text.removeprefix("\ufeff"))), 1):
         cells = [cell.strip() for cell in cells]
@@ -72,9 +75,9 @@ def read_news(text: str) -> list[TrackingNews]:
             at = datetime.fromisoformat(cells[1])
             status = TrackingStatus(cells[2])
         except (IndexError, ValueError):
-            raise BadTable(reason=f"第 {row_no} 行 / row {row_no}") from None
+            raise BadTable(row_no=row_no) from None
         if at.tzinfo is None:
-            raise BadTable(reason=f"第 {row_no} 行缺时区 / row {row_no}: no offset")
+            raise MomentWithoutOffset(row_no=row_no)
         news.append(TrackingNews(cells[0], at, status, cells[3][:200] if len(cells) > 3 else ""))
     return news
 

@@ -26,7 +26,9 @@ class ImportPreset(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 
     `source` names that system and is part of what makes an order known again. `order_no` is used
     where there is one; else lines of one customer at one time are one order. `time_formats` are
-    tried in turn after ISO 8601; times without an offset are the shop's local time.
+    tried in turn after ISO 8601; times without an offset are the shop's local time. `kind` and
+    `status`: words as our own tables say them, where a table has them: a return counts as one, and
+    what was never paid, or was paid back, is refused.
     """
 
     source: str
@@ -39,6 +41,8 @@ class ImportPreset(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     item_name: list[str] = []
     customer_name: list[str] = []
     country: list[str] = []
+    kind: list[str] = []
+    status: list[str] = []
     time_formats: list[str] = []
 
 
@@ -72,7 +76,7 @@ PRESETS: dict[str, ImportPreset] = {
 """Mappings that are always there; a shop's own are saved beside them by name."""
 
 _NEEDED = ("customer", "time", "item", "quantity", "price")
-_FIELDS = (*_NEEDED, "order_no", "item_name", "customer_name", "country")
+_FIELDS = (*_NEEDED, "order_no", "item_name", "customer_name", "country", "kind", "status")
 
 
 class Table(NamedTuple):

@@ -4,7 +4,8 @@ What is refused, under a stable reason code: `columns_missing`, `customer_missin
 `time_malformed`, `time_in_future`, `quantity_malformed`, `quantity_zero`, `quantity_too_large`,
 `price_malformed`, `price_negative`, `price_too_precise`, `amount_too_large`, `order_too_long`.
 A price of zero is a gift: it is imported, and noted as `price_zero`. A negative quantity is a
-return, kept with positive numbers as an order of kind `return`.
+return, kept with positive numbers as an order of kind `return`; so is a line of a table that calls
+it one. `not_sold`: the table says that it was never paid, or was paid back.
 """
 
 import re
@@ -14,7 +15,8 @@ from datetime import UTC, datetime
 from typing import NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
-from siyu.commerce.ordering.contracts import OrderKind
+from siyu.commerce.ordering import rules
+from siyu.commerce.ordering.contracts import OrderKind, OrderStatus
 from siyu.commerce.ordering.service.history_files import ImportPreset
 from siyu.kernel.money import MAX_FEN
 
@@ -22,6 +24,15 @@ MAX_PIECES = 1_000_000
 MAX_ORDER_LINES = 32_000
 
 T = TypeVar("T")
+_NOT_SOLD = frozenset(
+    word.casefold()
+    for status in (OrderStatus.PENDING_PAYMENT, OrderStatus.CANCELLED, OrderStatus.REFUNDED)
+    for word in (status.value, *rules.STATUS_WORDS[status].values())
+)
+_RETURNS = frozenset(
+    word.casefold()
+    for word in (OrderKind.RETURN.value, *rules.KIND_WORDS[OrderKind.RETURN].values())
+)
 _QUANTITY = re.compile(r"(-?)([0-9]{1,9})(?:\.0+)?")
 _PRICE = re.compile(r"(-?)([0-9]{1,12})(?:\.([0-9]+))?")
 
@@ -184,18 +195,24 @@ class History:
         quantity_at, price_at = columns["quantity"], columns["price"]
         order_at = columns.get("order_no")
         names_at = columns.get("item_name")
+        kind_at, status_at = columns.get("kind"), columns.get("status")
         width = max(columns.values()) + 1
         for row_no, row in rows:
             self.lines += 1
             try:
                 if len(row) < width:
                     raise Refused("columns_missing")
+                if status_at is not None and row[status_at].strip().casefold() in _NOT_SOLD:
+                    raise Refused("not_sold")
                 quantity = self._quantity(row[quantity_at])
+                is_return = quantity < 0 or (
+                    kind_at is not None and row[kind_at].strip().casefold() in _RETURNS
+                )
                 price_fen = self._price(row[price_at])
                 moment = self._time(row[time_at])
                 customer, item = row[customer_at].strip(), row[item_at].strip()
                 ref = row[order_at].strip() if order_at is not None else ""
-                order_seq = self._order(ref or moment.key, customer, item, moment.at, quantity < 0)
+                order_seq = self._order(ref or moment.key, customer, item, moment.at, is_return)
                 order = self.orders[order_seq]
                 amount_fen = price_fen * abs(quantity)
                 if order.items_fen + amount_fen > MAX_FEN:

@@ -31,6 +31,7 @@ from siyu.commerce.ordering.service import checkout_store, hot_lane_store
 from siyu.commerce.ordering.service.delivery import DELIVERED, complete, lock_order
 from siyu.kernel import clock
 from siyu.kernel.audit import Actor, System, audit
+from siyu.kernel.crypto import vault
 from siyu.kernel.db import Tx
 from siyu.kernel.events import emit
 from siyu.money.payments import service as payments
@@ -48,6 +49,8 @@ from siyu.money.points.contracts import PointsShort, PointsSwitchedOff
 from siyu.money.profit_sharing import service as profit_sharing
 from siyu.money.stored_value import service as stored_value
 from siyu.money.stored_value.contracts import ValueShort, WalletFrozen
+from siyu.people.members import service as members
+from siyu.people.members.contracts import AddressText
 
 WECHAT = "微信支付"
 """Who acts in the timeline when money arrives."""
@@ -247,6 +250,8 @@ async def _accept(
         await points.capture(tx, order.order_id)
     if order.balance_fen:
         await stored_value.capture(tx, order.order_id)
+    if order.promoter_id is not None:
+        await _tell_who_bought(tx, order, order.promoter_id)
     left = await inventory.consume(tx, order.order_id)
     assert left == _demand(lines), "its goods were not reserved"
     paid = OrderPaid(
@@ -275,6 +280,23 @@ async def _accept(
     if order.delivery is Delivery.INSTANT:
         return await complete(tx, order, DELIVERED, System())
     return order
+
+
+async def _tell_who_bought(tx: Tx, order: Order, promoter_id: UUID) -> None:
+    """What a commission may be judged by (F096): the buyer, and hashes of where the parcel goes; a
+    gift's receiver is nobody's business."""
+    phone_key = address_key = None
+    if order.delivery is Delivery.SHIP and order.address_sealed is not None:
+        address = msgspec.json.decode(vault().open(order.address_sealed), type=AddressText)
+        phone_key, address_key = vault().lookup(address.phone), members.address_key(address)
+    await profit_sharing.note_buyer(
+        tx,
+        order.order_id,
+        promoter_id,
+        order.member_id,
+        phone_key=phone_key,
+        address_key=address_key,
+    )
 
 
 async def pay_offline(

@@ -1,9 +1,9 @@
 """Verbs of profit sharing.
 
-Inside the caller's transaction: `is_shared`, `prepare_refund` (ordering), `plan_order`,
-`complete_order`, `finish_refund`, `give_up_refund`, `unfreeze_apart` (reactions), and the writing
-of settings, rules, promoters and receivers. Outside any transaction, for they speak with WeChat:
-`advance`, `tell_wechat`.
+Inside the caller's transaction: `is_shared`, `note_buyer`, `prepare_refund` (ordering),
+`plan_order`, `complete_order`, `finish_refund`, `give_up_refund`, `unfreeze_apart` (reactions), and
+the writing of settings, rules, promoters and receivers. Outside any transaction, for they speak
+with WeChat: `advance`, `tell_wechat`.
 """
 
 from siyu.money.profit_sharing.service.outside import find_outside, list_outside
@@ -36,6 +36,7 @@ from siyu.money.profit_sharing.service.refunding import (
     give_up_refund,
     prepare_refund,
 )
+from siyu.money.profit_sharing.service.reviewing import note_buyer, note_device, review_held
 from siyu.money.profit_sharing.service.setting_up import (
     add_rule,
     remove_promoter,
@@ -64,10 +65,13 @@ __all__ = [
     "list_promoters",
     "list_receivers",
     "list_rules",
+    "note_buyer",
+    "note_device",
     "plan_order",
     "prepare_refund",
     "remove_promoter",
     "remove_receiver",
+    "review_held",
     "set_promoter",
     "set_settings",
     "stop_rule",

@@ -273,7 +273,7 @@ async def is_receiver_used(tx: ReadTx, receiver_id: UUID) -> bool:
              where shop_id = $1 and receiver_id = $2 and is_active)
            or exists (select from profit_sharing.parts
              where shop_id = $1 and receiver_id = $2
-               and state in ('planned', 'refused', 'sent'))""",
+               and state in ('planned', 'held', 'refused', 'sent'))""",
         tx.shop_id,
         receiver_id,
     )

@@ -14,6 +14,7 @@ from siyu.money.payments import service as payments
 from siyu.money.payments.contracts import PaidAttempt
 from siyu.money.profit_sharing import queries, rules
 from siyu.money.profit_sharing.contracts import (
+    Alarm,
     PaidOrder,
     PartState,
     PlanState,
@@ -124,7 +125,7 @@ def wake_at(
     if plan.is_frozen:
         assert plan.frozen_until is not None
         moments.append(plan.frozen_until)
-        if plan.alarm is None:
+        if plan.alarm in (None, Alarm.HELD):
             moments.append(plan.paid_at + timedelta(days=settings.alarm_days))
         moments.append(plan.paid_at + rules.SPLIT_AFTER)
         moments = [moment for moment in moments if moment > now]
@@ -223,6 +224,9 @@ def _part(number: int, claim: Claim, plan: Plan) -> Part:
         due_at=rules.due_at(rule.trigger, rule.after_days, plan.paid_at, plan.completed_at),
         state=PartState.PLANNED,
         fail_reason=None,
+        evidence=[],
+        reviewed_at=None,
+        review_note=None,
         pool=claim.pool,
         recall_fen=0,
         revision=0,

@@ -75,6 +75,7 @@ async def get_commission(tx: ReadTx, member_id: UUID) -> Commission:
         balance_fen=balance.posted - owed.posted,
         available_fen=max(balance.available, 0),
         expected_fen=await queries.sum_expected(tx, member_id),
+        held_fen=await queries.sum_expected(tx, member_id, held=True),
         earned_fen=await queries.sum_earned(tx, member_id),
         is_promoter=await partner_store.get_promoter(tx, member_id) is not None,
     )

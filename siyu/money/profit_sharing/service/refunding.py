@@ -92,7 +92,8 @@ async def give_up_refund(tx: Tx, order_id: UUID, refund_id: UUID) -> None:
 async def shrink(tx: Tx, plan: Plan, parts: Sequence[Part], settings: Settings) -> list[Part]:
     """Bring every part to what the refunds leave of it, or give back again; also in the books.
 
-    A part that WeChat is splitting right now stays until its result is known.
+    A part that WeChat is splitting right now stays until its result is known; one that was denied
+    stays at nothing.
     """
     slices = [Slice(part.pool, part.base_fen, part.share_bps) for part in parts]
     wanted = rules.targets(slices, plan.refunded_fen, max(plan.total_fen, 1))
@@ -100,15 +101,17 @@ async def shrink(tx: Tx, plan: Plan, parts: Sequence[Part], settings: Settings) 
         await books.lock_owners(tx, parts)
     found = []
     for part, target_fen in zip(parts, wanted, strict=True):
-        if part.state is not PartState.SENT and part.amount_fen != target_fen:
+        is_fixed = part.state in (PartState.SENT, PartState.DENIED)
+        if not is_fixed and part.amount_fen != target_fen:
             changed = part
             if part.booked_fen or part.state in (PartState.PAID, PartState.CREDITED):
                 changed = await books.book(tx, plan, part, target_fen, settings)
             state = part.state
-            if state in (PartState.PLANNED, PartState.REFUSED) and not target_fen:
+            if state in (PartState.PLANNED, PartState.HELD, PartState.REFUSED) and not target_fen:
                 state = PartState.DROPPED
             elif state is PartState.DROPPED:
-                state = PartState.PLANNED
+                was_held = part.evidence and part.reviewed_at is None
+                state = PartState.HELD if was_held else PartState.PLANNED
             changed = msgspec.structs.replace(changed, amount_fen=target_fen, state=state)
             await queries.update_part(tx, plan.order_id, changed)
             found.append(changed)

@@ -28,7 +28,13 @@ from siyu.money.profit_sharing.contracts import (
     Way,
 )
 from siyu.money.profit_sharing.queries import Part, Plan, Request
-from siyu.money.profit_sharing.service import books, calling, partner_store, refunding
+from siyu.money.profit_sharing.service import (
+    books,
+    calling,
+    partner_store,
+    refunding,
+    reviewing,
+)
 from siyu.money.profit_sharing.service.planning import wake_at
 
 _STEPS = 12
@@ -70,10 +76,11 @@ async def _decide(tx: Tx, order_id: UUID) -> calling.Call | None:
     if await _release_refunds(tx, plan, settings):
         return await _claim(tx, plan, await _store(tx, plan, "unfreeze", 0))
     plan, parts, split = await _share(tx, plan, parts, settings)
+    plan = reviewing.alarm_for_held(tx, plan, parts)
     if split is not None:
         return await _claim(tx, plan, split)
     is_pending = any(part.state in rules.PENDING for part in parts)
-    if plan.is_frozen and not is_pending:
+    if plan.is_frozen and not any(rules.keeps_frozen(part) for part in parts):
         plan, is_left = await _look_at_rest(tx, plan)
         if is_left:
             return await _claim(tx, plan, await _store(tx, plan, "unfreeze", 0))
@@ -151,7 +158,8 @@ async def _store_return(tx: Tx, plan: Plan, part: Part) -> Request:
 def _raise_alarm(tx: Tx, plan: Plan, settings: Settings) -> Plan:
     """Tell somebody while there is still time (F036)."""
     ends = plan.paid_at + timedelta(days=settings.alarm_days)
-    if not plan.is_frozen or plan.alarm is not None or clock.now() < ends:
+    is_told = plan.alarm not in (None, Alarm.HELD)
+    if not plan.is_frozen or is_told or clock.now() < ends:
         return plan
     return calling.alarmed(tx, plan, Alarm.FREEZE_ENDS)
 
@@ -175,12 +183,14 @@ async def _release_refunds(tx: Tx, plan: Plan, settings: Settings) -> bool:
 async def _share(
     tx: Tx, plan: Plan, parts: list[Part], settings: Settings
 ) -> tuple[Plan, list[Part], Request | None]:
-    """Give the parts that are due: credit those of balances, have WeChat split the others."""
+    """Give the parts that are due: hold what may be the buyer's own, credit those of balances, have
+    WeChat split the others."""
     now = clock.now()
-    changed: dict[int, Part] = {}
     ready: list[Part] = []
     planned = [part for part in parts if part.state is PartState.PLANNED]
     due = [part for part in planned if part.due_at is not None and part.due_at <= now]
+    changed = await reviewing.hold_tied(tx, plan, due)
+    due = [part for part in due if part.part_no not in changed]
     if due:
         await books.lock_owners(tx, parts)
     for part in due:
@@ -291,7 +301,7 @@ async def decide_refused(tx: Tx, actor: Actor, order_id: UUID, *, split: bool) -
     settings = await partner_store.get_settings(tx)
     parts = await queries.list_parts(tx, order_id)
     refused = [part for part in parts if part.state is PartState.REFUSED]
-    if not refused and plan.alarm is None:
+    if not refused and plan.alarm in (None, Alarm.HELD):
         raise NothingToDecide
     await books.lock_owners(tx, parts)
     for part in refused:
@@ -301,6 +311,7 @@ async def decide_refused(tx: Tx, actor: Actor, order_id: UUID, *, split: bool) -
             part = await credit(tx, plan, part, settings, part.fail_reason)
         await queries.update_part(tx, order_id, part)
     plan = msgspec.structs.replace(plan, alarm=None, alarmed_at=None)
+    plan = reviewing.alarm_for_held(tx, plan, parts)
     await queries.insert_timeline(tx, order_id, "decided", {"split": split})
     audit(tx, actor, "profit_sharing.decided", ("order", order_id), after={"split": split})
     await refunding.wake(tx, plan)

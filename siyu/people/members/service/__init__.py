@@ -58,7 +58,11 @@ from siyu.people.members.service.identity import (
     undo_merge,
 )
 from siyu.people.members.service.identity_store import list_standing
-from siyu.people.members.service.importing import explain_refusals, import_list
+from siyu.people.members.service.importing import (
+    explain_refusals,
+    import_list,
+    list_imports,
+)
 from siyu.people.members.service.people import (
     PeopleFilter,
     count_members,
@@ -71,12 +75,15 @@ from siyu.people.members.service.people import (
     register,
     word_of_level,
 )
+from siyu.people.members.service.traces import Traces, address_key, traces_of
 from siyu.people.members.service.unlinking import relink, unlink
 
 __all__ = [
     "Contact",
     "PeopleFilter",
+    "Traces",
     "add_address",
+    "address_key",
     "count_accounts",
     "count_members",
     "decide_merge",
@@ -112,6 +119,7 @@ __all__ = [
     "list_addresses",
     "list_contacts",
     "list_identities",
+    "list_imports",
     "list_members",
     "list_merges",
     "list_standing",
@@ -137,6 +145,7 @@ __all__ = [
     "shown_member",
     "summary",
     "ties_of",
+    "traces_of",
     "undo_merge",
     "unlink",
     "word_of_level",

@@ -177,6 +177,17 @@ async def start_import(
     )
 
 
+async def list_imports(tx: ReadTx, before: UUID | None, limit: int) -> list[ListReport]:
+    """Lists of members, the newest first, how far each was read."""
+    return await tx.all(
+        ListReport,
+        f"""select {_REPORT} from members.imports
+            where shop_id = $1 and ($2::uuid is null or import_id < $2)
+            order by import_id desc limit $3""",
+        *(tx.shop_id, before, limit),
+    )
+
+
 async def lock_import(tx: Tx, import_id: UUID) -> int:
     """How many rows of a file are done; nobody else reads on meanwhile."""
     done: int = await tx.value(

@@ -18,7 +18,7 @@ import msgspec
 
 from siyu.kernel import clock
 from siyu.kernel.crypto import vault
-from siyu.kernel.db import Tx, reading, transaction
+from siyu.kernel.db import ReadTx, Tx, reading, transaction
 from siyu.kernel.errors import SiyuError
 from siyu.kernel.events import emit
 from siyu.kernel.ids import ShopId, new_id
@@ -89,7 +89,10 @@ async def import_list(
         header = next(table.rows, None)
         columns = name_columns(header[1] if header else [])
         if "openid" in columns and app_id is None:
-            raise BadList(why="openid: no mini-program")
+            raise BadList(
+                zh="有 openid 列，但店铺没有设置小程序",
+                en="it has openids and the shop has no mini-program",
+            )
         async with transaction(shop_id) as tx:
             report = await import_store.start_import(
                 tx, new_id(), file.name[-255:], file_hash, clock.now()
@@ -104,7 +107,7 @@ async def import_list(
             async with transaction(shop_id) as tx:
                 await tx.run("set local statement_timeout = '5min'")
                 if await import_store.lock_import(tx, report.import_id) != done:
-                    raise BadList(why="it is being imported by somebody else")
+                    raise BadList(zh="另一个进程正在导入它", en="somebody else imports it just now")
                 await _import_batch(tx, report.import_id, batch, app_id or "")
             done += len(batch)
             # A file read to its end has been closed by its reader.
@@ -123,6 +126,21 @@ async def explain_refusals(
         return counts, await import_store.list_refusals(tx, import_id, limit)
 
 
+async def list_imports(
+    tx: ReadTx, before: UUID | None, limit: int, lines: int
+) -> list[tuple[ListReport, list[RefusedFor], list[Refusal]]]:
+    """Lists of members, the newest first: how far each was read, why lines of it were refused, and
+    the first such lines."""
+    found = []
+    for report in await import_store.list_imports(tx, before, limit):
+        counts = await import_store.count_refusals(tx, report.import_id) if report.refused else []
+        first = (
+            await import_store.list_refusals(tx, report.import_id, lines) if report.refused else []
+        )
+        found.append((report, counts, first))
+    return found
+
+
 def name_columns(header: Sequence[str]) -> dict[str, int]:
     """Where the fields stand. Raises BadList when nothing in it says who a row is."""
     names = [name.strip().casefold() for name in header]
@@ -133,7 +151,11 @@ def name_columns(header: Sequence[str]) -> dict[str, int]:
         if name in names
     }
     if not found.keys() & set(_KINDS):
-        raise BadList(why="no column of " + ", ".join(_KINDS))
+        known = ", ".join(_KINDS)
+        raise BadList(
+            zh=f"没有一列能说明是谁（需要其中之一：{known}）",
+            en=f"no column says who a row is (one of {known})",
+        )
     return found
 
 

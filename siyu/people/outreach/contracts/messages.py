@@ -213,6 +213,7 @@ class LedgerEntry(msgspec.Struct, frozen=True):
     is_capped: bool
     reason: str | None
     message_id: UUID
+    template_key: str
     template_name: str
     campaign_name: str | None
 
@@ -225,6 +226,7 @@ class Refusal(msgspec.Struct, frozen=True):
     reason: RefusalReason
     code: str | None
     channel: MessageChannel | None
+    template_key: str
     template_name: str
     campaign_name: str | None
 

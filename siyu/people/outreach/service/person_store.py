@@ -41,7 +41,7 @@ async def list_ledger(tx: ReadTx, person_no: int, limit: int) -> list[LedgerEntr
     return await tx.all(
         LedgerEntry,
         """select l.at, l.move, l.channel, l.on_day, l.is_capped, l.reason, l.message_id,
-             t.name as template_name, c.name as campaign_name
+             t.key as template_key, t.name as template_name, c.name as campaign_name
            from outreach.ledger l
            join outreach.messages m on m.shop_id = l.shop_id and m.message_id = l.message_id
            join outreach.templates t on t.shop_id = m.shop_id and t.template_id = m.template_id
@@ -54,11 +54,14 @@ async def list_ledger(tx: ReadTx, person_no: int, limit: int) -> list[LedgerEntr
 
 
 async def list_refusals(tx: ReadTx, person_no: int, limit: int) -> list[Refusal]:
-    """The newest messages that a person did not get, and why."""
+    """The newest messages that a person did not get, and why, and when that was decided: at the
+    call, or with the plan, whose moment the number tells; never an hour that is still to come."""
     return await tx.all(
         Refusal,
-        """select m.due_at as at, m.message_id, m.reason, m.code, m.channel,
-             t.name as template_name, c.name as campaign_name
+        """select coalesce(m.called_at, least(m.due_at, to_timestamp(
+               ('x' || translate(left(m.message_id::text, 13), '-', ''))::bit(48)::bigint / 1000.0
+             ))) as at, m.message_id, m.reason, m.code, m.channel,
+             t.key as template_key, t.name as template_name, c.name as campaign_name
            from outreach.messages m
            join outreach.templates t on t.shop_id = m.shop_id and t.template_id = m.template_id
            left join outreach.campaigns c on c.shop_id = m.shop_id

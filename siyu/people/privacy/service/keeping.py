@@ -72,6 +72,9 @@ async def list_runs(tx: ReadTx) -> list[RetentionRun]:
     return await queries.list_runs(tx, 200)
 
 
-async def list_access(tx: ReadTx, before: UUID | None, limit: int) -> Sequence[AuditRow]:
-    """Who saw personal data in clear or took it along, and why, newest first."""
-    return await queries.list_access(tx, ACCESS, before, limit)
+async def list_access(
+    tx: ReadTx, before: UUID | None, limit: int, member_id: UUID | None = None
+) -> Sequence[AuditRow]:
+    """Who saw personal data in clear or took it along, and why, newest first; of one member, or
+    of anybody."""
+    return await queries.list_access(tx, ACCESS, before, limit, member_id)

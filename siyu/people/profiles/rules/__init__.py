@@ -8,6 +8,7 @@ from siyu.people.profiles.rules.catalogue import (
     VISITS_FIELDS,
     field_of,
 )
+from siyu.people.profiles.rules.choices import CHOICES
 from siyu.people.profiles.rules.folding import (
     combine,
     day_of,
@@ -30,9 +31,20 @@ from siyu.people.profiles.rules.judging import (
     score,
     shown,
 )
-from siyu.people.profiles.rules.words import EVENTS, KINDS, describe, made_by_words, sentence, told
+from siyu.people.profiles.rules.words import (
+    EVENTS,
+    KINDS,
+    describe,
+    made_by_words,
+    page_words,
+    sentence,
+    told,
+    value_words,
+    why_placed,
+)
 
 __all__ = [
+    "CHOICES",
     "DEFAULT_TAGS",
     "DEFAULT_TIERS",
     "DOMAIN_EVENTS",
@@ -55,6 +67,7 @@ __all__ = [
     "made_by_words",
     "next_turn",
     "number_of",
+    "page_words",
     "persons_in",
     "place",
     "score",
@@ -62,5 +75,7 @@ __all__ = [
     "shown",
     "told",
     "trim",
+    "value_words",
     "wakes_on",
+    "why_placed",
 ]

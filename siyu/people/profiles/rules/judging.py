@@ -103,11 +103,15 @@ def check_rule(rule: FieldRule) -> None:
     for condition in rule.conditions:
         field = FIELDS.get(condition.field)
         if field is None or field.source == "members":
-            raise BadRule(reason=f"{condition.field}: 没有这个字段 / no such field")
+            raise _bad(condition.field, condition.field, "没有这个字段", "there is no such field")
         if not field.is_ready:
-            raise BadRule(reason=f"{field.key}: 暂未计算 / not yet known")
+            raise _bad(field.zh, field.en, "暂未计算", "not yet known")
         if not _makes_sense(field, condition):
-            raise BadRule(reason=f"{field.key} {condition.op} {condition.value!r}")
+            raise _bad(field.zh, field.en, "不能这样比较", "it cannot be compared like this")
+
+
+def _bad(field_zh: str, field_en: str, zh: str, en: str) -> BadRule:
+    return BadRule(zh=f"「{field_zh}」{zh}", en=f"“{field_en}”: {en}")
 
 
 def _makes_sense(field: Field, condition: Condition) -> bool:
@@ -129,7 +133,7 @@ def check_tiers(rules: TierRules) -> None:
     """Raises BadRule for a senseless condition or a key that stands twice on a ladder."""
     for ladder in (rules.tier, rules.life):
         if len({tier.key for tier in ladder}) < len(ladder):
-            raise BadRule(reason="同一阶梯的代码重复 / a key stands twice")
+            raise BadRule(zh="同一阶梯的代码重复", en="a key stands twice")
         for tier in ladder:
             check_rule(tier.rule)
 
@@ -141,7 +145,7 @@ def check_making(making: Making) -> None:
     elif isinstance(making, ByScore):
         for deed in making.deeds:
             if deed not in MEASURES and f"{deed}_90d" not in VISITS_FIELDS:
-                raise BadRule(reason=f"{deed}: 不能计分 / cannot be scored")
+                raise _bad(deed, deed, "不能计分", "it cannot be scored")
 
 
 # --- what comes with every shop ---------------------------------------------------------------

@@ -1,5 +1,7 @@
 """Events and rules in words, Chinese and English."""
 
+from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any
 
 from siyu.kernel.i18n import Language
@@ -7,12 +9,19 @@ from siyu.people.profiles.contracts import (
     ByRule,
     ByScore,
     Condition,
+    ConditionFinding,
+    Field,
     FieldKind,
     FieldRule,
     Making,
+    PersonTier,
+    TierFinding,
     TimelineKind,
+    Values,
 )
 from siyu.people.profiles.rules.catalogue import FIELDS
+from siyu.people.profiles.rules.choices import PAGES, called
+from siyu.people.profiles.rules.judging import fits
 
 EVENTS: dict[str, tuple[TimelineKind, str, str]] = {
     "behaviour.view": ("visit", "浏览页面", "Viewed a page"),
@@ -71,16 +80,10 @@ _VALUES = {
     "privacy": ("隐私政策", "privacy policy"), "refund": ("仅退款", "refund only"),
     "return": ("退货", "return"), "sale": ("购买", "sale"), "exchange": ("换货", "exchange"),
     "tier": ("运营分层", "tier"), "life": ("生命周期", "life-cycle"),
-}  # fmt: skip
-_PAGES = {
-    "pages/home/home": ("首页", "home"), "pages/cart/cart": ("购物车", "cart"),
-    "pages/categories/categories": ("分类", "categories"), "pages/me/me": ("我的", "me"),
-    "commerce/catalog/product": ("商品详情", "product"),
-    "commerce/catalog/list": ("商品列表", "product list"),
-    "commerce/ordering/confirm": ("确认订单", "checkout"),
-    "commerce/ordering/orders": ("订单列表", "orders"),
-    "commerce/coupons/centre": ("领券中心", "coupon centre"),
-    "growth/gifting/hall": ("送礼", "gifts"),
+    "staff": ("员工录入", "entered by staff"), "refund_only": ("仅退款", "refund only"),
+    "return_refund": ("退货退款", "return"), "friend": ("送一位好友", "to one friend"),
+    "group": ("送到群", "to a group"), "internal": ("无需支付", "nothing to pay"),
+    "offline": ("线下收款", "at the counter"),
 }  # fmt: skip
 
 
@@ -89,16 +92,30 @@ def _word(table: dict[str, tuple[str, str]], key: str, language: Language) -> st
     return found[0 if language == "zh-CN" else 1]
 
 
+def page_words(page: str, language: Language) -> str:
+    """What a page of the shop is called; its path when it has no name."""
+    return _word(PAGES, page, language)
+
+
 def describe(name: str, language: Language) -> str:
     """What an event is called."""
     _, zh, en = EVENTS.get(name, ("visit", name, name))
     return zh if language == "zh-CN" else en
 
 
-def told(page: str, item_no: int, props: dict[str, Any], language: Language) -> str:
-    """The particulars of an event, in words: where, what, how many; "" when there are none."""
+def told(
+    page: str,
+    item_no: int,
+    props: dict[str, Any],
+    language: Language,
+    places: Mapping[str, str] | None = None,
+) -> str:
+    """The particulars of an event, in words: where, what, how many; "" when there are none.
+
+    places: "ladder.key" → what the shop calls the tier in that language.
+    """
     chinese = language == "zh-CN"
-    parts = [_word(_PAGES, page, language)] if page else []
+    parts = [page_words(page, language)] if page else []
     if item_no:
         parts.append(f"商品 #{item_no}" if chinese else f"product #{item_no}")
     if order_no := props.get("order_no"):
@@ -116,7 +133,10 @@ def told(page: str, item_no: int, props: dict[str, Any], language: Language) -> 
     if isinstance(props.get("points"), int):
         parts.append(f"{props['points']} 分" if chinese else f"{props['points']} points")
     if "ladder" in props:
-        parts.append(f"{props.get('before') or '–'} → {props.get('after') or '–'}")
+        ends = [str(props.get(end) or "–") for end in ("before", "after")]
+        parts.append(
+            " → ".join((places or {}).get(f"{props['ladder']}.{key}", key) for key in ends)
+        )
     return " · ".join(parts)
 
 
@@ -139,21 +159,68 @@ def sentence(rule: FieldRule, language: Language) -> str:
 def _clause(condition: Condition, language: Language) -> str:
     chinese = language == "zh-CN"
     field, value = FIELDS[condition.field], condition.value
-    if field.kind is FieldKind.FEN and isinstance(value, int):
-        text = f"{value // 100} 元" if chinese else f"¥{value / 100:,.10g}"
-    elif isinstance(value, bool):
-        text = ("是" if value else "否") if chinese else ("yes" if value else "no")
-    elif field.unit == "bps" and isinstance(value, int):
-        text = f"{value / 100:g}%"
-    elif isinstance(value, list):
-        text = "、".join(value) if chinese else ", ".join(value)
-    else:
-        text = str(value)
-    words = _OPS[condition.op][0 if chinese else 1].format(v=text)
+    name = field.zh if chinese else field.en
     if isinstance(value, bool):
-        words = f"：{text}" if chinese else f": {text}"
-        return f"{field.zh}{words}" if chinese else field.en.removesuffix(": yes or no") + words
-    return f"{field.zh}{words}" if chinese else f"{field.en} {words}"
+        if chinese:
+            return f"{name}：{value_words(field, value, language)}"
+        return f"{name.removesuffix(': yes or no')}: {value_words(field, value, language)}"
+    # A date is compared in days from today; what it says is a number, not a date.
+    text = str(value) if field.kind is FieldKind.DATE else value_words(field, value, language)
+    words = _OPS[condition.op][0 if chinese else 1].format(v=text)
+    # Between two Chinese words there is no space, before a sign there is one.
+    return f"{name}{words}" if chinese and words[0] not in "≥≤" else f"{name} {words}"
+
+
+def value_words(
+    field: Field, value: int | bool | str | list[str] | None, language: Language
+) -> str:
+    """A value of a field as people say it; None: not known."""
+    chinese = language == "zh-CN"
+    if value is None:
+        return "未知" if chinese else "not known"
+    if isinstance(value, bool):
+        return ("是" if value else "否") if chinese else ("yes" if value else "no")
+    if isinstance(value, list):
+        return ("、" if chinese else ", ").join(called(field.key, one, language) for one in value)
+    if isinstance(value, str) and field.kind is FieldKind.DATE:
+        on = date.fromisoformat(value)
+        return f"{on:%Y/%m/%d}" if chinese else f"{on:%b %d, %Y}"
+    if isinstance(value, str):
+        return called(field.key, value, language)
+    if field.kind is FieldKind.FEN:
+        whole = f"{value // 100}" if value % 100 == 0 else f"{value / 100:.2f}"
+        return f"{whole} 元" if chinese else f"¥{value / 100:,.10g}"
+    return f"{value / 100:g}%" if field.unit == "bps" else str(value)
+
+
+def why_placed(
+    ladder: Sequence[PersonTier], values: Values, today: date, language: Language, *, reveals: bool
+) -> list[TierFinding]:
+    """The tiers of a ladder down to the first that fits, or all when none does, with what each
+    asks and what is true of the person. reveals: amounts are told."""
+    found = []
+    for tier in ladder:
+        conditions = [
+            ConditionFinding(
+                _clause(one, language),
+                fits(FieldRule(conditions=[one]), values, today),
+                _true_of(FIELDS[one.field], values, language, reveals=reveals),
+            )
+            for one in tier.rule.conditions
+        ]
+        found.append(TierFinding(tier.key, fits(tier.rule, values, today), conditions))
+        if found[-1].fits:
+            break
+    return found
+
+
+def _true_of(field: Field, values: Values, language: Language, *, reveals: bool) -> str:
+    value = values.get(field.key)
+    if value is None and field.is_counted:
+        value = False if field.kind is FieldKind.BOOL else 0
+    if field.mask == "band" and not reveals and value is not None:
+        return ""
+    return value_words(field, value, language)
 
 
 def made_by_words(making: Making, language: Language) -> str:

@@ -13,7 +13,9 @@ from siyu.people.profiles.service.asking import (
     list_tag_names,
     list_tagged,
     list_top,
+    page_words,
     roots_of,
+    value_words,
     words_of,
 )
 from siyu.people.profiles.service.refreshing import refresh
@@ -23,6 +25,7 @@ from siyu.people.profiles.service.showing import (
     get_profile,
     list_timeline,
     tiers_of,
+    why_placed,
 )
 from siyu.people.profiles.service.tagging import (
     give_listed,
@@ -70,6 +73,7 @@ __all__ = [
     "list_top",
     "make_tag",
     "merge_tag",
+    "page_words",
     "rebuild",
     "refresh",
     "rename_tag",
@@ -80,5 +84,7 @@ __all__ = [
     "take_events",
     "take_tag",
     "tiers_of",
+    "value_words",
+    "why_placed",
     "words_of",
 ]

@@ -31,7 +31,9 @@ __all__ = [
     "list_tag_names",
     "list_tagged",
     "list_top",
+    "page_words",
     "roots_of",
+    "value_words",
     "words_of",
 ]
 
@@ -49,6 +51,18 @@ def check_condition(condition: Condition) -> None:
 def holds(condition: Condition, values: Values, today: date) -> bool:
     """Whether a person with these values fulfils it."""
     return rules.fits(FieldRule(conditions=[condition]), values, today)
+
+
+def page_words(page: str, language: Language) -> str:
+    """What a page of the shop is called; its path when it has no name."""
+    return rules.page_words(page, language)
+
+
+def value_words(
+    field: Field, value: int | bool | str | list[str] | None, language: Language
+) -> str:
+    """A value of a field as people say it; None: not known."""
+    return rules.value_words(field, value, language)
 
 
 def words_of(condition: Condition, language: Language) -> str:

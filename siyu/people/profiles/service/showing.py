@@ -1,6 +1,6 @@
 """What is known of one person, and what they did."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -8,10 +8,19 @@ from siyu.kernel import clock
 from siyu.kernel.db import ReadTx
 from siyu.kernel.i18n import Language
 from siyu.kernel.ids import ShopId
+from siyu.merchant.shops import service as shops
 from siyu.people.members import service as members
 from siyu.people.members.contracts import MemberDetail
 from siyu.people.profiles import queries, rules
-from siyu.people.profiles.contracts import Profile, TierCount, TimelineEntry, TimelineKind, Values
+from siyu.people.profiles.contracts import (
+    Profile,
+    TierCount,
+    TierFinding,
+    TierRules,
+    TimelineEntry,
+    TimelineKind,
+    Values,
+)
 from siyu.warehouse.engines import service as engines
 from siyu.warehouse.engines.contracts import EventRow, Questions
 from siyu.warehouse.query.contracts import ListSpec, Step
@@ -56,6 +65,24 @@ async def get_profile(
     )
 
 
+async def why_placed(
+    tx: ReadTx, person_no: int, asked: TierRules, language: Language, *, reveals: bool
+) -> dict[str, list[TierFinding]]:
+    """Per ladder the tiers down to the first that fits a person now, and why; empty before the
+    first event of theirs was read.
+
+    reveals: amounts are told.
+    """
+    found = await queries.list_people(tx, [person_no])
+    if not found:
+        return {"tier": [], "life": []}
+    today = clock.business_day(clock.now(), await shops.get_time_zone(tx))
+    return {
+        name: rules.why_placed(ladder, found[0].fields, today, language, reveals=reveals)
+        for name, ladder in (("tier", asked.tier), ("life", asked.life))
+    }
+
+
 async def tiers_of(tx: ReadTx, numbers: Sequence[int]) -> dict[int, tuple[str | None, str | None]]:
     """Tier and life of persons."""
     return {row.person_no: (row.tier, row.life) for row in await queries.list_people(tx, numbers)}
@@ -76,6 +103,7 @@ async def list_timeline(
     person_no: int,
     language: Language,
     *,
+    tiers: TierRules,
     kinds: Sequence[TimelineKind],
     since: datetime | None,
     until: datetime | None,
@@ -84,8 +112,8 @@ async def list_timeline(
 ) -> tuple[list[TimelineEntry], list[tuple[int, int]]]:
     """What a person did, newest first, and the places of the entries, for the next page.
 
-    kinds: none is all. Includes what visitors did who turned out to be this person. Asks the
-    warehouse: no transaction may be open.
+    tiers: what the shop calls its tiers. kinds: none is all. Includes what visitors did who turned
+    out to be this person. Asks the warehouse: no transaction may be open.
     """
     names = [name for kind in kinds or rules.KINDS for name in rules.KINDS[kind]]
     until = until or clock.now() + timedelta(minutes=1)
@@ -102,16 +130,24 @@ async def list_timeline(
         people=frozenset([person_no]),
     )
     [rows] = (await engines.ask(Questions(lists=(spec,)))).lists
-    return [_entry(row, language) for row in rows], [(row.at_us, row.event_no) for row in rows]
+    place = 0 if language == "zh-CN" else 1
+    places = {
+        f"{name}.{tier.key}": (tier.zh, tier.en)[place]
+        for name, ladder in (("tier", tiers.tier), ("life", tiers.life))
+        for tier in ladder
+    }
+    return [_entry(row, language, places) for row in rows], [
+        (row.at_us, row.event_no) for row in rows
+    ]
 
 
-def _entry(row: EventRow, language: Language) -> TimelineEntry:
+def _entry(row: EventRow, language: Language, places: Mapping[str, str]) -> TimelineEntry:
     return TimelineEntry(
         at=engines.from_us(row.at_us),
         event_no=str(row.event_no),
         kind=rules.EVENTS[row.name][0],
         name=row.name,
         label=rules.describe(row.name, language),
-        text=rules.told(row.page, row.item_no, row.props, language),
+        text=rules.told(row.page, row.item_no, row.props, language, places),
         amount_fen=row.amount_fen or None,
     )

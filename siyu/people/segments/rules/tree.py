@@ -82,15 +82,15 @@ def check_shape(rule: Rule) -> None:
         return sum(map(count, parts_of(node))) if parts_of(node) else 1
 
     if depth(rule) > DEPTH_MAX:
-        raise BadCondition(reason=f"最多嵌套 {DEPTH_MAX} 层 / at most {DEPTH_MAX} levels")
+        raise BadCondition(zh=f"最多嵌套 {DEPTH_MAX} 层", en=f"at most {DEPTH_MAX} levels")
     if count(rule) > LEAVES_MAX:
-        raise BadCondition(reason=f"最多 {LEAVES_MAX} 个条件 / at most {LEAVES_MAX} conditions")
+        raise BadCondition(zh=f"最多 {LEAVES_MAX} 个条件", en=f"at most {LEAVES_MAX} conditions")
     for leaf in leaves(rule):
         for step in steps_of(leaf):
             step.step()
         if isinstance(leaf, Then) and not leaf.done and leaf.days <= leaf.within:
             raise BadCondition(
-                reason="统计天数须大于等待天数 / look back over more days than you wait"
+                zh="统计天数须大于等待天数", en="look back over more days than you wait"
             )
 
 

@@ -34,6 +34,8 @@ _GROUPS = {
     "any.order": ("下单购买", "an order"),
     "any.active": ("任何活动", "any deed"),
 }
+_SEVERAL = {"any.visit": "visits", "any.order": "orders", "any.active": "deeds"}
+"""The same in English when their amounts are added up."""
 _PROPS = {
     "page": ("页面", "page"), "zone": ("区域", "zone"), "channel": ("渠道", "channel"),
     "item_no": ("商品", "product"), "amount_fen": ("金额", "amount"),
@@ -94,12 +96,13 @@ def _leaf(leaf: Leaf, names: Names, *, yes: bool = True) -> str:
             en = "at least" if leaf.op == "ge" else "at most"
             return say(
                 f"{since}{deed}累计{zh} {_money(leaf.fen, names)}",
-                f"{en} {_money(leaf.fen, names)} by {deed} {since}",
+                f"{_several(leaf.step, deed)} of {en} {_money(leaf.fen, names)} in all {since}",
             )
         case Largest():
             deed, since = _deed(leaf.step, names), _since(leaf.days, names)
             return say(
-                f"{since}{deed}金额排前 {leaf.percent}%", f"top {leaf.percent}% by {deed} {since}"
+                f"{since}{deed}金额排前 {leaf.percent}%",
+                f"top {leaf.percent}% by amount of {_several(leaf.step, deed)} {since}",
             )
         case Then():
             first, then = _deed(leaf.first, names), _deed(leaf.then, names)
@@ -167,18 +170,26 @@ def _deed(step: StepBody, names: Names) -> str:
     return text
 
 
+def _several(step: StepBody, deed: str) -> str:
+    single = _GROUPS.get(step.event, ("", ""))[1]
+    return deed.replace(single, _SEVERAL[step.event], 1) if single else deed
+
+
 def _filter(one: Filter, names: Names) -> str:
     called = names.pick(_PROPS.get(one.prop, (one.prop, one.prop)))
     values = one.value if isinstance(one.value, list) else [one.value]
-    shown = [
-        _money(value, names) if one.prop == "amount_fen" and isinstance(value, int) else str(value)
-        for value in values
-    ]
+    shown = [_filtered(one.prop, value, names) for value in values]
     if one.op == "between":
         return f"{called} {shown[0]} – {shown[-1]}"
     if one.op == "in":
         return names.say(f"{called}属于 {'、'.join(shown)}", f"{called} is {' or '.join(shown)}")
     return f"{called} {_SIGNS[one.op]} {shown[0]}"
+
+
+def _filtered(prop: str, value: int | str, names: Names) -> str:
+    if prop == "amount_fen" and isinstance(value, int):
+        return _money(value, names)
+    return profiles.page_words(str(value), names.language) if prop == "page" else str(value)
 
 
 def _money(fen: int, names: Names) -> str:
@@ -245,14 +256,6 @@ def _shown(
     field = profiles.field_of(key)
     if field is None or (field.mask == "band" and not reveals):
         return ""
-    if value is None:
-        if not field.is_counted:
-            return names.say("未知", "not known")
+    if value is None and field.is_counted:
         value = False if field.kind is FieldKind.BOOL else 0
-    if isinstance(value, bool):
-        return names.say("是" if value else "否", "yes" if value else "no")
-    if isinstance(value, list):
-        return names.say("、", ", ").join(value)
-    if field.kind is FieldKind.FEN and isinstance(value, int):
-        return _money(value, names)
-    return f"{value / 100:g}%" if field.unit == "bps" and isinstance(value, int) else str(value)
+    return profiles.value_words(field, value, names.language)

@@ -59,9 +59,14 @@ def check(rule: Rule) -> None:
             field = profiles.field_of(leaf.field)
             figures = (FieldKind.NUMBER, FieldKind.FEN)
             if field is None or not field.is_ready or field.source == "members":
-                raise BadCondition(reason=f"{leaf.field}: 没有这个字段 / no such field")
+                raise BadCondition(
+                    zh=f"「{leaf.field}」没有这个字段", en=f"“{leaf.field}”: there is no such field"
+                )
             if field.kind not in figures:
-                raise BadCondition(reason=f"{leaf.field}: 不是数值 / no figure")
+                raise BadCondition(
+                    zh=f"「{field.zh}」不是数值，不能排前后",
+                    en=f"“{field.en}” is no figure to rank by",
+                )
 
 
 async def save_persons(
@@ -153,7 +158,7 @@ async def change_rule(
         raise SegmentNotFound
     spoken, _ = await spoken_of(tx, [rule])
     if segment_id in spoken:
-        raise BadCondition(reason="人群的规则不能用到它自己 / a segment cannot speak of itself")
+        raise BadCondition(zh="人群的规则不能用到它自己", en="a segment cannot speak of itself")
     after = msgspec.structs.replace(before, name=name.strip(), note=note, rule=rule, live=False)
     if not await queries.update_segment(tx, after):
         raise NameTaken

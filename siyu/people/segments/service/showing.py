@@ -180,7 +180,10 @@ async def list_movers(
 async def overlap(tx: ReadTx, ids: Sequence[UUID]) -> Overlap:
     """How segments lie over each other, as last judged. Raises SegmentNotFound, BadCondition."""
     if not 2 <= len(set(ids)) == len(ids) <= OVERLAPS_MAX:
-        raise BadCondition(reason=f"2-{OVERLAPS_MAX} 个不同的人群 / different segments")
+        raise BadCondition(
+            zh=f"请选 2 到 {OVERLAPS_MAX} 个不同的人群",
+            en=f"choose 2 to {OVERLAPS_MAX} different segments",
+        )
     return rules.overlap([await bits_of(tx, await get_segment(tx, one)) for one in ids])
 
 

@@ -390,9 +390,9 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Have a table written
-         * @description Have a table written. Above the shop's limit of orders a second person signs first: 409 with
-         *     the approval's `case_id` (F084).
+         * Have a table written in the asker's language
+         * @description Have a table written in the asker's language. Above the shop's limit of orders a second
+         *     person signs first: 409 with the approval's `case_id` (F084).
          */
         post: operations["start_export"];
         delete?: never;
@@ -489,8 +489,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * All refused lines as CSV
-         * @description All refused lines as CSV.
+         * All refused lines as CSV: why in words, and as the stable code
+         * @description All refused lines as CSV: why in words, and as the stable code.
          */
         get: operations["fetch_errors"];
         put?: never;
@@ -1111,8 +1111,9 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Who saw personal data in clear or took it along, and why, newest first
-         * @description Who saw personal data in clear or took it along, and why, newest first.
+         * Who saw personal data in clear or took it along, and why, newest first; of one member, or of anybody
+         * @description Who saw personal data in clear or took it along, and why, newest first; of one member, or of
+         *     anybody.
          */
         get: operations["list_access"];
         put?: never;
@@ -2568,6 +2569,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/v1/member-imports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists of members that were or are being imported, and the first lines that were refused
+         * @description Lists of members that were or are being imported, and the first lines that were refused.
+         */
+        get: operations["list_member_imports"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/v1/members": {
         parameters: {
             query?: never;
@@ -3200,9 +3221,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * A table of all matching lines, safe to open in a spreadsheet; noted in the trail
-         * @description A table of all matching lines, safe to open in a spreadsheet; noted in the trail. Above
-         *     the shop's limit a second person signs first: 409 with the approval's `case_id` (F084).
+         * A table of all matching lines in the asker's language, safe to open in a spreadsheet; noted in the trail
+         * @description A table of all matching lines in the asker's language, safe to open in a spreadsheet; noted
+         *     in the trail. Above the shop's limit a second person signs first: 409 with the approval's
+         *     `case_id` (F084).
          */
         get: operations["export_orders"];
         put?: never;
@@ -3387,26 +3409,6 @@ export interface paths {
          * @description The address in clear; who looked and why stands in the trail.
          */
         post: operations["reveal_address"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/admin/v1/orders/{order_id}/ship": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * All that is left of an order leaves in one parcel
-         * @description All that is left of an order leaves in one parcel.
-         */
-        post: operations["ship_order"];
         delete?: never;
         options?: never;
         head?: never;
@@ -3885,9 +3887,9 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * What is to be packed, with addresses in clear: noted in the trail
-         * @description What is to be packed, with addresses in clear: noted in the trail. `ids`: consignments,
-         *     separated by commas.
+         * What is to be packed, in the asker's language, with addresses in clear: noted in the trail
+         * @description What is to be packed, in the asker's language, with addresses in clear: noted in the trail.
+         *     `ids`: consignments, separated by commas.
          */
         get: operations["print_packing_list"];
         put?: never;
@@ -4860,8 +4862,9 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * All reviews as CSV, safe to open in a spreadsheet (F069); noted in the trail
-         * @description All reviews as CSV, safe to open in a spreadsheet (F069); noted in the trail.
+         * All reviews as CSV in the asker's language, safe to open in a spreadsheet (F069); noted in the trail
+         * @description All reviews as CSV in the asker's language, safe to open in a spreadsheet (F069); noted in
+         *     the trail.
          */
         get: operations["export_reviews"];
         put?: never;
@@ -5763,6 +5766,27 @@ export interface paths {
          * @description Decide about the parts that could not be split, and take its alarm off the list.
          */
         post: operations["decide_split"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/splits/{order_id}/parts/{part_no}/review": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Decide about a commission that was held because its receiver is tied to the buyer: release it or deny it (F096); 409 when it is not held, 422 when it is denied without a reason
+         * @description Decide about a commission that was held because its receiver is tied to the buyer: release it
+         *     or deny it (F096); 409 when it is not held, 422 when it is denied without a reason.
+         */
+        post: operations["review_held_split"];
         delete?: never;
         options?: never;
         head?: never;
@@ -6814,7 +6838,7 @@ export interface components {
          * @description What somebody must look at.
          * @enum {string}
          */
-        Alarm: "over_ratio" | "freeze_ends" | "freeze_over" | "refused";
+        Alarm: "over_ratio" | "freeze_ends" | "freeze_over" | "refused" | "held";
         /** All */
         All: {
             parts: (components["schemas"]["All"] | components["schemas"]["AnyOf"] | components["schemas"]["Not"] | components["schemas"]["Times"] | components["schemas"]["Spent"] | components["schemas"]["Largest"] | components["schemas"]["Then"] | components["schemas"]["FieldIs"] | components["schemas"]["Foremost"] | components["schemas"]["Tagged"] | components["schemas"]["OnTier"] | components["schemas"]["Inside"])[];
@@ -7632,6 +7656,12 @@ export interface components {
             op: "ge" | "le" | "eq" | "ne" | "in" | "known" | "unknown" | "days_ge" | "days_le";
             value?: boolean | number | string | string[] | null;
         };
+        /** ConditionFinding */
+        ConditionFinding: {
+            text: string;
+            fits: boolean;
+            value: string;
+        };
         /** ConnectionCheck */
         ConnectionCheck: {
             works: boolean;
@@ -8265,6 +8295,12 @@ export interface components {
          * @enum {string}
          */
         Feature: "sharing" | "lottery" | "distribution" | "mass_messages";
+        /** FieldChoice */
+        FieldChoice: {
+            value: string;
+            zh: string;
+            en: string;
+        };
         /**
          * FieldGroup
          * @description Where a field stands on the page.
@@ -8326,6 +8362,7 @@ export interface components {
             mask: "none" | "band" | "partly";
             is_counted: boolean;
             is_ready: boolean;
+            choices: components["schemas"]["FieldChoice"][];
             persons: number;
         };
         /** Figures */
@@ -8797,6 +8834,7 @@ export interface components {
             reason: string | null;
             /** Format: uuid */
             message_id: string;
+            template_key: string;
             template_name: string;
             campaign_name: string | null;
         };
@@ -8865,6 +8903,20 @@ export interface components {
          * @enum {string}
          */
         LineKind: "payment" | "refund" | "fee" | "split" | "split_return" | "transfer" | "withdrawal" | "deposit" | "other";
+        /** ListReport */
+        ListReport: {
+            /** Format: uuid */
+            import_id: string;
+            file_name: string;
+            rows_done: number;
+            made: number;
+            found: number;
+            proposed: number;
+            refused: number;
+            /** Format: date-time */
+            started_at: string;
+            ended_at: string | null;
+        };
         /** LiveView */
         LiveView: {
             /** Format: date-time */
@@ -8934,6 +8986,12 @@ export interface components {
             address_count: number;
             device_count: number;
             merged_visitor_count: number;
+        };
+        /** MemberImport */
+        MemberImport: {
+            report: components["schemas"]["ListReport"];
+            refused_for: components["schemas"]["RefusedFor"][];
+            refused_lines: components["schemas"]["RefusedRow"][];
         };
         /** MemberPointsView */
         MemberPointsView: {
@@ -9712,6 +9770,11 @@ export interface components {
             items: components["schemas"]["Merge"][];
             next_cursor: string | null;
         };
+        /** Page[MemberImport] */
+        "Page_siyu.people.members.http_admin.MemberImport_": {
+            items: components["schemas"]["MemberImport"][];
+            next_cursor: string | null;
+        };
         /** Page[MessageCampaign] */
         "Page_siyu.people.outreach.contracts.campaigns.MessageCampaign_": {
             items: components["schemas"]["MessageCampaign"][];
@@ -9797,6 +9860,7 @@ export interface components {
             /** Format: uuid */
             parcel_id: string;
             carrier: string;
+            carrier_en: string;
             carrier_code: string | null;
             tracking_no: string;
             /** Format: date-time */
@@ -9862,13 +9926,16 @@ export interface components {
             due_at: string | null;
             state: components["schemas"]["PartState"];
             fail_reason: string | null;
+            evidence: components["schemas"]["Tie"][];
+            reviewed_at: string | null;
+            review_note: string | null;
         };
         /**
          * PartState
          * @description Life of one part; the allowed moves are `rules.MOVES`.
          * @enum {string}
          */
-        PartState: "planned" | "refused" | "sent" | "paid" | "credited" | "dropped";
+        PartState: "planned" | "held" | "denied" | "refused" | "sent" | "paid" | "credited" | "dropped";
         /** PartView */
         PartView: {
             key: string;
@@ -10397,6 +10464,9 @@ export interface components {
             member: components["schemas"]["MemberDetail"];
             profile: components["schemas"]["Profile"];
             tiers: components["schemas"]["TierRules"];
+            why: {
+                [key: string]: components["schemas"]["TierFinding"][];
+            };
         };
         /** Progress */
         Progress: {
@@ -10646,6 +10716,7 @@ export interface components {
             reason: components["schemas"]["RefusalReason"];
             code: string | null;
             channel: components["schemas"]["MessageChannel"] | null;
+            template_key: string;
             template_name: string;
             campaign_name: string | null;
         };
@@ -10663,12 +10734,22 @@ export interface components {
             reason: string;
             content: string;
         };
+        /** RefusedFor */
+        RefusedFor: {
+            reason: string;
+            rows: number;
+        };
         /** RefusedLine */
         RefusedLine: {
             line_no: number;
             column: string;
             reason: string;
             content: string;
+        };
+        /** RefusedRow */
+        RefusedRow: {
+            line_no: number;
+            reason: string;
         };
         /** Region */
         Region: {
@@ -10844,6 +10925,11 @@ export interface components {
         RevealView: {
             phone: string | null;
             addresses: components["schemas"]["Address"][] | null;
+        };
+        /** ReviewBody */
+        ReviewBody: {
+            release: boolean;
+            reason?: string | null;
         };
         /**
          * ReviewChecking
@@ -11957,6 +12043,12 @@ export interface components {
          * @enum {string}
          */
         TicketState: "open" | "resolved";
+        /**
+         * Tie
+         * @description What ties the receiver of a commission to the buyer (F096).
+         * @enum {string}
+         */
+        Tie: "SAME_PERSON" | "SAME_PAYER" | "SAME_PHONE" | "SAME_DEVICE" | "SAME_ADDRESS";
         /** Tier */
         Tier: {
             at: number;
@@ -11970,6 +12062,12 @@ export interface components {
             ladder: string;
             key: string | null;
             persons: number;
+        };
+        /** TierFinding */
+        TierFinding: {
+            key: string;
+            fits: boolean;
+            conditions: components["schemas"]["ConditionFinding"][];
         };
         /** TierMove */
         TierMove: {
@@ -15144,6 +15242,7 @@ export interface operations {
     list_access: {
         parameters: {
             query?: {
+                member_id?: string | null;
                 cursor?: string | null;
                 limit?: number;
             };
@@ -17857,6 +17956,38 @@ export interface operations {
             };
         };
     };
+    list_member_imports: {
+        parameters: {
+            query?: {
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_siyu.people.members.http_admin.MemberImport_"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     list_members: {
         parameters: {
             query?: {
@@ -19348,41 +19479,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AddressText"];
-                };
-            };
-            /** @description A refusal */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-        };
-    };
-    ship_order: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                order_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["ShipBody"];
-            };
-        };
-        responses: {
-            /** @description Request fulfilled, document follows */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["OrderParcels"];
                 };
             };
             /** @description A refusal */
@@ -23884,6 +23980,42 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["money_profit_sharing_http_admin_DecisionBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlanDetail"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    review_held_split: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                order_id: string;
+                part_no: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReviewBody"];
             };
         };
         responses: {

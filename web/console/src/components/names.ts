@@ -28,4 +28,10 @@ export function namesBy(ask: (ids: string[]) => Promise<Named[]>, most = 100) {
   }
 }
 
+/** Who did something, as the trail keeps it; members and WeChat Pay in the reader's language. */
+export function actorIn(language: string, actor: string): string {
+  if (language !== 'en') return actor
+  return actor === '微信支付' ? 'WeChat Pay' : actor.replace(/^会员 ?(?=\d+$)/, 'Member ')
+}
+
 export const nameOf = namesBy(async (ids) => (await data(api.GET('/admin/v1/members', { params: { query: { ids, limit: 100 } } }))).items)

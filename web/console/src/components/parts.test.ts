@@ -13,6 +13,10 @@ describe('a settings form', () => {
     expect(isComplete(fields, { limit: 5, days: null })).toBe(false)
     expect(isComplete([{ key: 'name', label: '', kind: 'text' }], { name: '' })).toBe(false)
   })
+  it('takes no more money than its field', () => {
+    const cap: Field[] = [{ key: 'cap', label: '', kind: 'money', max: 1000 }]
+    expect([1000, 1001].map((cap_fen) => isComplete(cap, { cap: cap_fen }))).toEqual([true, false])
+  })
 })
 
 it('gives one meaning one colour', () => {

@@ -3,8 +3,8 @@ export type Theme = 'default' | 'primary' | 'success' | 'warning' | 'danger'
 
 const STATES: Record<Exclude<Theme, 'primary'>, string[]> = {
   success: ['succeeded', 'settled', 'paid', 'completed', 'refunded', 'active', 'done', 'resolved', 'credited', 'finished'],
-  danger: ['abnormal', 'failed', 'refused', 'rejected', 'dead'],
-  warning: ['waiting', 'parked', 'requested', 'open', 'adding', 'returning', 'received', 'returned'],
+  danger: ['abnormal', 'failed', 'refused', 'rejected', 'denied', 'dead'],
+  warning: ['waiting', 'unpaid', 'parked', 'requested', 'open', 'adding', 'held', 'returning', 'received', 'returned'],
   default: ['closed', 'cancelled', 'withdrawn', 'expired', 'dropped', 'removed', 'voided'],
 }
 

@@ -37,7 +37,7 @@ describe('the two languages', () => {
     const values = (name: string): string[] => [...(new RegExp(`^        ${name}: ((?:"[^"]+"(?: \\| )?)+);`, 'm').exec(schema)?.[1] ?? '').matchAll(/"([^"]+)"/g)].map((m) => m[1] ?? '')
     const asked = {
       OrderStatus: 'orders.status', RefundStatus: 'orders.refundStates', RefundState: 'refunds.states', RefundOrigin: 'refunds.origins', ParkedState: 'suspense.states', ParkReason: 'suspense.reasons',
-      PlanState: 'splits.plans', PartState: 'splits.states', Alarm: 'splits.alarms', ReceiverState: 'splits.receiverStates', ReceiverKind: 'splits.kinds', Relation: 'splits.relations', money_profit_sharing_contracts_Scope: 'splits.scopes', Way: 'splits.ways', Trigger: 'splits.triggers',
+      PlanState: 'splits.plans', PartState: 'splits.states', Alarm: 'splits.alarms', Tie: 'splits.ties', ReceiverState: 'splits.receiverStates', ReceiverKind: 'splits.kinds', Relation: 'splits.relations', money_profit_sharing_contracts_Scope: 'splits.scopes', Way: 'splits.ways', Trigger: 'splits.triggers',
       PayoutState: 'payouts.states', AgreementState: 'payouts.agreementStates', LicenceKind: 'wallets.licences', CardKind: 'wallets.cards', SpendOrder: 'wallets.orders', TopUpState: 'wallets.topUpStates', AdjustmentState: 'wallets.adjustmentStates',
       ReviewState: 'reviews.states', TaskKind: 'bulk.kinds', TaskState: 'bulk.states', DayState: 'recon.states', LineKind: 'recon.kinds', Difference: 'recon.differences', TicketState: 'recon.ticketStates', Role: 'staff.roles',
     }

@@ -450,6 +450,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/shop/v1/commission/device": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * I use this phone or browser: told by promoters, and by who buys through a promoter's link
+         * @description I use this phone or browser: told by promoters, and by who buys through a promoter's link. A
+         *     commission of an order from the promoter's own device is looked at first (F096).
+         */
+        put: operations["put_commission_device"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/shop/v1/commission/entries": {
         parameters: {
             query?: never;
@@ -2651,6 +2672,7 @@ export interface components {
             balance_fen: number;
             available_fen: number;
             expected_fen: number;
+            held_fen: number;
             earned_fen: number;
             is_promoter: boolean;
         };
@@ -2800,6 +2822,11 @@ export interface components {
             store: components["schemas"]["Store"] | null;
             due_at: string | null;
             handed_over_at: string | null;
+        };
+        /** DeviceBody */
+        DeviceBody: {
+            /** Format: uuid */
+            device: string;
         };
         /** EditBody */
         EditBody: {
@@ -3129,6 +3156,7 @@ export interface components {
             kind: components["schemas"]["FieldKind"];
             unit: string;
             value: number | boolean | string | string[];
+            text: string;
         };
         /** LabelList */
         LabelList: {
@@ -3550,6 +3578,7 @@ export interface components {
             /** Format: uuid */
             parcel_id: string;
             carrier: string;
+            carrier_en: string;
             carrier_code: string | null;
             tracking_no: string;
             /** Format: date-time */
@@ -3563,7 +3592,7 @@ export interface components {
          * @description Life of one part; the allowed moves are `rules.MOVES`.
          * @enum {string}
          */
-        PartState: "planned" | "refused" | "sent" | "paid" | "credited" | "dropped";
+        PartState: "planned" | "held" | "denied" | "refused" | "sent" | "paid" | "credited" | "dropped";
         /** PayBody */
         PayBody: {
             /** @enum {string} */
@@ -5267,6 +5296,37 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Commission"];
                 };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    put_commission_device: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DeviceBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, nothing follows */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description A refusal */
             default: {

@@ -200,6 +200,8 @@ export const api = {
   commission: () => call<T.Commission>('GET', `${V1}/commission`),
   commissionEntries: (cursor: string | null) =>
     call<T.Page<T.CommissionEntry>>('GET', `${V1}/commission/entries`, { query: { cursor } }),
+  /** Told by promoters, and by who buys through a promoter's link. */
+  useDevice: (device: string) => call<void>('PUT', `${V1}/commission/device`, { body: { device } }),
   payoutOffer: () => call<T.PayoutOffer>('GET', `${V1}/payouts/offer`),
   payouts: (cursor: string | null) =>
     call<T.Page<T.Payout>>('GET', `${V1}/payouts`, { query: { cursor, limit: 5 } }),

@@ -27,7 +27,7 @@ export async function loadAssets(): Promise<void> {
       figure: String(points.balance),
       url: '/money/points/points',
     },
-    (earned.is_promoter || earned.earned_fen + earned.expected_fen > 0) && {
+    (earned.is_promoter || earned.earned_fen + earned.expected_fen + earned.held_fen > 0) && {
       label: 'payout.title',
       figure: money(earned.available_fen),
       url: '/money/profit_sharing/commission',

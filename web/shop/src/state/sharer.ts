@@ -1,3 +1,5 @@
+import { api } from '@/api/shop'
+import { device } from '@/ids'
 import { load, save } from '@/store'
 import { session } from './session'
 
@@ -18,4 +20,12 @@ export function sharer(): string | null {
 export function signed(path: string): string {
   const own = session.member?.member_id
   return own ? `${path}${path.includes('?') ? '&' : '?'}by=${own}` : path
+}
+
+/**
+ * Tells which device this is: by a promoter, and by who buys through a promoter's link. Nothing
+ * waits for it, and nothing is lost without it.
+ */
+export function tellDevice(): void {
+  void api.useDevice(device()).catch(() => undefined)
 }

@@ -2,10 +2,9 @@ import { ref } from 'vue'
 import { api } from '@/api/shop'
 import { ApiError } from '@/api/client'
 import { t } from '@/i18n'
-import { uuid } from '@/ids'
+import { device, uuid } from '@/ids'
 import { ask } from '@/state/gate'
 import { ensureMember, errorText, toast } from '@/state/session'
-import { device } from './faces'
 
 /** The claim under way: a list of own coupons waits for it. */
 export let claiming: Promise<unknown> = Promise.resolve()

@@ -1,7 +1,6 @@
 import type { CouponFace } from '@/api/types'
 import { lastMoment, money } from '@/format'
 import { locale, t } from '@/i18n'
-import { uuid } from '@/ids'
 
 const short = (fen: number): string => money(fen).replace(/\.00$/, '')
 
@@ -39,13 +38,3 @@ export function limits(face: CouponFace): string {
 
 /** Until when it can be used. */
 export const until = (end: string): string => t('coupon.until', { at: lastMoment(end) })
-
-const KEY = 'siyu.device'
-/** The key this phone or browser made for itself: batches may count per device. */
-export function device(): string {
-  const known = uni.getStorageSync(KEY)
-  if (typeof known === 'string' && known) return known
-  const made = uuid()
-  uni.setStorageSync(KEY, made)
-  return made
-}

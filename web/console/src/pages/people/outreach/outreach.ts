@@ -2,7 +2,7 @@
 import { onMounted, ref } from 'vue'
 import { api, data } from '@/api/client'
 import type { components } from '@/api/schema'
-import { word } from '@/locales'
+import { i18n, word } from '@/locales'
 
 export type Schemas = components['schemas']
 export type Draft = Schemas['TemplateDraft']
@@ -14,7 +14,7 @@ export const TOPICS = ['order', 'after_sale', 'gift', 'offers', 'news'] as const
 export const withFields = (channel: Channel): boolean => channel === 'subscription' || channel === 'notice'
 
 export const blankForm = (channel: Channel): Form =>
-  ({ channel, outside_id: '', fields: {}, title: channel === 'inbox' ? '新消息' : '', text: '', page: '' })
+  ({ channel, outside_id: '', fields: {}, title: channel === 'inbox' ? i18n.global.t('outreach.newMessage') : '', text: '', page: '' })
 export const blankDraft = (): Draft => ({ key: '', name: '', topic: 'offers', forms: [blankForm('inbox')], variables: [] })
 
 /** What a moment that the program knows is called; any other has the name that its merchant gave it. */
@@ -38,6 +38,16 @@ export function useReasons(language: () => string) {
     const known = code ? words.value[code] : undefined
     return known ? (language() === 'en' ? known.en : known.zh) : (code ?? '')
   }
+}
+
+/** Names of segments, asked once per page; who may not see segments reads that it is one. */
+export function useSegments(): (id: string) => string {
+  const names = ref<Record<string, string>>({})
+  onMounted(async () => {
+    const found = await data(api.GET('/admin/v1/segments')).catch(() => ({ items: [] }))
+    names.value = Object.fromEntries(found.items.map((s) => [s.segment_id, s.name]))
+  })
+  return (id) => names.value[id] ?? i18n.global.t('outreach.audiences.segment')
 }
 
 /** As kept, but for a campaign that waits for its hour. */

@@ -1,6 +1,7 @@
 // Rules of segments as the editor holds them.
 import type { components } from '@/api/schema'
 import type { Step } from '@/pages/insight/behaviour/question'
+import { isWhole as isRuleWhole } from '../profiles/profiles'
 
 export type Schemas = components['schemas']
 export type Card = Schemas['SegmentCard']
@@ -22,6 +23,9 @@ export interface Words {
   places: Record<'tier' | 'life', { value: string; label: string }[]>
 }
 
+/** What was being written when the reader chose another language: the page is made anew, the draft is not lost. */
+export const crossing: { draft: { id: string; name: string; note: string; live: boolean; rule: Rule } | null } = { draft: null }
+
 const step = (event: string): Step => ({ event, where: [] })
 /** A new leaf of a kind; what the one before it spoke of is kept where it fits. */
 export function blank(kind: Kind, words: Words, old?: Leaf): Leaf {
@@ -39,7 +43,8 @@ export function blank(kind: Kind, words: Words, old?: Leaf): Leaf {
   }
 }
 export const group = (kind: Group['kind'], ...parts: Rule[]): Group => ({ kind, parts }) as Group
-/** Whether everything is filled in, so that it can be counted. */
+const isFilled = (step: Step): boolean => (step.where ?? []).every((one) => (Array.isArray(one.value) ? one.value.length > 0 : one.value !== ''))
+/** Whether everything is filled in, so that it can be counted: an empty value would be asked as it stands. */
 export function isWhole(rule: Rule): boolean {
   if (isGroup(rule)) return rule.parts.length > 0 && rule.parts.every(isWhole)
   switch (rule.kind) {
@@ -47,6 +52,9 @@ export function isWhole(rule: Rule): boolean {
     case 'tag': return !!rule.tag_id
     case 'segment': return !!rule.segment_id
     case 'tier': return rule.keys.length > 0
+    case 'field': return isRuleWhole({ match: 'all', conditions: [rule.test] })
+    case 'then': return isFilled(rule.first) && isFilled(rule.then)
+    case 'times': case 'spent': case 'largest': return isFilled(rule.step)
     default: return true
   }
 }
