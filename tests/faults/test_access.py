@@ -85,6 +85,7 @@ PERMISSIONS = {
     "PATCH /admin/v1/staff/{staff_id:uuid}": "staff.manage",
     "DELETE /admin/v1/staff/{staff_id:uuid}": "staff.manage",
     "POST /admin/v1/shops": "staff.manage",
+    "GET /admin/v1/member-imports": "members.read",
     "GET /admin/v1/members": "members.read",
     "GET /admin/v1/members/{member_id:uuid}": "members.read",
     "PATCH /admin/v1/members/{member_id:uuid}": "members.write",
