@@ -313,6 +313,21 @@ async def test_F096_a_member_keeps_no_more_than_20_devices(desk: Desk) -> None:
     assert kept == 20
 
 
+async def test_F096_a_receiver_whose_record_is_gone_is_tied_to_nobody(desk: Desk) -> None:
+    _, buyer = await two(desk)
+    gone = new_id()
+    async with transaction(desk.shop_id) as tx:
+        await tx.run(
+            """insert into profit_sharing.promoters (shop_id, member_id, level, created_at)
+               values ($1, $2, 1, $3)""",
+            *(tx.shop_id, gone, clock.now()),
+        )
+    await use(desk, new_id(), gone, buyer)
+    order_id = await desk.order(promoter=gone, buyer=buyer)
+    await desk.work_on()
+    assert await desk.parts(order_id) == [("credited", 1_000, 0)]
+
+
 # -- the decision --------------------------------------------------------------------------------
 
 

@@ -30,6 +30,15 @@ COMPOSED = {
     "warehouse.{wish}_asked": ["erasure", "withdrawal"],
 }
 """Actions made of several words, and what stands in their gap."""
+NAMED = {
+    "action": [
+        *("payments.refund_retried", "payments.refund_redirected"),
+        *("payments.refund_settled_outside", "payments.refund_closed"),
+    ],
+    "subject": ["person", "event"],
+    "_subject(batch)": ["coupon_batch"],
+}
+"""What is said by name, and what that can be; a new name fails until it stands here."""
 
 
 def _calls() -> Iterator[tuple[Path, ast.Call]]:
@@ -49,6 +58,8 @@ def _texts(node: ast.expr) -> Iterator[str]:
             yield re.sub(r"\{.*\}", filling, form)
     elif isinstance(node, ast.Constant):
         yield str(node.value)
+    else:
+        yield from NAMED[ast.unparse(node)]
 
 
 def _actions_and_subjects() -> tuple[set[str], set[str]]:
@@ -59,8 +70,7 @@ def _actions_and_subjects() -> tuple[set[str], set[str]]:
         given = {keyword.arg: keyword.value for keyword in call.keywords}
         actions |= set(_texts(call.args[2] if len(call.args) > 2 else given["action"]))
         subject = call.args[3] if len(call.args) > 3 else given["subject"]
-        if isinstance(subject, ast.Tuple):
-            subjects |= set(_texts(subject.elts[0]))
+        subjects |= set(_texts(subject.elts[0] if isinstance(subject, ast.Tuple) else subject))
     return actions, subjects
 
 

@@ -54,37 +54,54 @@ async def note_device(tx: Tx, member_id: UUID, device: UUID) -> None:
 async def hold_tied(tx: Tx, plan: Plan, due: Sequence[Part]) -> dict[int, Part]:
     """Those of the due parts that must not flow before somebody has looked, held; the caller holds
     the plan's lock, and stores them. What was owed once (a split that failed) stays owed."""
+    judged = [part for part in due if rules.is_judged(part) and not part.revision]
+    buyer = await _buyer(tx, plan) if judged else None
+    if buyer is None:
+        return {}
     held: dict[int, Part] = {}
-    for part in due:
-        is_judged = rules.is_judged(part) and not part.revision
-        evidence = await _evidence(tx, plan, part) if is_judged else []
-        if evidence:
+    for part in judged:
+        if evidence := await _evidence(tx, buyer, part):
             held[part.part_no] = rules.moved(part, PartState.HELD, evidence=evidence)
             detail = {"part_no": part.part_no, "evidence": evidence}
             await queries.insert_timeline(tx, plan.order_id, "held", detail)
     return held
 
 
-async def _evidence(tx: ReadTx, plan: Plan, part: Part) -> list[Tie]:
-    """What ties the part's receiver to the buyer, as far as it is known now."""
+class _Known(msgspec.Struct, frozen=True):
+    """What is known of the buyer of an order now; payer_no: whose WeChat account paid."""
+
+    noted: Buyer
+    traces: members.Traces
+    payer_no: int | None
+
+
+async def _buyer(tx: ReadTx, plan: Plan) -> _Known | None:
     noted = await review_store.get_buyer(tx, plan.order_id)
-    buyer = await members.traces_of(tx, noted.member_id) if noted else None
-    receiver = await members.traces_of(tx, part.owner_id)
-    if noted is None or buyer is None or receiver is None:
-        return []
+    traces = await members.traces_of(tx, noted.member_id) if noted else None
+    if noted is None or traces is None:
+        return None
     paid = await payments.get_paid(tx, plan.order_id)
     payer_no = None
     if paid is not None and paid.payer is not None:
         payer_no = await members.person_of_app(tx, paid.app, paid.payer)
+    return _Known(noted, traces, payer_no)
+
+
+async def _evidence(tx: ReadTx, buyer: _Known, part: Part) -> list[Tie]:
+    """What ties the part's receiver to the buyer, as far as it is known now."""
+    receiver = await members.traces_of(tx, part.owner_id)
+    if receiver is None:
+        return []
+    noted, traces = buyer.noted, buyer.traces
     return rules.ties(
-        buyer.person_no,
+        traces.person_no,
         receiver.person_no,
-        payer_no=payer_no,
-        phones=(buyer.phone_keys | ({noted.phone_key} - {None}), receiver.phone_keys),
+        payer_no=buyer.payer_no,
+        phones=(traces.phone_keys | ({noted.phone_key} - {None}), receiver.phone_keys),
         sent_to=noted.address_key,
         places=receiver.address_keys,
         shares_device=await review_store.share_device(
-            tx, buyer.member_ids, receiver.member_ids, rules.DEVICE_MEMBERS_MAX
+            tx, traces.member_ids, receiver.member_ids, rules.DEVICE_MEMBERS_MAX
         ),
     )
 
